@@ -1,0 +1,53 @@
+//! What a fresh machine needs besides Rust: found, installed with apt when we are root, or named clearly.
+
+use anyhow::{Result, bail};
+
+use crate::succeeds;
+
+/// A system tool that building or testing needs.
+struct Tool {
+    /// How to see that it is there.
+    probe: (&'static str, &'static [&'static str]),
+    /// The Debian package that has it.
+    package: &'static str,
+    /// Why it is needed, in a few words.
+    why: &'static str,
+}
+
+const TOOLS: &[Tool] = &[
+    Tool { probe: ("cc", &["--version"]), package: "gcc", why: "SQLite and the curve code are C" },
+    Tool { probe: ("git", &["--version"]), package: "git", why: "tidy reads the list of files" },
+];
+
+/// Finds every tool, installing what is missing when that is possible.
+pub fn run() -> Result<()> {
+    TOOLS.iter().try_for_each(provide)
+}
+
+fn provide(tool: &Tool) -> Result<()> {
+    let (program, arguments) = tool.probe;
+    if succeeds(program, arguments) {
+        return Ok(());
+    }
+    if is_root() && succeeds("apt-get", &["--version"]) {
+        eprintln!("installing {} ({})", tool.package, tool.why);
+        return install(tool.package);
+    }
+    bail!(
+        "`{program}` is missing ({}); install it, on Debian or Ubuntu with: sudo apt-get install {}",
+        tool.why,
+        tool.package
+    );
+}
+
+fn install(package: &str) -> Result<()> {
+    crate::run("apt-get", &["update", "-qq"])?;
+    crate::run("apt-get", &["install", "-y", "-qq", "--no-install-recommends", package])
+}
+
+fn is_root() -> bool {
+    std::process::Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
