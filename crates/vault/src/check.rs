@@ -1,0 +1,132 @@
+//! What can be refused without looking at the store; the same for every store.
+
+use proof::Hash;
+
+use crate::{
+    Batch, Conflict, CopyBatch, NewEmergency, NewRecord, PatientId, Place, SealedScope, VaultError,
+    VaultError::Invalid,
+    limits::{
+        ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BATCH_SCOPES_MAX,
+        EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX, SEAL_BYTES_MAX, SETTING_BYTES_MAX,
+        SETTING_NAME_BYTES_MAX, TOKENS_MAX, WRAPPED_BYTES_MAX,
+    },
+};
+
+pub(crate) fn batch(batch: &Batch) -> Result<(), VaultError> {
+    counts(batch.scopes.len().max(batch.links.len()), batch.records.len())?;
+    bytes(batch.records.iter().map(|record| record.envelope.as_bytes().len()))?;
+    batch.records.iter().try_for_each(record)?;
+    for scope in &batch.scopes {
+        self::scope(&scope.sealed)?;
+        require(scope.wrapped.len() <= WRAPPED_BYTES_MAX, "the wrapped scope secret is too large")?;
+    }
+    Ok(())
+}
+
+pub(crate) fn copies(batch: &CopyBatch) -> Result<(), VaultError> {
+    counts(batch.scopes.len(), batch.records.len())?;
+    bytes(batch.records.iter().map(|record| record.envelope.as_bytes().len()))?;
+    batch.scopes.iter().try_for_each(scope)?;
+    for record in &batch.records {
+        require(record.place.version >= 1, "the first version of a record is 1")?;
+        sequence(record.sequence)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn anchor(first: u64, count: u32, log_index: u64) -> Result<(), VaultError> {
+    sequence(first)?;
+    sequence(log_index)?;
+    require((1..=ANCHOR_COUNT_MAX).contains(&count), "an anchor has 1 to 4096 records")
+}
+
+/// Databases count in signed 64-bit integers; no honest number comes near.
+pub(crate) fn sequence(sequence: u64) -> Result<(), VaultError> {
+    require(sequence < 1 << 62, "the sequence number is out of range")
+}
+
+pub(crate) fn emergency(new: &NewEmergency) -> Result<(), VaultError> {
+    let length_ms = new.until_ms.checked_sub(new.from_ms).unwrap_or(0);
+    require(length_ms > 0, "an emergency ends after it begins")?;
+    require(length_ms <= EMERGENCY_MS_MAX, "an emergency lasts at most four hours")?;
+    require(new.until_ms < 1 << 62, "the time is out of range")?;
+    require(new.body.len() <= EMERGENCY_BYTES_MAX, "the emergency's command is too large")
+}
+
+pub(crate) fn setting(name: &str, value: &[u8]) -> Result<(), VaultError> {
+    require(!name.is_empty(), "a setting has a name")?;
+    require(name.len() <= SETTING_NAME_BYTES_MAX, "the setting's name is too long")?;
+    require(value.len() <= SETTING_BYTES_MAX, "the setting's value is too large")
+}
+
+/// Whether an epoch of a scope may follow the newest one, given with its patient.
+pub(crate) fn scope_follows(
+    newest: Option<(u32, PatientId)>,
+    new: &SealedScope,
+) -> Result<(), VaultError> {
+    let Some((newest, patient)) = newest else {
+        return require(new.back.is_none(), "the first epoch of a scope has none before it");
+    };
+    if new.epoch <= newest {
+        return Err(Conflict::Epoch { scope: new.scope, newest, given: new.epoch }.into());
+    }
+    require(new.patient == patient, "the scope is another patient's")?;
+    require(new.back.is_some(), "a later epoch of a scope must lead back to the one before")
+}
+
+/// Whether a record version may follow the latest one, which is 0 if there is none.
+pub(crate) fn version_follows(latest: u32, place: &Place) -> Result<(), VaultError> {
+    if Some(place.version) == latest.checked_add(1) {
+        return Ok(());
+    }
+    Err(Conflict::Version { record: place.record, latest, given: place.version }.into())
+}
+
+/// Whether the scope epoch of a record is there, for the record's patient.
+pub(crate) fn scope_known(patient: Option<PatientId>, place: &Place) -> Result<(), VaultError> {
+    require(patient.is_some(), "the record's scope epoch is not known")?;
+    require(patient == Some(place.patient), "the record's scope is another patient's")
+}
+
+/// Whether a custodian's scope epoch is the one that is held, if one is.
+pub(crate) fn same_scope(
+    held: Option<&SealedScope>,
+    given: &SealedScope,
+) -> Result<(), VaultError> {
+    if held.is_some_and(|held| held != given) {
+        return Err(Conflict::CopiedEpoch { scope: given.scope, epoch: given.epoch }.into());
+    }
+    Ok(())
+}
+
+/// The root of a batch: RFC 6962 over its commitments.
+pub(crate) fn root(commitments: &[Hash]) -> Hash {
+    let leaves: Vec<Hash> =
+        commitments.iter().map(|commitment| proof::tree::leaf_hash(commitment)).collect();
+    proof::tree::root(&leaves)
+}
+
+fn record(record: &NewRecord) -> Result<(), VaultError> {
+    require(record.place.version >= 1, "the first version of a record is 1")?;
+    require(record.tokens.len() <= TOKENS_MAX, "the record has too many look-up tokens")
+}
+
+fn scope(scope: &SealedScope) -> Result<(), VaultError> {
+    let back = scope.back.as_ref().map_or(0, Vec::len);
+    require(!scope.seal.is_empty(), "a scope epoch has a seal")?;
+    require(scope.seal.len() <= SEAL_BYTES_MAX, "the scope seal is too large")?;
+    require(back <= SEAL_BYTES_MAX, "the link to the epoch before is too large")
+}
+
+fn counts(scopes: usize, records: usize) -> Result<(), VaultError> {
+    require(scopes <= BATCH_SCOPES_MAX, "the batch has too many scopes or links, split it")?;
+    require(records <= BATCH_RECORDS_MAX, "the batch has too many records, split it")
+}
+
+fn bytes(lengths: impl Iterator<Item = usize>) -> Result<(), VaultError> {
+    require(lengths.sum::<usize>() <= BATCH_BYTES_MAX, "the batch has too many bytes, split it")
+}
+
+pub(crate) fn require(holds: bool, otherwise: &'static str) -> Result<(), VaultError> {
+    if holds { Ok(()) } else { Err(Invalid(otherwise)) }
+}

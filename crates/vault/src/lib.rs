@@ -1,0 +1,43 @@
+//! Where the records live: sealed envelopes, their opaque index, large blobs, the outbox, and copies
+//! kept for other members.
+//!
+//! Everything at rest is opaque: no name, code, FHIR type, FHIR id, category or identifier is ever
+//! written in clear. Whoever holds the disk sees keyed hashes, random pseudonyms, padded sizes and order.
+//!
+//! # Layout
+//! - [`limits`]: every limit.
+//! - [`id`], [`keys`]: opaque names, and the two keys that make and protect them.
+//! - [`padding`], [`envelope`]: what a record looks like at rest.
+//! - [`permit`], [`emergency`]: what must be there before an envelope opens.
+//! - [`store`]: the trait [`Vault`], what goes in and comes out; [`error`]: how it fails.
+//! - [`memory`]: a vault that forgets, for tests and simulations.
+//!
+//! The walk of a record: [`seal`] it, [`Vault::store`] the batch (durable on return), take
+//! [`Vault::unanchored`] commitments to the ledger and [`Vault::mark_anchored`], send
+//! [`Vault::records_from`] to the holders of copies, who [`Vault::keep_copy`]. A read fetches
+//! [`Vault::records_of_patient`] or [`Vault::copies_of_patient`] and [`open`]s each with a [`Permit`].
+
+pub mod emergency;
+pub mod envelope;
+pub mod error;
+pub mod id;
+pub mod keys;
+pub mod limits;
+pub mod memory;
+pub mod padding;
+pub mod permit;
+pub mod store;
+
+mod check;
+
+pub use emergency::{EmergencyEntry, LocalEmergency, NewEmergency};
+pub use envelope::{Content, Envelope, Opened, commitment, open, seal};
+pub use error::{Conflict, OpenError, SealError, VaultError};
+pub use id::{MemberId, PatientId, Place, RecordId, ScopeTag, Token};
+pub use keys::NodeKeys;
+pub use memory::Memory;
+pub use permit::{FinalReceipt, Permit};
+pub use store::{
+    AnchoredBatch, Batch, CopyBatch, Counts, Link, NewRecord, OwnScope, SealedRecord, SealedScope,
+    Stored, Vault, Version, Versions,
+};
