@@ -1,0 +1,77 @@
+//! Writes `src/search/parameters.tsv` from the search parameter definitions of R4.
+//!
+//! ```text
+//! cargo run -p fhir --example search_table -- search-parameters-r4.json > parameters.tsv
+//! ```
+//! The input is the Bundle of HL7's SearchParameter resources (package `hl7.fhir.r4.examples`
+//! 4.0.1, CC0). A parameter shared by several types becomes one row a type, with the part of its
+//! expression that is about that type.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+
+use serde_json::Value;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let path = std::env::args().nth(1).ok_or("name the file of definitions")?;
+    let bundle: Value = serde_json::from_slice(&std::fs::read(path)?)?;
+    let definitions: Vec<&Value> =
+        bundle["entry"].as_array().into_iter().flatten().map(|entry| &entry["resource"]).collect();
+    let kinds: BTreeMap<&str, &str> = definitions
+        .iter()
+        .filter_map(|one| Some((one["url"].as_str()?, one["type"].as_str()?)))
+        .collect();
+    let rows: BTreeSet<String> =
+        definitions.iter().flat_map(|definition| rows(definition, &kinds)).collect();
+    println!("# Search parameters of FHIR R4 4.0.1 (facts of the standard; HL7, CC0).");
+    println!("# type, name, kind, expression, parts of a composite (kind:expression;...)");
+    for row in rows {
+        println!("{row}");
+    }
+    Ok(())
+}
+
+fn rows(definition: &Value, kinds: &BTreeMap<&str, &str>) -> Vec<String> {
+    let text = |name: &str| definition[name].as_str().unwrap_or_default();
+    let bases = definition["base"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    bases
+        .filter_map(|base| {
+            let branches = branches_of(text("expression"), base);
+            if branches.is_empty() {
+                return None;
+            }
+            let mut row = format!("{base}\t{}\t{}\t{branches}", text("code"), text("type"));
+            let parts: Vec<String> = definition["component"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|part| component(part, kinds))
+                .collect();
+            if !parts.is_empty() {
+                row.push('\t');
+                row.push_str(&parts.join(";"));
+            }
+            Some(row)
+        })
+        .collect()
+}
+
+/// The branches of a union that begin with this type, joined again. A branch that begins with no
+/// type at all (`InsurancePlan-name`, a slip of the standard) is taken from this one.
+fn branches_of(expression: &str, base: &str) -> String {
+    let of_base = |branch: &str| {
+        let root = branch.trim_start_matches('(').split(['.', ' ']).next()?;
+        match root.starts_with(|first: char| first.is_ascii_lowercase()) {
+            true => Some(format!("{base}.{branch}")),
+            false => (root == base).then(|| branch.to_owned()),
+        }
+    };
+    let branches = expression.split('|').map(str::trim).filter_map(of_base);
+    branches.collect::<Vec<_>>().join(" | ")
+}
+
+fn component(part: &Value, kinds: &BTreeMap<&str, &str>) -> String {
+    let definition = part["definition"].as_str().unwrap_or_default();
+    let kind = kinds.get(definition).copied().unwrap_or("token");
+    format!("{kind}:{}", part["expression"].as_str().unwrap_or_default())
+}

@@ -1,0 +1,29 @@
+//! Security labels, and which of them make a record sensitive.
+
+use serde_json::Value;
+
+use super::{Code, items};
+
+/// The security labels of a resource.
+pub(super) fn labels(value: &Value) -> Vec<Code> {
+    items(&value["meta"]["security"]).iter().filter_map(|one| Code::of(one, "code")).collect()
+}
+
+/// The overlays the labels call for, in the order of the categories, each once. A label counts by
+/// its code whatever its system: a sender's slip in the system must not uncover a record.
+pub(super) fn overlays(labels: &[Code]) -> Vec<&'static str> {
+    let called = |row: &&(&str, &[&str])| {
+        labels.iter().any(|label| row.1.iter().any(|code| label.value.eq_ignore_ascii_case(code)))
+    };
+    OVERLAYS.iter().filter(called).map(|row| row.0).collect()
+}
+
+/// Sensitivity codes of the code system ActCode (ActInformationSensitivityPolicy), which DS4P uses,
+/// by overlay.
+const OVERLAYS: [(&str, &[&str]); 5] = [
+    ("mental-health", &["PSY", "MH", "BH", "PSYTHPN", "COGN", "EMOTDIS", "DVD"]),
+    ("sexual-health", &["SEX", "HIV", "STD", "PREGNANT"]),
+    ("substance-use", &["ETH", "SUD", "ETHUD", "ALC", "OPIOIDUD", "TBOO"]),
+    ("genetics", &["GDIS", "SCA"]),
+    ("violence", &["SDV", "VIO", "IPV", "MST"]),
+];

@@ -1,0 +1,114 @@
+//! Whose record it is.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use crate::links::Links;
+use crate::reference::{Reference, Target};
+use crate::resource::Resource;
+use crate::search::{Program, compile, contained, parameter};
+use crate::types::ResourceType;
+
+/// The patients a resource names, its owner first, each once.
+pub(super) fn patients(resource: &Resource, links: &Links) -> Vec<Reference> {
+    let mut patients = Vec::new();
+    if resource.type_name() == PATIENT {
+        let resource_type = resource.resource_type();
+        let id = resource.id().map(str::to_owned);
+        patients.extend(id.map(|id| Reference::Local(Target { resource_type, id })));
+    }
+    for place in &PLACES[resource.resource_type().index()] {
+        for element in place.program.select_linked(resource.value(), links) {
+            let Some(patient) = patient(resource, element, place.is_for_patients, links) else {
+                continue;
+            };
+            if !patients.contains(&patient) {
+                patients.push(patient);
+            }
+        }
+    }
+    patients
+}
+
+/// The patient a `Reference` element names. Where nothing tells the type (a business identifier, a
+/// `urn:uuid:` of another Bundle), the element decides: a subject is taken for a patient, a
+/// performer is not.
+fn patient(
+    resource: &Resource,
+    element: &Value,
+    is_for_patients: bool,
+    links: &Links,
+) -> Option<Reference> {
+    let reference = Reference::of(element)?;
+    let is_patient = |resource_type: ResourceType| resource_type.name() == PATIENT;
+    match &reference {
+        Reference::Urn(name) => match links.target(name) {
+            Some(target) if is_patient(target.resource_type) => {
+                return Some(Reference::Local(target.clone()));
+            }
+            Some(_) => return None,
+            None => {}
+        },
+        Reference::Contained(id) => {
+            let known = contained(resource.value(), id)?;
+            return (known["resourceType"] == PATIENT).then_some(reference);
+        }
+        Reference::Other(_) => return None,
+        _ => {}
+    }
+    let told = reference.resource_type().or_else(|| ResourceType::parse(element["type"].as_str()?));
+    told.map_or(is_for_patients, is_patient).then_some(reference)
+}
+
+/// An element that may name a patient.
+struct Place {
+    program: Program,
+    is_for_patients: bool,
+}
+
+/// For each type its places, in order.
+static PLACES: LazyLock<Vec<Vec<Place>>> = LazyLock::new(|| {
+    let mut places = Vec::new();
+    for resource_type in ResourceType::all() {
+        let paths = resource_type.patient_paths().iter();
+        places.push(paths.filter_map(|path| place(resource_type, path)).collect());
+    }
+    places
+});
+
+/// The place of a parameter. Conditions on the type (`resolve() is Patient`) are left to
+/// [`patient`], which also knows what a name without a type may stand for.
+fn place(resource_type: ResourceType, path: &str) -> Option<Place> {
+    let expression = match parameter(Some(resource_type), path) {
+        Some(parameter) => parameter.expression,
+        None => path,
+    };
+    let expression = expression.replace(".where(resolve() is Patient)", "");
+    let last = expression.rsplit('.').next().unwrap_or_default();
+    let is_for_patients = PATIENT_ELEMENTS.contains(&last);
+    Some(Place { program: compile(&expression).ok()?, is_for_patients })
+}
+
+const PATIENT: &str = "Patient";
+
+/// Elements whose first purpose is to name a patient.
+const PATIENT_ELEMENTS: [&str; 7] =
+    ["patient", "subject", "beneficiary", "subscriber", "candidate", "individual", "for"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_of_every_type_is_a_parameter_or_an_expression() {
+        for resource_type in ResourceType::all() {
+            for path in resource_type.patient_paths() {
+                let is_expression = path.starts_with(resource_type.name());
+                let is_parameter = parameter(Some(resource_type), path).is_some();
+                assert!(is_expression || is_parameter, "{resource_type} {path}");
+                assert!(place(resource_type, path).is_some(), "{resource_type} {path}");
+            }
+        }
+    }
+}

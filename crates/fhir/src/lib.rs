@@ -1,0 +1,48 @@
+//! The language hospitals speak: FHIR R4 in JSON, with every byte kept as it was received.
+//!
+//! Nothing here re-encodes clinical content. A [`Resource`] is the bytes that came in and a parsed
+//! view beside them; a [`Bundle`](bundle::Bundle) is cut into slices of its own input; references
+//! are rewritten by splicing single string tokens. Hashes and proofs are over received bytes, so a
+//! re-encoding (key order, `1.50` turned into `1.5`) would be a forgery.
+//!
+//! # Layout
+//!
+//! - [`limits`]: how much of anything is read
+//! - [`issue`]: what is wrong, where, and what to do; `OperationOutcome`
+//! - [`json`]: the tokens of a JSON text with their places, and the tree built from them
+//! - [`types`]: the 146 resource types of R4
+//! - [`resource`]: exact bytes and parsed view
+//! - [`date`]: partial dates as ranges of time
+//! - [`reference`]: what a reference names
+//! - [`links`]: what references between entries stand for, and the splice that follows them
+//! - [`validate`]: structure and own checks
+//! - [`derive`]: patient, category, labels, identifiers, codes of a resource
+//! - [`bundle`]: splitting, links between entries, and answers
+//! - [`search`]: search parameters over opened resources
+//! - [`capability`]: the `CapabilityStatement`
+
+pub mod limits;
+
+pub mod issue;
+
+pub mod json;
+
+pub mod types;
+
+pub mod resource;
+
+pub mod reference;
+
+pub mod links;
+
+pub mod bundle;
+
+pub mod search;
+
+pub mod derive;
+
+pub use bundle::Bundle;
+pub use derive::{Derived, derive, derive_linked};
+pub use issue::{Issue, IssueCode, Severity, outcome};
+pub use limits::Limits;
+pub use resource::Resource;

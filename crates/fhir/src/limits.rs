@@ -1,0 +1,42 @@
+//! How much of anything is read. Every limit of this crate is in this file.
+
+/// The limits of one `parse`. Hostile input costs at most what these allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one resource, attachments included.
+    pub resource_bytes_max: usize,
+    /// Bytes of one Bundle as sent.
+    pub bundle_bytes_max: usize,
+    /// Entries of one Bundle.
+    pub entries_max: usize,
+    /// How deeply objects and arrays nest. FHIR's own examples stay under 40.
+    pub depth_max: usize,
+    /// Members of one object. No FHIR type has more than 120, counting the `_` twins.
+    pub members_max: usize,
+    /// Values (objects, arrays, strings, numbers ...) of one resource.
+    pub values_max: usize,
+    /// Characters of one number: FHIR asks for 18 digits.
+    pub number_chars_max: usize,
+    /// Issues reported for one resource; what is beyond is counted in the last one.
+    pub issues_max: usize,
+}
+
+impl Limits {
+    /// The limits of a node, unless its operator sets others.
+    pub const STANDARD: Limits = Limits {
+        resource_bytes_max: 64 << 20,
+        bundle_bytes_max: 256 << 20,
+        entries_max: 20_000,
+        depth_max: 100,
+        members_max: 256,
+        values_max: 500_000,
+        number_chars_max: 128,
+        issues_max: 100,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::STANDARD
+    }
+}

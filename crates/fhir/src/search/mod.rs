@@ -1,0 +1,16 @@
+//! Search in memory, over resources that have been opened.
+//!
+//! A patient's compartment is a few thousand resources: they are opened, searched and forgotten,
+//! and no readable index lies anywhere. [`Query::parse`] is strict: a parameter that is not known
+//! is an error, since an ignored filter would return what nobody asked for.
+
+mod expression;
+
+mod parameters;
+
+mod program;
+
+pub use expression::{CompileError, compile};
+pub use parameters::{Kind, Parameter, Part, parameter, parameters};
+pub(crate) use program::contained;
+pub use program::{Path, Program, Step};
