@@ -11,6 +11,7 @@
 //! - [`permit`], [`emergency`]: what must be there before an envelope opens.
 //! - [`store`]: the trait [`Vault`], what goes in and comes out; [`error`]: how it fails.
 //! - [`memory`]: a vault that forgets, for tests and simulations.
+//! - [`sqlite`]: a vault on one disk, with large envelopes as files.
 //!
 //! The walk of a record: [`seal`] it, [`Vault::store`] the batch (durable on return), take
 //! [`Vault::unanchored`] commitments to the ledger and [`Vault::mark_anchored`], send
@@ -26,8 +27,10 @@ pub mod limits;
 pub mod memory;
 pub mod padding;
 pub mod permit;
+pub mod sqlite;
 pub mod store;
 
+mod blobs;
 mod check;
 
 pub use emergency::{EmergencyEntry, LocalEmergency, NewEmergency};
@@ -37,6 +40,7 @@ pub use id::{MemberId, PatientId, Place, RecordId, ScopeTag, Token};
 pub use keys::NodeKeys;
 pub use memory::Memory;
 pub use permit::{FinalReceipt, Permit};
+pub use sqlite::Sqlite;
 pub use store::{
     AnchoredBatch, Batch, CopyBatch, Counts, Link, NewRecord, OwnScope, SealedRecord, SealedScope,
     Stored, Vault, Version, Versions,

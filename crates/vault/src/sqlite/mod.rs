@@ -1,0 +1,352 @@
+//! A vault on one disk: SQLite for rows, files for large envelopes.
+//!
+//! A folder holds `vault.sqlite` (with its write-ahead log beside it), `blobs/` and `lock`, which one
+//! process at a time holds. Write-ahead log, `synchronous=FULL`: a commit is on the disk, in the sense of
+//! `fsync`, before anybody is told. One thread writes ([`writer`]), any number read.
+//!
+//! *Trust:* the files are trusted for availability and order, never for content. Whoever edits them can
+//! make records vanish or damaged, which copies mend; move an envelope, which then does not open; change
+//! a commitment, which then fails against its anchor or never gets one; link a token to another patient,
+//! so that *new* records go to the wrong account until somebody looks (the operator must guard the disk of
+//! a running node as he guards its memory); and forget local emergency receipts that were not submitted.
+//! He reads nothing: no key is here but the wrapped scope secrets.
+
+mod failure;
+mod read;
+mod readers;
+mod rows;
+mod schema;
+mod write;
+mod writer;
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::Path,
+    sync::Arc,
+};
+
+use proof::Hash;
+use rusqlite::Connection;
+
+use self::{
+    failure::{Failure, Fatal},
+    read::Select,
+    readers::Readers,
+    rows::{Body, Held},
+    write::{PlacedBatch, PlacedCopies, PlacedRecord},
+    writer::Writer,
+};
+use crate::{
+    AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, LocalEmergency, MemberId,
+    NewEmergency, OwnScope, PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Stored,
+    Token, Vault, VaultError, Version, Versions,
+    blobs::{self, Blob, Blobs},
+    check,
+    limits::PAGE_ITEMS_MAX,
+};
+
+/// A vault in a folder.
+pub struct Sqlite {
+    // Dropped in this order: the writer folds the log into the main file when it is the last connection.
+    readers: Readers,
+    writer: Writer,
+    blobs: Arc<Blobs>,
+    fatal: Fatal,
+    /// Held until the end.
+    _lock: File,
+}
+
+impl Sqlite {
+    /// Opens the vault in a folder, making it if need be; removes what a crash left half done.
+    ///
+    /// # Errors
+    /// [`VaultError::Fatal`] if another process has it open, the file system or the files are not fit,
+    /// or the chain of local emergency receipts is broken.
+    pub fn open(folder: &Path) -> Result<Self, VaultError> {
+        let opened = Self::open_folder(folder);
+        opened.map_err(|failure| Fatal::default().answer(failure))
+    }
+
+    fn open_folder(folder: &Path) -> Result<Self, Failure> {
+        schema::check_library()?;
+        fs::create_dir_all(folder)?;
+        let lock = lock(folder)?;
+        let path = folder.join("vault.sqlite");
+        let mut connection = Connection::open(&path)?;
+        schema::writer(&connection)?;
+        schema::migrate(&mut connection)?;
+        let generation = schema::next_generation(&connection)?;
+        let blobs = Arc::new(Blobs::open(folder.join("blobs"), generation)?);
+        blobs.sweep(|name| read::blob_is_named(&connection, name))?;
+        check_emergencies(&connection)?;
+        blobs::sync_folder(folder)?;
+        let fatal = Fatal::default();
+        let writer = Writer::start(connection, fatal.clone())?;
+        Ok(Self { readers: Readers::new(path), writer, blobs, fatal, _lock: lock })
+    }
+
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, VaultError> {
+        self.fatal.check()?;
+        self.readers.read(work).map_err(|failure| self.fatal.answer(failure))
+    }
+
+    fn select(
+        &self,
+        select: &Select,
+        versions: Versions,
+        from: u64,
+        max: usize,
+    ) -> Result<Vec<SealedRecord>, VaultError> {
+        self.read(|connection| read::select(connection, &self.blobs, select, versions, from, max))
+    }
+
+    /// Puts envelopes where their sizes say, and files first: a file must be durable before its row is.
+    fn place(&self, envelope: Envelope, files: &mut Vec<Blob>) -> Result<Body, VaultError> {
+        self.fatal.check()?;
+        let body = Body::place(envelope, &self.blobs);
+        let body = body.map_err(|error| self.fatal.note(format!("writing a blob: {error}")))?;
+        files.extend(body.file().cloned());
+        Ok(body)
+    }
+
+    /// Removes files that no row names. What cannot be removed now is swept at the next opening.
+    fn discard(&self, files: &[Blob]) {
+        for blob in files {
+            let _ = self.blobs.remove(&blob.name);
+        }
+    }
+
+    /// Removes the files of a refused batch. After a failure nobody knows what is durable: they stay.
+    fn settle<T>(&self, files: &[Blob], outcome: &Result<T, VaultError>) {
+        if matches!(outcome, Err(VaultError::Conflict(_) | VaultError::Invalid(_))) {
+            self.discard(files);
+        }
+    }
+}
+
+impl Vault for Sqlite {
+    fn store(&self, batch: Batch) -> Result<Stored, VaultError> {
+        check::batch(&batch)?;
+        let mut files = Vec::new();
+        let mut records = Vec::with_capacity(batch.records.len());
+        for new in batch.records {
+            let body = self.place(new.envelope, &mut files)?;
+            let (place, commitment, tokens) = (new.place, new.commitment, new.tokens);
+            records.push(PlacedRecord { place, commitment, body, tokens });
+        }
+        let bytes = records.iter().map(|record| record.body.row_bytes()).sum();
+        let placed = PlacedBatch { scopes: batch.scopes, links: batch.links, records };
+        let outcome = self.writer.call(bytes, move |connection| write::store(connection, &placed));
+        self.settle(&files, &outcome);
+        outcome
+    }
+
+    fn latest_version(&self, record: RecordId) -> Result<Option<u32>, VaultError> {
+        self.read(|connection| read::latest_version(connection, record))
+    }
+
+    fn record(
+        &self,
+        record: RecordId,
+        version: Version,
+    ) -> Result<Option<SealedRecord>, VaultError> {
+        self.read(|connection| read::record(connection, &self.blobs, record, version))
+    }
+
+    fn history(
+        &self,
+        record: RecordId,
+        from: u64,
+        max: usize,
+    ) -> Result<Vec<SealedRecord>, VaultError> {
+        self.select(&Select::Record(record), Versions::All, from, max)
+    }
+
+    fn records_of_scope(
+        &self,
+        scope: ScopeTag,
+        versions: Versions,
+        from: u64,
+        max: usize,
+    ) -> Result<Vec<SealedRecord>, VaultError> {
+        self.select(&Select::Scope(scope), versions, from, max)
+    }
+
+    fn records_of_patient(
+        &self,
+        patient: PatientId,
+        versions: Versions,
+        from: u64,
+        max: usize,
+    ) -> Result<Vec<SealedRecord>, VaultError> {
+        self.select(&Select::Patient(patient), versions, from, max)
+    }
+
+    fn records_by_token(
+        &self,
+        token: Token,
+        versions: Versions,
+        from: u64,
+        max: usize,
+    ) -> Result<Vec<SealedRecord>, VaultError> {
+        self.select(&Select::Token(token), versions, from, max)
+    }
+
+    fn records_from(&self, from: u64, max: usize) -> Result<Vec<SealedRecord>, VaultError> {
+        self.select(&Select::All, Versions::All, from, max)
+    }
+
+    fn scope(&self, scope: ScopeTag) -> Result<Vec<OwnScope>, VaultError> {
+        self.read(|connection| read::scopes(connection, read::Scopes::Tag(scope)))
+    }
+
+    fn scopes_of_patient(&self, patient: PatientId) -> Result<Vec<OwnScope>, VaultError> {
+        self.read(|connection| read::scopes(connection, read::Scopes::Patient(patient)))
+    }
+
+    fn patient_by_token(&self, token: Token) -> Result<Option<PatientId>, VaultError> {
+        self.read(|connection| read::patient_by_token(connection, token))
+    }
+
+    fn unanchored(&self, max: usize) -> Result<Vec<(u64, Hash)>, VaultError> {
+        self.read(|connection| read::unanchored(connection, max))
+    }
+
+    fn mark_anchored(
+        &self,
+        first: u64,
+        count: u32,
+        root: Hash,
+        log_index: u64,
+    ) -> Result<(), VaultError> {
+        check::anchor(first, count, log_index)?;
+        self.writer.call(0, move |connection| {
+            write::mark_anchored(connection, first, count, root, log_index)
+        })
+    }
+
+    fn batch_of(&self, sequence: u64) -> Result<Option<AnchoredBatch>, VaultError> {
+        self.read(|connection| read::batch_of(connection, sequence))
+    }
+
+    fn keep_copy(&self, batch: CopyBatch) -> Result<(), VaultError> {
+        check::copies(&batch)?;
+        let mut files = Vec::new();
+        let mut records = Vec::with_capacity(batch.records.len());
+        for record in batch.records {
+            let body = self.place(record.envelope, &mut files)?;
+            let SealedRecord { sequence, place, commitment, .. } = record;
+            records.push(Held { sequence, place, commitment, body });
+        }
+        let bytes = records.iter().map(|record| record.body.row_bytes()).sum();
+        let (custodian, scopes) = (batch.custodian, batch.scopes);
+        let (placed, blobs) = (PlacedCopies { custodian, scopes, records }, self.blobs.clone());
+        let outcome = self
+            .writer
+            .call(bytes, move |connection| write::keep_copy(connection, &placed, &blobs));
+        self.settle(&files, &outcome);
+        self.discard(&outcome?);
+        Ok(())
+    }
+
+    fn copies_of_patient(
+        &self,
+        custodian: MemberId,
+        patient: PatientId,
+        versions: Versions,
+        from: u64,
+        max: usize,
+    ) -> Result<Vec<SealedRecord>, VaultError> {
+        let whose = (custodian, patient);
+        self.read(|connection| {
+            read::copies_of_patient(connection, &self.blobs, whose, versions, from, max)
+        })
+    }
+
+    fn copied_scopes_of_patient(
+        &self,
+        custodian: MemberId,
+        patient: PatientId,
+    ) -> Result<Vec<SealedScope>, VaultError> {
+        self.read(|connection| read::copied_scopes_of_patient(connection, custodian, patient))
+    }
+
+    fn copied_commitments(
+        &self,
+        custodian: MemberId,
+        first: u64,
+        count: u32,
+    ) -> Result<Option<Vec<Hash>>, VaultError> {
+        check::anchor(first, count, 0)?;
+        self.read(|connection| read::copied_commitments(connection, custodian, first, count))
+    }
+
+    fn copy_cursor(&self, peer: MemberId) -> Result<u64, VaultError> {
+        self.read(|connection| read::copy_cursor(connection, peer))
+    }
+
+    fn advance_copy_cursor(&self, peer: MemberId, next: u64) -> Result<(), VaultError> {
+        self.writer.call(0, move |connection| write::advance_copy_cursor(connection, peer, next))
+    }
+
+    fn declare_emergency(&self, emergency: NewEmergency) -> Result<LocalEmergency, VaultError> {
+        check::emergency(&emergency)?;
+        let bytes = emergency.body.len();
+        let entry =
+            self.writer.call(bytes, move |connection| write::emergency(connection, emergency))?;
+        Ok(LocalEmergency::durable(entry))
+    }
+
+    fn emergencies(&self, from: u64, max: usize) -> Result<Vec<EmergencyEntry>, VaultError> {
+        self.read(|connection| read::emergencies(connection, from, max))
+    }
+
+    fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {
+        self.read(|connection| read::setting(connection, name))
+    }
+
+    fn put_setting(&self, name: &str, value: &[u8]) -> Result<(), VaultError> {
+        check::setting(name, value)?;
+        let (name, value) = (name.to_owned(), value.to_vec());
+        self.writer.call(value.len(), move |connection| write::setting(connection, &name, &value))
+    }
+
+    fn counts(&self) -> Result<Counts, VaultError> {
+        self.read(read::counts)
+    }
+}
+
+/// Keeps a second process out: two would sweep each other's blobs.
+fn lock(folder: &Path) -> Result<File, Failure> {
+    let file = File::create(folder.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Failure::library("another process has it open, stop that one first".into()))
+        }
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Walks the chain of local emergency receipts once.
+fn check_emergencies(connection: &Connection) -> Result<(), Failure> {
+    let mut last: Option<EmergencyEntry> = None;
+    loop {
+        let from = last.as_ref().map_or(0, |entry| entry.sequence + 1);
+        let page = read::emergencies(connection, from, PAGE_ITEMS_MAX)?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        for entry in page {
+            if !entry.follows(last.as_ref()) {
+                let number = entry.sequence;
+                let why = format!("the chain of local emergency receipts is broken at {number}");
+                return Err(Failure::library(why));
+            }
+            last = Some(entry);
+        }
+    }
+}

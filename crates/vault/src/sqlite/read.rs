@@ -1,0 +1,327 @@
+//! Every question asked of the database, for readers and for the writer before it writes.
+
+use proof::Hash;
+use rusqlite::{Connection, OptionalExtension, Params, params};
+
+use super::{
+    failure::Failure,
+    rows::{self, Held, int, number},
+};
+use crate::{
+    AnchoredBatch, Counts, EmergencyEntry, MemberId, OwnScope, PatientId, RecordId, ScopeTag,
+    SealedRecord, SealedScope, Token, Version, Versions,
+    blobs::Blobs,
+    limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
+};
+
+/// Which of this node's records.
+pub(super) enum Select {
+    All,
+    Record(RecordId),
+    Scope(ScopeTag),
+    Patient(PatientId),
+    Token(Token),
+}
+
+/// Which of this node's scopes.
+pub(super) enum Scopes {
+    Tag(ScopeTag),
+    Patient(PatientId),
+}
+
+pub(super) fn latest_version(
+    connection: &Connection,
+    record: RecordId,
+) -> Result<Option<u32>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT version FROM records WHERE record = ? ORDER BY version DESC LIMIT 1",
+    )?;
+    Ok(statement.query_row([record.0], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn record(
+    connection: &Connection,
+    blobs: &Blobs,
+    record: RecordId,
+    version: Version,
+) -> Result<Option<SealedRecord>, Failure> {
+    let (least, most) = match version {
+        Version::Latest => (0, u32::MAX),
+        Version::At(version) => (version, version),
+    };
+    let sql = records("WHERE r.record = ? AND r.version BETWEEN ? AND ? ORDER BY r.version DESC");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let held = statement.query_row(params![record.0, least, most], Held::read).optional()?;
+    held.map(|held| held.load(blobs)).transpose()
+}
+
+pub(super) fn select(
+    connection: &Connection,
+    blobs: &Blobs,
+    select: &Select,
+    versions: Versions,
+    from: u64,
+    max: usize,
+) -> Result<Vec<SealedRecord>, Failure> {
+    let (condition, value): (&str, Option<&[u8]>) = match select {
+        Select::All => ("?2 IS NULL", None),
+        Select::Record(record) => ("r.record = ?2", Some(&record.0)),
+        Select::Scope(scope) => ("r.scope = ?2", Some(&scope.0)),
+        Select::Patient(patient) => ("r.patient = ?2", Some(patient)),
+        Select::Token(token) => (
+            "r.sequence IN (SELECT sequence FROM tokens WHERE token = ?2 AND sequence >= ?1)",
+            Some(&token.0),
+        ),
+    };
+    let newest = match versions {
+        Versions::All => "",
+        Versions::Latest => {
+            "AND NOT EXISTS
+                 (SELECT 1 FROM records n WHERE n.record = r.record AND n.version > r.version)"
+        }
+    };
+    let sql =
+        records(&format!("WHERE r.sequence >= ?1 AND {condition} {newest} ORDER BY r.sequence"));
+    page(connection, blobs, &sql, params![int(from), value], max)
+}
+
+pub(super) fn scopes(connection: &Connection, scopes: Scopes) -> Result<Vec<OwnScope>, Failure> {
+    let (condition, value): (&str, &[u8]) = match &scopes {
+        Scopes::Tag(scope) => ("scope = ?", &scope.0),
+        Scopes::Patient(patient) => ("patient = ?", patient),
+    };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {}, wrapped FROM scopes WHERE {condition} ORDER BY scope, epoch",
+        rows::SCOPE_COLUMNS
+    ))?;
+    let scopes = statement.query_map([value], rows::own_scope)?;
+    Ok(scopes.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn patient_by_token(
+    connection: &Connection,
+    token: Token,
+) -> Result<Option<PatientId>, Failure> {
+    let mut statement = connection.prepare_cached("SELECT patient FROM links WHERE token = ?")?;
+    Ok(statement.query_row([token.0], |row| row.get(0)).optional()?)
+}
+
+/// The sequence number of the next record to be stored.
+pub(super) fn next_sequence(connection: &Connection) -> Result<u64, Failure> {
+    one_number(connection, "SELECT coalesce(max(sequence) + 1, 0) FROM commitments")
+}
+
+/// The first sequence number that is not anchored.
+pub(super) fn next_anchor(connection: &Connection) -> Result<u64, Failure> {
+    let sql = "SELECT coalesce((SELECT first + count FROM anchors ORDER BY first DESC LIMIT 1), 0)";
+    one_number(connection, sql)
+}
+
+pub(super) fn unanchored(connection: &Connection, max: usize) -> Result<Vec<(u64, Hash)>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sequence, commitment FROM commitments
+         WHERE sequence >= coalesce((SELECT first + count FROM anchors ORDER BY first DESC LIMIT 1), 0)
+         ORDER BY sequence LIMIT ?",
+    )?;
+    let max = max.min(PAGE_ITEMS_MAX) as i64;
+    let waiting = statement.query_map([max], |row| Ok((number(row, 0)?, row.get(1)?)))?;
+    Ok(waiting.collect::<Result<_, _>>()?)
+}
+
+/// The commitments of a run, as far as there are records.
+pub(super) fn commitments(
+    connection: &Connection,
+    first: u64,
+    count: u32,
+) -> Result<Vec<Hash>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT commitment FROM commitments WHERE sequence >= ? ORDER BY sequence LIMIT ?",
+    )?;
+    let commitments = statement.query_map(params![int(first), count], |row| row.get(0))?;
+    Ok(commitments.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn batch_of(
+    connection: &Connection,
+    sequence: u64,
+) -> Result<Option<AnchoredBatch>, Failure> {
+    let anchor = connection
+        .prepare_cached(
+            "SELECT first, count, root, log_index FROM anchors
+             WHERE first <= ? ORDER BY first DESC LIMIT 1",
+        )?
+        .query_row([int(sequence)], |row| {
+            Ok((number(row, 0)?, row.get::<_, u32>(1)?, row.get(2)?, number(row, 3)?))
+        })
+        .optional()?;
+    let Some((first, count, root, log_index)) = anchor else { return Ok(None) };
+    if sequence >= first + u64::from(count) {
+        return Ok(None);
+    }
+    let commitments = commitments(connection, first, count)?;
+    Ok(Some(AnchoredBatch { first, root, log_index, commitments }))
+}
+
+/// The number by which this database knows a member.
+pub(super) fn peer(connection: &Connection, member: MemberId) -> Result<Option<i64>, Failure> {
+    let mut statement = connection.prepare_cached("SELECT peer FROM peers WHERE member = ?")?;
+    Ok(statement.query_row([member], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn copy_cursor(connection: &Connection, member: MemberId) -> Result<u64, Failure> {
+    let mut statement = connection.prepare_cached("SELECT cursor FROM peers WHERE member = ?")?;
+    let cursor = statement.query_row([member], |row| number(row, 0)).optional()?;
+    Ok(cursor.unwrap_or(0))
+}
+
+pub(super) fn copy(
+    connection: &Connection,
+    peer: i64,
+    sequence: u64,
+) -> Result<Option<Held>, Failure> {
+    let sql = copies("WHERE r.peer = ? AND r.sequence = ?");
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_row(params![peer, int(sequence)], Held::read).optional()?)
+}
+
+pub(super) fn copies_of_patient(
+    connection: &Connection,
+    blobs: &Blobs,
+    (custodian, patient): (MemberId, PatientId),
+    versions: Versions,
+    from: u64,
+    max: usize,
+) -> Result<Vec<SealedRecord>, Failure> {
+    let Some(peer) = peer(connection, custodian)? else { return Ok(Vec::new()) };
+    let newest = match versions {
+        Versions::All => "",
+        Versions::Latest => {
+            "AND NOT EXISTS (SELECT 1 FROM copies n
+                 WHERE n.peer = r.peer AND n.record = r.record AND n.version > r.version)"
+        }
+    };
+    let sql = copies(&format!(
+        "WHERE r.peer = ? AND r.patient = ? AND r.sequence >= ? {newest} ORDER BY r.sequence"
+    ));
+    page(connection, blobs, &sql, params![peer, patient, int(from)], max)
+}
+
+pub(super) fn copied_scopes_of_patient(
+    connection: &Connection,
+    custodian: MemberId,
+    patient: PatientId,
+) -> Result<Vec<SealedScope>, Failure> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {} FROM copied_scopes
+         WHERE peer = (SELECT peer FROM peers WHERE member = ?) AND patient = ?
+         ORDER BY scope, epoch",
+        rows::SCOPE_COLUMNS
+    ))?;
+    let scopes = statement.query_map(params![custodian, patient], rows::sealed_scope)?;
+    Ok(scopes.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn copied_commitments(
+    connection: &Connection,
+    custodian: MemberId,
+    first: u64,
+    count: u32,
+) -> Result<Option<Vec<Hash>>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT commitment FROM copied_commitments
+         WHERE peer = (SELECT peer FROM peers WHERE member = ?)
+             AND sequence >= ? AND sequence < ? ORDER BY sequence",
+    )?;
+    let run = params![custodian, int(first), int(first + u64::from(count))];
+    let commitments: Vec<Hash> =
+        statement.query_map(run, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok((commitments.len() == count as usize).then_some(commitments))
+}
+
+pub(super) fn last_emergency(connection: &Connection) -> Result<Option<EmergencyEntry>, Failure> {
+    let sql = emergencies_sql("ORDER BY sequence DESC LIMIT 1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_row([], rows::emergency).optional()?)
+}
+
+pub(super) fn emergencies(
+    connection: &Connection,
+    from: u64,
+    max: usize,
+) -> Result<Vec<EmergencyEntry>, Failure> {
+    let sql = emergencies_sql("WHERE sequence >= ? ORDER BY sequence LIMIT ?");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let page = params![int(from), max.min(PAGE_ITEMS_MAX) as i64];
+    let entries = statement.query_map(page, rows::emergency)?;
+    Ok(entries.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn setting(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let mut statement = connection.prepare_cached("SELECT value FROM settings WHERE name = ?")?;
+    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn counts(connection: &Connection) -> Result<Counts, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT coalesce((SELECT max(sequence) + 1 FROM commitments), 0),
+                coalesce((SELECT first + count FROM anchors ORDER BY first DESC LIMIT 1), 0),
+                (SELECT count(*) FROM copies),
+                (SELECT count(*) FROM emergencies)",
+    )?;
+    Ok(statement.query_row([], |row| {
+        Ok(Counts {
+            records: number(row, 0)?,
+            anchored: number(row, 1)?,
+            copies: number(row, 2)?,
+            emergencies: number(row, 3)?,
+        })
+    })?)
+}
+
+/// Whether a row names this blob.
+pub(super) fn blob_is_named(connection: &Connection, name: &str) -> Result<bool, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM records WHERE blob = ?1)
+             OR EXISTS (SELECT 1 FROM copies WHERE blob = ?1)",
+    )?;
+    Ok(statement.query_row([name], |row| row.get(0))?)
+}
+
+/// Takes a page; see [`store`](crate::store) for where it ends. Nothing is read beyond it.
+fn page(
+    connection: &Connection,
+    blobs: &Blobs,
+    sql: &str,
+    values: impl Params,
+    max: usize,
+) -> Result<Vec<SealedRecord>, Failure> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(values)?;
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    while page.len() < max.min(PAGE_ITEMS_MAX) && bytes < PAGE_BYTES_MAX {
+        let Some(row) = rows.next()? else { break };
+        let record = Held::read(row)?.load(blobs)?;
+        bytes += record.envelope.as_bytes().len();
+        page.push(record);
+    }
+    Ok(page)
+}
+
+fn records(rest: &str) -> String {
+    format!("SELECT {} FROM records r JOIN commitments c USING (sequence) {rest}", Held::COLUMNS)
+}
+
+fn copies(rest: &str) -> String {
+    format!(
+        "SELECT {} FROM copies r JOIN copied_commitments c USING (peer, sequence) {rest}",
+        Held::COLUMNS
+    )
+}
+
+fn emergencies_sql(rest: &str) -> String {
+    format!("SELECT {} FROM emergencies {rest}", rows::EMERGENCY_COLUMNS)
+}
+
+fn one_number(connection: &Connection, sql: &str) -> Result<u64, Failure> {
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| number(row, 0))?)
+}

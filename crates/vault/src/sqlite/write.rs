@@ -1,0 +1,323 @@
+//! What the writing thread does, one function for each promise of the trait. All of them run in a
+//! savepoint, so a refusal half way leaves nothing.
+
+use proof::Hash;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    failure::Failure,
+    read,
+    rows::{self, Body, Held, int, number},
+};
+use crate::{
+    Conflict, EmergencyEntry, Link, MemberId, NewEmergency, OwnScope, Place, SealedScope, Stored,
+    Token,
+    blobs::{Blob, Blobs},
+    check::{self, require},
+};
+
+/// A batch whose large envelopes are already durable files.
+pub(super) struct PlacedBatch {
+    pub scopes: Vec<OwnScope>,
+    pub links: Vec<Link>,
+    pub records: Vec<PlacedRecord>,
+}
+
+pub(super) struct PlacedRecord {
+    pub place: Place,
+    pub commitment: Hash,
+    pub body: Body,
+    pub tokens: Vec<Token>,
+}
+
+pub(super) fn store(connection: &Connection, batch: &PlacedBatch) -> Result<Stored, Failure> {
+    for own in &batch.scopes {
+        scope(connection, own)?;
+    }
+    for new in &batch.links {
+        link(connection, new)?;
+    }
+    let first = read::next_sequence(connection)?;
+    for (sequence, new) in (first..).zip(&batch.records) {
+        record(connection, sequence, new)?;
+    }
+    assert_eq!(read::next_sequence(connection)?, first + batch.records.len() as u64);
+    Ok(Stored { first, count: batch.records.len() as u32 })
+}
+
+fn scope(connection: &Connection, own: &OwnScope) -> Result<(), Failure> {
+    let new = &own.sealed;
+    let newest = connection
+        .prepare_cached(
+            "SELECT epoch, patient FROM scopes WHERE scope = ? ORDER BY epoch DESC LIMIT 1",
+        )?
+        .query_row([new.scope.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    check::scope_follows(newest, new)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO scopes (scope, epoch, patient, seal, back, wrapped) VALUES (?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![new.scope.0, new.epoch, new.patient, new.seal, new.back, own.wrapped])?;
+    Ok(())
+}
+
+fn link(connection: &Connection, new: &Link) -> Result<(), Failure> {
+    match read::patient_by_token(connection, new.token)? {
+        Some(patient) if patient == new.patient => Ok(()),
+        Some(_) => Err(Conflict::Link(new.token).into()),
+        None => {
+            connection
+                .prepare_cached("INSERT INTO links (token, patient) VALUES (?, ?)")?
+                .execute(params![new.token.0, new.patient])?;
+            Ok(())
+        }
+    }
+}
+
+fn record(connection: &Connection, sequence: u64, new: &PlacedRecord) -> Result<(), Failure> {
+    let place = &new.place;
+    let latest = read::latest_version(connection, place.record)?;
+    check::version_follows(latest.unwrap_or(0), place)?;
+    let patient = connection
+        .prepare_cached("SELECT patient FROM scopes WHERE scope = ? AND epoch = ?")?
+        .query_row(params![place.scope.0, place.epoch], |row| row.get(0))
+        .optional()?;
+    check::scope_known(patient, place)?;
+    connection
+        .prepare_cached("INSERT INTO commitments (sequence, commitment) VALUES (?, ?)")?
+        .execute(params![int(sequence), new.commitment])?;
+    let file = new.body.file();
+    connection
+        .prepare_cached(
+            "INSERT INTO records
+                 (sequence, record, version, patient, scope, epoch, blob, digest, envelope)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            int(sequence),
+            place.record.0,
+            place.version,
+            place.patient,
+            place.scope.0,
+            place.epoch,
+            file.map(|blob| &blob.name),
+            file.map(|blob| blob.digest),
+            new.body.row(),
+        ])?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO tokens (token, sequence) VALUES (?, ?) ON CONFLICT DO NOTHING",
+    )?;
+    for token in &new.tokens {
+        insert.execute(params![token.0, int(sequence)])?;
+    }
+    Ok(())
+}
+
+pub(super) fn mark_anchored(
+    connection: &Connection,
+    first: u64,
+    count: u32,
+    root: Hash,
+    log_index: u64,
+) -> Result<(), Failure> {
+    let stored = connection
+        .prepare_cached("SELECT count, root, log_index FROM anchors WHERE first = ?")?
+        .query_row([int(first)], |row| Ok((row.get(0)?, row.get(1)?, number(row, 2)?)))
+        .optional()?;
+    if stored == Some((count, root, log_index)) {
+        return Ok(());
+    }
+    let next = read::next_anchor(connection)?;
+    if first != next {
+        return Err(Conflict::Anchor { next, given: first }.into());
+    }
+    let commitments = read::commitments(connection, first, count)?;
+    require(commitments.len() == count as usize, "the batch names records that do not exist")?;
+    if check::root(&commitments) != root {
+        return Err(Conflict::Root(first).into());
+    }
+    connection
+        .prepare_cached("INSERT INTO anchors (first, count, root, log_index) VALUES (?, ?, ?, ?)")?
+        .execute(params![int(first), count, root, int(log_index)])?;
+    Ok(())
+}
+
+/// Copies whose large envelopes are already durable files.
+pub(super) struct PlacedCopies {
+    pub custodian: MemberId,
+    pub scopes: Vec<SealedScope>,
+    pub records: Vec<Held>,
+}
+
+/// Returns the files that are not needed, because the copy was there before.
+pub(super) fn keep_copy(
+    connection: &Connection,
+    batch: &PlacedCopies,
+    blobs: &Blobs,
+) -> Result<Vec<Blob>, Failure> {
+    let peer = peer(connection, batch.custodian)?;
+    for scope in &batch.scopes {
+        copied_scope(connection, peer, scope)?;
+    }
+    let mut spare = Vec::new();
+    for record in &batch.records {
+        if !copied_record(connection, peer, record, blobs)? {
+            spare.extend(record.body.file().cloned());
+        }
+    }
+    Ok(spare)
+}
+
+/// The number by which this database knows a member.
+fn peer(connection: &Connection, member: MemberId) -> Result<i64, Failure> {
+    if let Some(peer) = read::peer(connection, member)? {
+        return Ok(peer);
+    }
+    connection.prepare_cached("INSERT INTO peers (member) VALUES (?)")?.execute([member])?;
+    Ok(connection.last_insert_rowid())
+}
+
+fn copied_scope(connection: &Connection, peer: i64, scope: &SealedScope) -> Result<(), Failure> {
+    let held = connection
+        .prepare_cached(&format!(
+            "SELECT {} FROM copied_scopes WHERE peer = ? AND scope = ? AND epoch = ?",
+            rows::SCOPE_COLUMNS
+        ))?
+        .query_row(params![peer, scope.scope.0, scope.epoch], rows::sealed_scope)
+        .optional()?;
+    check::same_scope(held.as_ref(), scope)?;
+    if held.is_none() {
+        connection
+            .prepare_cached(
+                "INSERT INTO copied_scopes (peer, scope, epoch, patient, seal, back)
+                 VALUES (?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                peer,
+                scope.scope.0,
+                scope.epoch,
+                scope.patient,
+                scope.seal,
+                scope.back
+            ])?;
+    }
+    Ok(())
+}
+
+/// Says whether the copy is new.
+fn copied_record(
+    connection: &Connection,
+    peer: i64,
+    new: &Held,
+    blobs: &Blobs,
+) -> Result<bool, Failure> {
+    let place = &new.place;
+    let patient = connection
+        .prepare_cached(
+            "SELECT patient FROM copied_scopes WHERE peer = ? AND scope = ? AND epoch = ?",
+        )?
+        .query_row(params![peer, place.scope.0, place.epoch], |row| row.get(0))
+        .optional()?;
+    check::scope_known(patient, place)?;
+    if let Some(held) = read::copy(connection, peer, new.sequence)? {
+        return if same_copy(held, new, blobs)? {
+            Ok(false)
+        } else {
+            Err(Conflict::Copy(new.sequence).into())
+        };
+    }
+    insert_copy(connection, peer, new)?;
+    Ok(true)
+}
+
+fn same_copy(held: Held, new: &Held, blobs: &Blobs) -> Result<bool, Failure> {
+    let same_body = match (&held.body, &new.body) {
+        (Body::Row(held), Body::Row(new)) => held == new,
+        (Body::File(held), Body::File(new)) => held.digest == new.digest,
+        _ => false,
+    };
+    let same = held.place == new.place && held.commitment == new.commitment && same_body;
+    if same {
+        // A repeated copy must not be answered with "kept" if the file has gone.
+        held.load(blobs)?;
+    }
+    Ok(same)
+}
+
+fn insert_copy(connection: &Connection, peer: i64, new: &Held) -> Result<(), Failure> {
+    let place = &new.place;
+    connection
+        .prepare_cached(
+            "INSERT INTO copied_commitments (peer, sequence, commitment) VALUES (?, ?, ?)",
+        )?
+        .execute(params![peer, int(new.sequence), new.commitment])?;
+    let file = new.body.file();
+    connection
+        .prepare_cached(
+            "INSERT INTO copies
+                 (peer, sequence, record, version, patient, scope, epoch, blob, digest, envelope)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            peer,
+            int(new.sequence),
+            place.record.0,
+            place.version,
+            place.patient,
+            place.scope.0,
+            place.epoch,
+            file.map(|blob| &blob.name),
+            file.map(|blob| blob.digest),
+            new.body.row(),
+        ])?;
+    Ok(())
+}
+
+pub(super) fn advance_copy_cursor(
+    connection: &Connection,
+    member: MemberId,
+    next: u64,
+) -> Result<(), Failure> {
+    require(next <= read::next_sequence(connection)?, "the cursor is beyond the last record")?;
+    let peer = peer(connection, member)?;
+    connection
+        .prepare_cached("UPDATE peers SET cursor = max(cursor, ?) WHERE peer = ?")?
+        .execute(params![int(next), peer])?;
+    Ok(())
+}
+
+pub(super) fn emergency(
+    connection: &Connection,
+    new: NewEmergency,
+) -> Result<EmergencyEntry, Failure> {
+    let last = read::last_emergency(connection)?;
+    let entry = EmergencyEntry::follow(last.as_ref(), new);
+    connection
+        .prepare_cached(
+            "INSERT INTO emergencies
+                 (sequence, previous, access, patient, custodian, from_ms, until_ms, body)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            int(entry.sequence),
+            entry.previous,
+            entry.access,
+            entry.patient,
+            entry.custodian,
+            int(entry.from_ms),
+            int(entry.until_ms),
+            entry.body,
+        ])?;
+    Ok(entry)
+}
+
+pub(super) fn setting(connection: &Connection, name: &str, value: &[u8]) -> Result<(), Failure> {
+    connection
+        .prepare_cached(
+            "INSERT INTO settings (name, value) VALUES (?, ?)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )?
+        .execute(params![name, value])?;
+    Ok(())
+}
