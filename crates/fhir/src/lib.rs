@@ -31,6 +31,8 @@ pub mod types;
 
 pub mod resource;
 
+pub mod date;
+
 pub mod reference;
 
 pub mod links;
@@ -39,6 +41,8 @@ pub mod bundle;
 
 pub mod search;
 
+pub mod validate;
+
 pub mod derive;
 
 pub use bundle::Bundle;
@@ -46,3 +50,4 @@ pub use derive::{Derived, derive, derive_linked};
 pub use issue::{Issue, IssueCode, Severity, outcome};
 pub use limits::Limits;
 pub use resource::Resource;
+pub use validate::validate;
