@@ -7,28 +7,57 @@
 //!
 //! # Layout
 //!
-//! - [`settings`]: what a member must know to start.
-//! - [`application`]: what the product must offer to be driven.
-//! - [`handle`]: what the product holds while the engine runs.
+//! - [`settings`], [`application`], [`handle`]: what the product sees.
+//! - `block`, `mempool`, `ordering`: what is proposed and voted for.
+//! - `delivery`, `epochs`, `roster`, `evidence`: what is agreed, and by whom.
+//! - `gossip`, `cosigning`, `requests`: what members tell each other besides.
+//! - `member`, `stores`, `wiring`: how the parts hang together, over any runtime.
+//! - `sockets`, [`simulated`]: on real machines, and in one reproducible world.
 
 pub mod application;
 pub mod handle;
 pub mod settings;
 
+mod block;
+mod hash;
+mod mempool;
+mod ordering;
+
+mod delivery;
+mod epochs;
+mod evidence;
+mod roster;
+
+mod cosigning;
+mod gossip;
+mod requests;
+
+mod member;
+mod stores;
+mod wiring;
+
+pub mod simulated;
+mod sockets;
+
 pub use application::{Application, Block, Fatal};
 pub use handle::{AskError, Handle, Status, Stopped, SubmitError};
 pub use settings::{Limits, Pacing, Peer, Settings};
 
+use commonware_codec::DecodeExt;
+use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
 use std::sync::Arc;
 
-/// Starts the engine on threads of its own and returns when its network and stores are open.
-pub fn start(_settings: Settings, _application: Arc<dyn Application>) -> Result<Handle, StartError> {
-    Err(StartError::Settings("not there yet".into()))
+/// Starts the engine on threads of its own. What goes wrong later, also while it opens its
+/// stores, is told by [`Handle::wait_stopped`].
+pub fn start(settings: Settings, application: Arc<dyn Application>) -> Result<Handle, StartError> {
+    settings.check()?;
+    sockets::start(settings, application)
 }
 
 /// The engine's public key that belongs to a seed.
-pub fn engine_key(_seed: &[u8; 32]) -> [u8; 32] {
-    [0; 32]
+pub fn engine_key(seed: &[u8; 32]) -> [u8; 32] {
+    let key = PublicKey::from(private_key(seed));
+    key.as_ref().try_into().expect("keys have 32 bytes")
 }
 
 /// Why the engine did not start.
@@ -37,7 +66,12 @@ pub enum StartError {
     /// A setting cannot work; the message names it.
     #[error("{0}")]
     Settings(String),
-    /// A store or a thread could not be opened.
+    /// A port, a folder or a thread could not be opened.
     #[error("{0}")]
     Environment(String),
+}
+
+fn private_key(seed: &[u8; 32]) -> PrivateKey {
+    PrivateKey::decode(bytes::Bytes::copy_from_slice(seed))
+        .expect("any 32 bytes are an Ed25519 seed")
 }

@@ -1,9 +1,11 @@
 //! What a member must know to start.
 
+use crate::StartError;
+use borsh::{BorshDeserialize, BorshSerialize};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A member as the engine sees it: a key to recognise and an address to dial.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub struct Peer {
     /// Ed25519 public key of the member's engine (see [`crate::engine_key`]).
     pub key: [u8; 32],
@@ -26,8 +28,9 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The members of the first epoch.
     pub members: Vec<Peer>,
-    /// Members to dial although they are not in `members`: the way in for a member that was
-    /// admitted after the network has replaced its founders. Usually empty.
+    /// Members to dial in every epoch, at these addresses: the way in for a member that was
+    /// admitted after the network has replaced its founders, and the way round an outdated
+    /// address. Usually empty.
     pub contacts: Vec<Peer>,
     /// Time of block 0, in milliseconds since the Unix epoch.
     pub genesis_time_ms: u64,
@@ -59,6 +62,36 @@ impl Settings {
             epoch_blocks: EPOCH_BLOCKS,
             pacing: Pacing::default(),
             limits: Limits::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Refuses settings that cannot work.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        let (pacing, limits) = (&self.pacing, &self.limits);
+        let rules = [
+            (self.epoch_blocks > 1, "an epoch must have at least two blocks"),
+            (
+                pacing.heartbeat_ms + pacing.gather_ms < pacing.leader_timeout_ms,
+                "the heartbeat must be shorter than the leader timeout",
+            ),
+            (limits.block_bytes_max <= BLOCK_BYTES_MAX, "blocks must not exceed 1 MiB"),
+            (
+                limits.command_bytes_max <= COMMAND_BYTES_MAX
+                    && limits.command_bytes_max + 4 <= limits.block_bytes_max,
+                "a command must fit in a block and must not exceed 128 KiB",
+            ),
+            (limits.block_commands_max > 0, "a block must have room for a command"),
+            (limits.ask_bytes_max <= ASK_BYTES_MAX, "requests must not exceed 4 MiB"),
+            (
+                (1..=limits.members_max as usize).contains(&self.members.len()),
+                "there must be at least one member and not more than the limit",
+            ),
+        ];
+        match rules.into_iter().find(|(kept, _)| !kept) {
+            Some((_, rule)) => Err(StartError::Settings(rule.into())),
+            None => Ok(()),
         }
     }
 }
@@ -119,5 +152,8 @@ impl Default for Limits {
     }
 }
 
+const BLOCK_BYTES_MAX: u32 = 1024 * 1024;
+const COMMAND_BYTES_MAX: u32 = 128 * 1024;
+const ASK_BYTES_MAX: u32 = 4 * 1024 * 1024;
 /// About an hour and a half of heartbeat blocks.
 const EPOCH_BLOCKS: u64 = 5_000;
