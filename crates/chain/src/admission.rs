@@ -1,0 +1,136 @@
+//! The stateless check, done once per command: at the door, and not again when the block comes.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use ledger::{CheckContext, Checked, CommandId, NetworkId, Origin, Reject, SignedCommand, codec};
+use proof::Hash;
+
+use crate::writer::{Admitted, NOBODY, Refused};
+
+/// Checks commands and remembers those that passed until a block brings them.
+pub(crate) struct Admission {
+    network: NetworkId,
+    /// Depends on nothing that changes, so what passed once passes for ever.
+    context: CheckContext,
+    passed: Mutex<Passed>,
+}
+
+/// Checked commands by the hash of their bytes; the oldest goes when there is no more room.
+#[derive(Default)]
+struct Passed {
+    commands: HashMap<Hash, Checked>,
+    order: VecDeque<(Hash, usize)>,
+    bytes: usize,
+}
+
+impl Admission {
+    /// Admission to this network.
+    pub fn new(network: NetworkId) -> Self {
+        Self { network, context: CheckContext::for_blocks(network), passed: Mutex::default() }
+    }
+
+    /// Checks a command as members check each other's blocks.
+    pub fn check(&self, bytes: &[u8]) -> Result<CommandId, Reject> {
+        let hash = proof::sha256(&[bytes]);
+        if let Some(checked) = self.lock().commands.get(&hash) {
+            return Ok(checked.id());
+        }
+        let checked = ledger::check(bytes, &self.context)?;
+        Ok(self.remember(hash, bytes.len(), checked))
+    }
+
+    /// Checks a command at the door, where it also must come from one of these signer origins.
+    pub fn check_submission(
+        &self,
+        bytes: &[u8],
+        origins: Vec<Origin>,
+    ) -> Result<CommandId, Reject> {
+        let context = CheckContext::for_submission(self.network, origins);
+        let checked = ledger::check(bytes, &context)?;
+        Ok(self.remember(proof::sha256(&[bytes]), bytes.len(), checked))
+    }
+
+    /// Checks the commands of a block, on several threads if that pays. What was checked before is
+    /// taken from memory.
+    pub fn admit(&self, commands: &[Vec<u8>]) -> Vec<Admitted> {
+        let mut admitted: Vec<Option<Admitted>> = self.recall(commands);
+        let open: Vec<&[u8]> = admitted
+            .iter()
+            .zip(commands)
+            .filter(|(known, _)| known.is_none())
+            .map(|(_, bytes)| bytes.as_slice())
+            .collect();
+        let mut checked = self.check_all(&open).into_iter();
+        for slot in admitted.iter_mut().filter(|known| known.is_none()) {
+            *slot = checked.next();
+        }
+        admitted.into_iter().map(|command| command.expect("every command was checked")).collect()
+    }
+
+    fn recall(&self, commands: &[Vec<u8>]) -> Vec<Option<Admitted>> {
+        let hashes: Vec<Hash> = commands.iter().map(|bytes| proof::sha256(&[bytes])).collect();
+        let mut passed = self.lock();
+        hashes.iter().map(|hash| passed.commands.remove(hash).map(Ok)).collect()
+    }
+
+    fn check_all(&self, commands: &[&[u8]]) -> Vec<Admitted> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let share = commands.len().div_ceil(threads).max(BATCH_MIN);
+        if commands.len() <= share {
+            return self.check_batch(commands);
+        }
+        thread::scope(|scope| {
+            let parts = commands.chunks(share);
+            let running: Vec<_> =
+                parts.map(|part| scope.spawn(move || self.check_batch(part))).collect();
+            let done = running.into_iter().map(|part| part.join().expect("the check is total"));
+            done.flatten().collect()
+        })
+    }
+
+    fn check_batch(&self, commands: &[&[u8]]) -> Vec<Admitted> {
+        let results = ledger::check_batch(commands, &self.context);
+        let refuse = |(bytes, result): (&&[u8], Result<_, _>)| {
+            result.map_err(|reject| refused(bytes, reject))
+        };
+        commands.iter().zip(results).map(refuse).collect()
+    }
+
+    fn remember(&self, hash: Hash, length: usize, checked: Checked) -> CommandId {
+        let id = checked.id();
+        let mut passed = self.lock();
+        if passed.commands.insert(hash, checked).is_none() {
+            passed.order.push_back((hash, length));
+            passed.bytes += length;
+        }
+        while passed.bytes > REMEMBERED_BYTES_MAX {
+            let Some((oldest, length)) = passed.order.pop_front() else { break };
+            passed.commands.remove(&oldest);
+            passed.bytes -= length;
+        }
+        id
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Passed> {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the log says about bytes that fail the check: who they claim to be from, if they can be read.
+fn refused(bytes: &[u8], reject: Reject) -> Refused {
+    match codec::decode::<SignedCommand>(bytes) {
+        Ok(signed) => {
+            Refused { command: signed.command.id(), author: signed.command.author, reject }
+        }
+        Err(_) => Refused { command: CommandId(proof::sha256(&[bytes])), author: NOBODY, reject },
+    }
+}
+
+/// Bytes of commands that are remembered between the door and their block. Those that a block brought
+/// count until their turn comes, so this is also a bound in time.
+const REMEMBERED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Fewest commands for which a thread is worth starting.
+const BATCH_MIN: usize = 64;
