@@ -202,7 +202,7 @@ impl Receipts {
     }
 
     fn leaf(&self) -> Result<Hash, ProofError> {
-        let key_hash = state::key_hash(&accesses_key(&self.patient));
+        let key_hash = accesses_key_hash(&self.patient);
         let state_root = self.state.root(&key_hash, self.value()?.as_deref())?;
         Ok(tree::leaf_hash(&self.block.entry(&state_root)))
     }
@@ -232,10 +232,16 @@ impl Receipts {
         bytes.extend(self.block.count.to_le_bytes());
         bytes.extend(self.block.previous);
         bytes.extend(self.state.encode());
-        bytes.push(u8::from(self.value_rest.is_some()));
-        if let Some(rest) = &self.value_rest {
-            bytes.extend((rest.len() as u32).to_le_bytes());
-            bytes.extend(rest);
+        match &self.value_rest {
+            Some(rest) => {
+                bytes.push(1);
+                bytes.extend((rest.len() as u32).to_le_bytes());
+                bytes.extend(rest);
+            }
+            None => {
+                bytes.push(0);
+                bytes.extend(accesses_key_hash(&self.patient));
+            }
         }
         for entry in &self.entries {
             bytes.extend((entry.len() as u16).to_le_bytes());
@@ -258,7 +264,9 @@ impl Receipts {
                 let length = reader.u32()? as usize;
                 Some(reader.take(length)?.to_vec())
             }
-            false => None,
+            // An absence holds for every key of an empty subtree: say again which one is meant.
+            false if reader.array()? == accesses_key_hash(&patient) => None,
+            false => return Err(ProofError::Format("the key hash of the patient's accesses")),
         };
         let mut entries = Vec::new();
         while !reader.is_empty() {
@@ -296,6 +304,10 @@ pub fn next_head(head: &Hash, leaf: &Hash) -> Hash {
 /// State key of a patient's accesses.
 pub fn accesses_key(patient: &[u8; 32]) -> Vec<u8> {
     [&[ACCESSES], &patient[..]].concat()
+}
+
+fn accesses_key_hash(patient: &[u8; 32]) -> Hash {
+    state::key_hash(&accesses_key(patient))
 }
 
 /// Whether the entry is the receipt of this number of this patient; the fields before and between are

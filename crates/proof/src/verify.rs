@@ -78,8 +78,8 @@ pub enum VerifyError {
     /// The policy does not trust the checkpoint.
     #[error("the checkpoint is not trusted: {0}; do not rely on this proof")]
     Checkpoint(ProofError),
-    /// What the file claims is not in the log that was cosigned.
-    #[error("the claim is not in the cosigned log: {0}; do not rely on this proof")]
+    /// What the file claims is not in the log of its checkpoint.
+    #[error("the claim is not in the log: {0}; do not rely on this proof")]
     Claim(ProofError),
 }
 
@@ -116,16 +116,17 @@ pub fn verify_with(file: &str, policy: &Policy) -> Result<Verified, VerifyError>
     if let Some(stranger) = file.note.signatures.iter().find(|line| !policy.knows(line)) {
         return Err(VerifyError::Signer(stranger.name.to_string()));
     }
-    let cosigners = policy.check(&file.note).map_err(VerifyError::Checkpoint)?;
-    let checkpoint = file.note.checkpoint;
+    let checkpoint = &file.note.checkpoint;
+    // Hashes first: they are cheap, and say most clearly what was touched.
     let leaf = file.opening.leaf().map_err(VerifyError::Claim)?;
     tree::verify_inclusion(&leaf, file.index, checkpoint.size, &file.path, &checkpoint.root)
         .map_err(VerifyError::Claim)?;
+    let cosigners = policy.check(&file.note).map_err(VerifyError::Checkpoint)?;
     Ok(Verified {
         proven: proven(file.opening),
-        origin: checkpoint.origin,
+        origin: file.note.checkpoint.origin,
         index: file.index,
-        size: checkpoint.size,
+        size: file.note.checkpoint.size,
         cosigners,
     })
 }
