@@ -40,3 +40,12 @@ impl Default for Limits {
         Self::STANDARD
     }
 }
+
+/// Parameters of one search.
+pub const SEARCH_PARAMETERS_MAX: usize = 64;
+
+/// Bytes of one parameter of a search, name and value.
+pub const SEARCH_VALUE_BYTES_MAX: usize = 16 << 10;
+
+/// Matches of one page: a larger `_count` is taken as this.
+pub const SEARCH_COUNT_MAX: usize = 1_000;

@@ -4,13 +4,26 @@
 //! and no readable index lies anywhere. [`Query::parse`] is strict: a parameter that is not known
 //! is an error, since an ignored filter would return what nobody asked for.
 
+mod decimal;
+
 mod expression;
+
+mod filter;
 
 mod parameters;
 
 mod program;
 
+mod query;
+
+mod sort;
+
+mod text;
+
+mod value;
+
 pub use expression::{CompileError, compile};
 pub use parameters::{Kind, Parameter, Part, parameter, parameters};
 pub(crate) use program::contained;
 pub use program::{Path, Program, Step};
+pub use query::{Candidate, Query};
