@@ -45,6 +45,8 @@ pub mod validate;
 
 pub mod derive;
 
+pub mod capability;
+
 pub use bundle::Bundle;
 pub use derive::{Derived, derive, derive_linked};
 pub use issue::{Issue, IssueCode, Severity, outcome};
