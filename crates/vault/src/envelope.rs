@@ -171,7 +171,7 @@ pub fn open(
 
 /// The commitment that is anchored for a record: [`Content::commitment`].
 pub fn commitment(salt: &[u8; 32], bytes: &[u8]) -> Hash {
-    proof::sha256(&[COMMITMENT_DOMAIN, salt, &proof::sha256(&[bytes])])
+    proof::opening::record_commitment(salt, &proof::sha256(&[bytes]))
 }
 
 /// Head and padded content, in a buffer that has room for the tag.
@@ -236,4 +236,3 @@ pub(crate) const OVERHEAD_BYTES: usize = HEAD_BYTES + TAG_BYTES;
 /// What the content's frame adds to metadata and bytes.
 pub(crate) const FRAME_BYTES: usize = SALT_BYTES + 2 * 4;
 const ENVELOPE_DOMAIN: &[u8] = b"carestone/envelope/v1\n";
-const COMMITMENT_DOMAIN: &[u8] = b"carestone/record/v1\n";

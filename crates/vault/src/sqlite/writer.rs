@@ -171,3 +171,124 @@ fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database with one table, and its writer.
+    fn writer(folder: &tempfile::TempDir) -> Writer {
+        let connection = Connection::open(folder.path().join("test.sqlite")).unwrap();
+        connection
+            .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE numbers (number INTEGER)")
+            .unwrap();
+        Writer::start(connection, Fatal::default()).ok().unwrap()
+    }
+
+    fn insert(connection: &Connection, number: u32) -> Result<(), Failure> {
+        connection.execute("INSERT INTO numbers VALUES (?)", [number])?;
+        Ok(())
+    }
+
+    fn numbers(connection: &Connection) -> Vec<u32> {
+        let mut statement =
+            connection.prepare("SELECT number FROM numbers ORDER BY number").unwrap();
+        let numbers = statement.query_map([], |row| row.get(0)).unwrap();
+        numbers.collect::<Result<_, _>>().unwrap()
+    }
+
+    fn reader(folder: &tempfile::TempDir) -> Connection {
+        Connection::open(folder.path().join("test.sqlite")).unwrap()
+    }
+
+    /// Runs a call that waits until `others` calls are queued behind it, so that they form a group.
+    fn in_one_group(writer: &Writer, others: &[&(dyn Fn() + Sync)]) {
+        let (open, gate) = sync_channel::<()>(0);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let first = move |connection: &Connection| {
+                    gate.recv().expect("the gate is opened");
+                    insert(connection, 0)
+                };
+                writer.call(0, first)
+            });
+            others.iter().for_each(|other| {
+                scope.spawn(other);
+            });
+            // Long enough for the others to queue; if it is not, the assertions on a group fail.
+            thread::sleep(std::time::Duration::from_millis(300));
+            open.send(()).expect("the first call waits");
+        });
+    }
+
+    #[test]
+    fn waiting_calls_share_a_commit_and_a_refused_one_harms_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let good = || {
+            let other = reader(&folder);
+            let seen = writer.call(0, move |connection| {
+                insert(connection, 1)?;
+                assert_eq!(numbers(&other), [0; 0], "nothing of the group is committed yet");
+                Ok(numbers(connection))
+            });
+            assert!(seen.unwrap().starts_with(&[0, 1]));
+            assert!(numbers(&reader(&folder)).contains(&1), "it is durable when answered");
+        };
+        let refused = || {
+            let outcome = writer.call(0, |connection| {
+                insert(connection, 9)?;
+                Err::<(), _>(VaultError::Invalid("no").into())
+            });
+            assert_eq!(outcome, Err(VaultError::Invalid("no")));
+        };
+        in_one_group(&writer, &[&good, &refused, &good, &refused]);
+        assert_eq!(numbers(&reader(&folder)), [0, 1, 1]);
+    }
+
+    #[test]
+    fn a_broken_call_takes_its_group_and_the_writer_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let fatal = |outcome: Result<(), VaultError>| {
+            assert!(matches!(outcome, Err(VaultError::Fatal(_))), "{outcome:?}");
+        };
+        let good = || fatal(writer.call(0, |connection| insert(connection, 1)));
+        let broken = || fatal(writer.call(0, |_| Err(Failure::Broken("the disk".into()))));
+        in_one_group(&writer, &[&good, &broken, &good]);
+        good();
+        assert_eq!(numbers(&reader(&folder)), [0; 0]);
+    }
+
+    #[test]
+    fn a_panicking_call_stops_the_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let outcome = writer.call(0, |_| -> Result<(), Failure> { panic!("on purpose") });
+        assert!(matches!(outcome, Err(VaultError::Fatal(_))));
+        let outcome = writer.call(0, |connection| insert(connection, 1));
+        assert!(matches!(outcome, Err(VaultError::Fatal(_))));
+        assert_eq!(numbers(&reader(&folder)), [0; 0]);
+    }
+
+    #[test]
+    fn the_log_is_folded_into_the_file_when_it_is_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+        for _ in 0..LOG_PAGES_MAX / 100 {
+            writer
+                .call(0, |connection| {
+                    let mut insert = connection.prepare("INSERT INTO numbers VALUES (?)")?;
+                    // About four bytes of payload a row: 200 pages or so, 4,096 bytes each.
+                    for number in 0..70_000 {
+                        insert.execute([number])?;
+                    }
+                    Ok(())
+                })
+                .unwrap();
+        }
+        assert!(size("test.sqlite") > 2 * 4_096 * LOG_PAGES_MAX / 2);
+        assert!(size("test.sqlite-wal") < 2 * 4_200 * LOG_PAGES_MAX, "it starts over");
+    }
+}

@@ -1,0 +1,10 @@
+//! What a vault promises, asked of every store from outside.
+
+mod blobs;
+mod crash;
+mod envelope;
+mod equivalence;
+mod opaque;
+mod sqlite;
+mod suite;
+mod support;

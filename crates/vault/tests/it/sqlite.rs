@@ -1,0 +1,109 @@
+//! What only a store on a disk has to promise.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use vault::{NewEmergency, Sqlite, Vault, VaultError, Version};
+
+use crate::support::{CUSTODIAN, batch, new_record, open, patient, place, record_id};
+
+fn fatal<T: std::fmt::Debug>(outcome: Result<T, VaultError>) -> String {
+    match outcome {
+        Err(VaultError::Fatal(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn behind_its_back(folder: &Path, sql: &str) {
+    Connection::open(folder.join("vault.sqlite")).unwrap().execute_batch(sql).unwrap();
+}
+
+#[test]
+fn what_was_stored_is_there_after_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Sqlite::open(folder.path()).unwrap();
+    vault.store(batch(true, vec![new_record(place(1, 1), b"one")])).unwrap();
+    let before = (vault.records_from(0, 9).unwrap(), vault.counts().unwrap());
+    drop(vault);
+    let vault = Sqlite::open(folder.path()).unwrap();
+    assert_eq!((vault.records_from(0, 9).unwrap(), vault.counts().unwrap()), before);
+    let stored = vault.store(batch(false, vec![new_record(place(1, 2), b"two")])).unwrap();
+    assert_eq!(stored.first, 1);
+}
+
+#[test]
+fn a_second_process_is_kept_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Sqlite::open(folder.path()).unwrap();
+    assert!(fatal(Sqlite::open(folder.path()).map(drop)).contains("another process"));
+    drop(vault);
+    Sqlite::open(folder.path()).unwrap();
+}
+
+#[test]
+fn foreign_and_newer_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    behind_its_back(folder.path(), "PRAGMA user_version = 7");
+    assert!(fatal(Sqlite::open(folder.path()).map(drop)).contains("another program"));
+    let folder = tempfile::tempdir().unwrap();
+    drop(Sqlite::open(folder.path()).unwrap());
+    behind_its_back(folder.path(), "PRAGMA user_version = 2");
+    assert!(fatal(Sqlite::open(folder.path()).map(drop)).contains("version 2"));
+}
+
+#[test]
+fn a_failed_write_stops_the_vault_and_a_restart_finds_what_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Sqlite::open(folder.path()).unwrap();
+    vault.store(batch(true, vec![new_record(place(1, 1), b"one")])).unwrap();
+    behind_its_back(
+        folder.path(),
+        "CREATE TRIGGER disk BEFORE INSERT ON records WHEN new.version = 2
+         BEGIN SELECT raise(FAIL, 'the disk failed'); END",
+    );
+    let records = vec![new_record(place(2, 1), b"fine"), new_record(place(1, 2), b"fails")];
+    assert!(fatal(vault.store(batch(false, records))).contains("the disk failed"));
+    fatal(vault.store(batch(false, vec![new_record(place(3, 1), b"after")])));
+    fatal(vault.put_setting("name", b"value"));
+    fatal(vault.record(record_id(1), Version::Latest));
+    fatal(vault.counts());
+    drop(vault);
+    behind_its_back(folder.path(), "DROP TRIGGER disk");
+    let vault = Sqlite::open(folder.path()).unwrap();
+    assert_eq!(vault.counts().unwrap().records, 1);
+    let found = vault.record(record_id(1), Version::Latest).unwrap().unwrap();
+    assert_eq!(open(&found).bytes(), b"one");
+}
+
+#[test]
+fn a_broken_read_stops_the_vault() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Sqlite::open(folder.path()).unwrap();
+    vault.store(batch(true, vec![])).unwrap();
+    behind_its_back(folder.path(), "ALTER TABLE settings RENAME TO elsewhere");
+    assert!(fatal(vault.setting("name")).contains("no such table"));
+    fatal(vault.store(batch(false, vec![])));
+}
+
+#[test]
+fn an_edited_emergency_chain_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Sqlite::open(folder.path()).unwrap();
+    for number in 0..3 {
+        let emergency = NewEmergency {
+            access: [number; 32],
+            patient: patient(1),
+            custodian: CUSTODIAN,
+            from_ms: 0,
+            until_ms: 1,
+            body: vec![number],
+        };
+        vault.declare_emergency(emergency).unwrap();
+    }
+    drop(vault);
+    drop(Sqlite::open(folder.path()).unwrap());
+    behind_its_back(folder.path(), "UPDATE emergencies SET until_ms = 2 WHERE sequence = 1");
+    assert!(fatal(Sqlite::open(folder.path()).map(drop)).contains("broken at 2"));
+    behind_its_back(folder.path(), "DELETE FROM emergencies WHERE sequence = 1");
+    assert!(fatal(Sqlite::open(folder.path()).map(drop)).contains("broken at 2"));
+}

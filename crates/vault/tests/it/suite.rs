@@ -1,0 +1,461 @@
+//! The promises of the trait, run against every store.
+
+use std::thread;
+
+use vault::{
+    Batch, Conflict, CopyBatch, Counts, Memory, NewEmergency, Permit, SealedRecord, Sqlite, Stored,
+    Vault, VaultError, Version, Versions, limits,
+};
+
+use crate::support::{
+    CUSTODIAN, KEY, assert_invalid, batch, link, new_record, open, own_scope, patient, place,
+    record_id, root, scope_tag, sequences, token,
+};
+
+macro_rules! suite {
+    ($($test:ident)*) => {
+        mod memory {
+            $(#[test]
+            fn $test() {
+                super::$test(&super::Memory::new());
+            })*
+        }
+
+        mod sqlite {
+            $(#[test]
+            fn $test() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$test(&super::Sqlite::open(folder.path()).unwrap());
+            })*
+        }
+    };
+}
+
+suite! {
+    stores_and_finds_records
+    versions_follow_each_other
+    a_refused_batch_leaves_nothing
+    an_empty_batch_is_harmless
+    scope_epochs_rise_and_lead_back
+    records_need_their_scope_epoch
+    links_lead_to_one_patient
+    pages_end_only_when_empty
+    heavy_pages_stop_early
+    limits_are_kept
+    the_outbox_is_in_order
+    a_wrong_root_is_not_noted
+    batches_prove_their_records
+    copies_are_kept_once
+    a_custodian_cannot_change_its_mind
+    copies_serve_a_patient
+    cursors_never_go_back
+    emergencies_are_chained
+    an_emergency_opens_only_own_records
+    settings_are_replaced
+    threads_share_one_order
+    one_of_many_wins_a_version
+}
+
+fn stores_and_finds_records(vault: &dyn Vault) {
+    let mut first = new_record(place(1, 1), b"one");
+    first.tokens = vec![token(5), token(6), token(5)];
+    let stored = vault.store(batch(true, vec![first, new_record(place(2, 1), b"two")])).unwrap();
+    assert_eq!(stored, Stored { first: 0, count: 2 });
+    let found = vault.record(record_id(1), Version::Latest).unwrap().unwrap();
+    assert_eq!((found.sequence, found.place), (0, place(1, 1)));
+    assert_eq!(open(&found).bytes(), b"one");
+    assert_eq!(open(&found).commitment(), found.commitment);
+    for versions in [Versions::Latest, Versions::All] {
+        let by_scope = vault.records_of_scope(scope_tag(1), versions, 0, 9).unwrap();
+        assert_eq!(sequences(&by_scope), [0, 1]);
+        let by_patient = vault.records_of_patient(patient(1), versions, 0, 9).unwrap();
+        assert_eq!(by_patient, by_scope);
+        let by_token = vault.records_by_token(token(5), versions, 0, 9).unwrap();
+        assert_eq!(sequences(&by_token), [0]);
+    }
+    assert_eq!(vault.record(record_id(3), Version::Latest).unwrap(), None);
+    assert!(vault.records_of_patient(patient(2), Versions::All, 0, 9).unwrap().is_empty());
+    assert!(vault.records_of_scope(scope_tag(2), Versions::All, 0, 9).unwrap().is_empty());
+    assert!(vault.records_by_token(token(7), Versions::All, 0, 9).unwrap().is_empty());
+}
+
+fn versions_follow_each_other(vault: &dyn Vault) {
+    let record = |version| new_record(place(1, version), format!("version {version}").as_bytes());
+    let conflict = |latest, given| {
+        Err(VaultError::Conflict(Conflict::Version { record: record_id(1), latest, given }))
+    };
+    assert_eq!(vault.latest_version(record_id(1)).unwrap(), None);
+    assert_eq!(vault.store(batch(true, vec![record(2)])), conflict(0, 2));
+    vault.store(batch(true, vec![record(1), record(2)])).unwrap();
+    assert_eq!(vault.store(batch(false, vec![record(2)])), conflict(2, 2));
+    assert_eq!(vault.store(batch(false, vec![record(4)])), conflict(2, 4));
+    vault.store(batch(false, vec![new_record(place(2, 1), b"other"), record(3)])).unwrap();
+    assert_eq!(vault.latest_version(record_id(1)).unwrap(), Some(3));
+    for version in 1..=3 {
+        let found = vault.record(record_id(1), Version::At(version)).unwrap().unwrap();
+        assert_eq!(open(&found).bytes(), format!("version {version}").as_bytes());
+    }
+    for version in [0, 4, u32::MAX] {
+        assert_eq!(vault.record(record_id(1), Version::At(version)).unwrap(), None);
+    }
+    let latest = vault.record(record_id(1), Version::Latest).unwrap().unwrap();
+    assert_eq!(latest.place.version, 3);
+    assert_eq!(sequences(&vault.history(record_id(1), 0, 9).unwrap()), [0, 1, 3]);
+    assert_eq!(sequences(&vault.history(record_id(1), 1, 1).unwrap()), [1]);
+    let newest = vault.records_of_patient(patient(1), Versions::Latest, 0, 9).unwrap();
+    assert_eq!(sequences(&newest), [2, 3]);
+    let newest = vault.records_of_scope(scope_tag(1), Versions::Latest, 3, 9).unwrap();
+    assert_eq!(sequences(&newest), [3]);
+}
+
+fn a_refused_batch_leaves_nothing(vault: &dyn Vault) {
+    let refused = Batch {
+        scopes: vec![own_scope(1, 0, 1, false)],
+        links: vec![link(1, 1)],
+        records: vec![new_record(place(1, 1), b"fine"), new_record(place(2, 2), b"no first")],
+    };
+    assert!(matches!(vault.store(refused), Err(VaultError::Conflict(_))));
+    assert_eq!(vault.counts().unwrap(), Counts::default());
+    assert_eq!(vault.scope(scope_tag(1)).unwrap(), []);
+    assert_eq!(vault.patient_by_token(token(1)).unwrap(), None);
+    assert_eq!(vault.latest_version(record_id(1)).unwrap(), None);
+    assert_eq!(vault.unanchored(9).unwrap(), []);
+    let stored = vault.store(batch(true, vec![new_record(place(1, 1), b"fine")])).unwrap();
+    assert_eq!(stored.first, 0, "a refused batch uses no sequence number");
+}
+
+fn an_empty_batch_is_harmless(vault: &dyn Vault) {
+    assert_eq!(vault.store(Batch::default()).unwrap(), Stored { first: 0, count: 0 });
+    vault.store(batch(true, vec![new_record(place(1, 1), b"one")])).unwrap();
+    assert_eq!(vault.store(Batch::default()).unwrap(), Stored { first: 1, count: 0 });
+}
+
+fn scope_epochs_rise_and_lead_back(vault: &dyn Vault) {
+    let store = |epochs: &[(u32, u8, bool)]| {
+        let scopes = epochs.iter().map(|(epoch, of, back)| own_scope(1, *epoch, *of, *back));
+        vault.store(Batch { scopes: scopes.collect(), ..Batch::default() })
+    };
+    assert_invalid(store(&[(3, 1, true)]));
+    store(&[(3, 1, false)]).unwrap();
+    let conflict = |given| Conflict::Epoch { scope: scope_tag(1), newest: 3, given };
+    assert_eq!(store(&[(3, 1, true)]), Err(conflict(3).into()));
+    assert_eq!(store(&[(2, 1, true)]), Err(conflict(2).into()));
+    assert_invalid(store(&[(4, 1, false)]));
+    assert_invalid(store(&[(4, 2, true)]));
+    assert_invalid(store(&[(5, 1, true), (6, 1, false)]));
+    store(&[(5, 1, true), (9, 1, true)]).unwrap();
+    let epochs = [own_scope(1, 3, 1, false), own_scope(1, 5, 1, true), own_scope(1, 9, 1, true)];
+    assert_eq!(vault.scope(scope_tag(1)).unwrap(), epochs);
+    assert_eq!(vault.scopes_of_patient(patient(1)).unwrap(), epochs);
+    assert_eq!(vault.scopes_of_patient(patient(2)).unwrap(), []);
+}
+
+fn records_need_their_scope_epoch(vault: &dyn Vault) {
+    assert_invalid(vault.store(batch(false, vec![new_record(place(1, 1), b"no scope")])));
+    vault.store(batch(true, vec![])).unwrap();
+    let mut elsewhere = place(1, 1);
+    elsewhere.epoch = 1;
+    assert_invalid(vault.store(batch(false, vec![new_record(elsewhere, b"no epoch")])));
+    elsewhere.epoch = 0;
+    elsewhere.patient = patient(2);
+    assert_invalid(vault.store(batch(false, vec![new_record(elsewhere, b"not his scope")])));
+    vault.store(batch(false, vec![new_record(place(1, 1), b"fine")])).unwrap();
+}
+
+fn links_lead_to_one_patient(vault: &dyn Vault) {
+    let store = |links: &[_]| vault.store(Batch { links: links.to_vec(), ..Batch::default() });
+    store(&[link(1, 1), link(2, 1), link(1, 1)]).unwrap();
+    store(&[link(1, 1)]).unwrap();
+    assert_eq!(store(&[link(3, 1), link(1, 2)]), Err(Conflict::Link(token(1)).into()));
+    assert_eq!(store(&[link(3, 1), link(3, 2)]), Err(Conflict::Link(token(3)).into()));
+    assert_eq!(vault.patient_by_token(token(2)).unwrap(), Some(patient(1)));
+    assert_eq!(vault.patient_by_token(token(3)).unwrap(), None);
+}
+
+fn pages_end_only_when_empty(vault: &dyn Vault) {
+    vault.store(batch(true, (1..=7).map(|n| new_record(place(n, 1), &[n])).collect())).unwrap();
+    let pages: [&dyn Fn(u64, usize) -> Vec<SealedRecord>; 3] = [
+        &|from, max| vault.records_from(from, max).unwrap(),
+        &|from, max| vault.records_of_patient(patient(1), Versions::All, from, max).unwrap(),
+        &|from, max| vault.records_of_scope(scope_tag(1), Versions::Latest, from, max).unwrap(),
+    ];
+    for page in pages {
+        let (mut seen, mut from) = (Vec::new(), 0);
+        loop {
+            let found = page(from, 3);
+            let Some(last) = found.last() else { break };
+            from = last.sequence + 1;
+            seen.extend(sequences(&found));
+        }
+        assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6]);
+        assert!(page(0, 0).is_empty());
+        assert!(page(7, 9).is_empty() && page(u64::MAX, 9).is_empty());
+        assert_eq!(page(0, usize::MAX).len(), 7);
+    }
+}
+
+fn heavy_pages_stop_early(vault: &dyn Vault) {
+    let heavy = vec![1; 12 * 1024 * 1024];
+    let records = (1..=4).map(|n| new_record(place(n, 1), &heavy)).collect();
+    vault.store(batch(true, records)).unwrap();
+    assert_eq!(sequences(&vault.records_from(0, 9).unwrap()), [0, 1, 2]);
+    assert_eq!(sequences(&vault.records_from(3, 9).unwrap()), [3]);
+}
+
+fn limits_are_kept(vault: &dyn Vault) {
+    let mut many = new_record(place(1, 1), b"one");
+    many.tokens = vec![token(1); limits::TOKENS_MAX];
+    vault.store(batch(true, vec![many.clone()])).unwrap();
+    many.place.version = 2;
+    many.tokens.push(token(1));
+    assert_invalid(vault.store(batch(false, vec![many])));
+    let mut scope = own_scope(2, 0, 1, false);
+    scope.sealed.seal = vec![0; limits::SEAL_BYTES_MAX + 1];
+    assert_invalid(vault.store(Batch { scopes: vec![scope], ..Batch::default() }));
+    let mut scope = own_scope(2, 0, 1, false);
+    scope.wrapped = vec![0; limits::WRAPPED_BYTES_MAX + 1];
+    assert_invalid(vault.store(Batch { scopes: vec![scope], ..Batch::default() }));
+    assert_invalid(vault.store(batch(false, vec![new_record(place(2, 0), b"version 0")])));
+    let small = new_record(place(2, 1), b"one");
+    assert_invalid(vault.store(batch(false, vec![small; limits::BATCH_RECORDS_MAX + 1])));
+    let links = vec![link(1, 1); limits::BATCH_SCOPES_MAX + 1];
+    assert_invalid(vault.store(Batch { links, ..Batch::default() }));
+    assert_invalid(vault.put_setting("", b"value"));
+    assert_invalid(vault.put_setting(&"n".repeat(limits::SETTING_NAME_BYTES_MAX + 1), b""));
+    assert_invalid(vault.put_setting("name", &vec![0; limits::SETTING_BYTES_MAX + 1]));
+    for (first, count) in [(0, 0), (0, limits::ANCHOR_COUNT_MAX + 1), (u64::MAX, 1)] {
+        assert_invalid(vault.mark_anchored(first, count, [0; 32], 0));
+        assert_invalid(vault.copied_commitments(CUSTODIAN, first, count));
+    }
+    assert_eq!(vault.counts().unwrap().records, 1);
+}
+
+fn store_numbers(vault: &dyn Vault, count: u8) -> Vec<proof::Hash> {
+    let records: Vec<_> = (1..=count).map(|n| new_record(place(n, 1), &[n])).collect();
+    let commitments = records.iter().map(|record| record.commitment).collect();
+    vault.store(batch(true, records)).unwrap();
+    commitments
+}
+
+fn the_outbox_is_in_order(vault: &dyn Vault) {
+    let commitments = store_numbers(vault, 5);
+    let waiting = vault.unanchored(3).unwrap();
+    let expected: Vec<_> = (0..3).zip(commitments.iter().copied()).collect();
+    assert_eq!(waiting, expected);
+    let next = |given| Err(VaultError::Conflict(Conflict::Anchor { next: 0, given }));
+    assert_eq!(vault.mark_anchored(1, 2, root(&commitments[1..3]), 8), next(1));
+    vault.mark_anchored(0, 3, root(&commitments[..3]), 8).unwrap();
+    vault.mark_anchored(0, 3, root(&commitments[..3]), 8).unwrap();
+    let again = vault.mark_anchored(0, 3, root(&commitments[..3]), 9);
+    assert_eq!(again, Err(Conflict::Anchor { next: 3, given: 0 }.into()));
+    assert_eq!(vault.unanchored(9).unwrap(), [(3, commitments[3]), (4, commitments[4])]);
+    assert_invalid(vault.mark_anchored(3, 3, root(&commitments[3..]), 9));
+    vault.mark_anchored(3, 2, root(&commitments[3..]), 9).unwrap();
+    assert_eq!(vault.unanchored(9).unwrap(), []);
+    assert_eq!(vault.counts().unwrap().anchored, 5);
+}
+
+fn a_wrong_root_is_not_noted(vault: &dyn Vault) {
+    let mut commitments = store_numbers(vault, 3);
+    commitments.swap(0, 1);
+    let refused = vault.mark_anchored(0, 3, root(&commitments), 8);
+    assert_eq!(refused, Err(Conflict::Root(0).into()));
+    assert_eq!(vault.counts().unwrap().anchored, 0);
+    assert_eq!(vault.batch_of(0).unwrap(), None);
+}
+
+fn batches_prove_their_records(vault: &dyn Vault) {
+    let commitments = store_numbers(vault, 7);
+    for (first, count, log_index) in [(0, 3, 11), (3, 3, 12)] {
+        let run = &commitments[first..first + count];
+        vault.mark_anchored(first as u64, count as u32, root(run), log_index).unwrap();
+    }
+    for sequence in 0..6u64 {
+        let batch = vault.batch_of(sequence).unwrap().unwrap();
+        assert_eq!((batch.first, batch.log_index), (sequence / 3 * 3, 11 + sequence / 3));
+        let index = (sequence - batch.first) as usize;
+        assert_eq!(batch.commitments[index], commitments[sequence as usize]);
+        assert_eq!(root(&batch.commitments), batch.root);
+    }
+    assert_eq!(vault.batch_of(6).unwrap(), None);
+    assert_eq!(vault.batch_of(u64::MAX).unwrap(), None);
+}
+
+fn copy(sequence: u64, record: u8, version: u32) -> SealedRecord {
+    let new = new_record(place(record, version), &[record, version as u8]);
+    let (place, commitment, envelope) = (new.place, new.commitment, new.envelope);
+    SealedRecord { sequence, place, commitment, envelope }
+}
+
+fn copies(first: bool, records: Vec<SealedRecord>) -> CopyBatch {
+    let scopes = if first { vec![own_scope(1, 0, 1, false).sealed] } else { vec![] };
+    CopyBatch { custodian: CUSTODIAN, scopes, records }
+}
+
+fn copies_are_kept_once(vault: &dyn Vault) {
+    assert_invalid(vault.keep_copy(copies(false, vec![copy(4, 1, 1)])));
+    vault.keep_copy(copies(true, vec![copy(4, 1, 1), copy(5, 2, 1)])).unwrap();
+    vault.keep_copy(copies(true, vec![copy(5, 2, 1), copy(6, 1, 2), copy(4, 1, 1)])).unwrap();
+    assert_eq!(vault.counts().unwrap(), Counts { copies: 3, ..Counts::default() });
+    let kept = vault.copies_of_patient(CUSTODIAN, patient(1), Versions::All, 0, 9).unwrap();
+    assert_eq!(kept, [copy(4, 1, 1), copy(5, 2, 1), copy(6, 1, 2)]);
+    assert!(vault.records_from(0, 9).unwrap().is_empty(), "a copy is not this node's record");
+    let mut other = copies(true, vec![copy(4, 9, 1)]);
+    other.custodian = [1; 32];
+    vault.keep_copy(other).unwrap();
+    assert_eq!(vault.counts().unwrap().copies, 4);
+}
+
+fn a_custodian_cannot_change_its_mind(vault: &dyn Vault) {
+    vault.keep_copy(copies(true, vec![copy(4, 1, 1)])).unwrap();
+    let refused = Err(VaultError::Conflict(Conflict::Copy(4)));
+    for change in [
+        |copy: &mut SealedRecord| copy.place.record = record_id(9),
+        |copy: &mut SealedRecord| copy.place.version = 2,
+        |copy: &mut SealedRecord| copy.commitment[0] ^= 1,
+        |copy: &mut SealedRecord| copy.envelope = crate::support::seal(&copy.place, b"else"),
+    ] {
+        let mut changed = copy(4, 1, 1);
+        change(&mut changed);
+        assert_eq!(vault.keep_copy(copies(false, vec![copy(5, 2, 1), changed.clone()])), refused);
+        assert_eq!(vault.keep_copy(copies(false, vec![copy(5, 2, 1), changed])), refused);
+    }
+    let mut scope = own_scope(1, 0, 1, false).sealed;
+    scope.seal.push(0);
+    let refused = vault.keep_copy(CopyBatch {
+        custodian: CUSTODIAN,
+        scopes: vec![scope],
+        records: vec![copy(5, 2, 1)],
+    });
+    let conflict = Conflict::CopiedEpoch { scope: scope_tag(1), epoch: 0 };
+    assert_eq!(refused, Err(conflict.into()));
+    assert_eq!(vault.counts().unwrap().copies, 1);
+}
+
+fn copies_serve_a_patient(vault: &dyn Vault) {
+    let mut sent = copies(true, vec![copy(0, 1, 1), copy(1, 1, 2), copy(2, 2, 1)]);
+    sent.scopes.push(own_scope(1, 1, 1, true).sealed);
+    sent.scopes.push(own_scope(2, 0, 2, false).sealed);
+    vault.keep_copy(sent.clone()).unwrap();
+    let page = |versions, from, max| {
+        sequences(&vault.copies_of_patient(CUSTODIAN, patient(1), versions, from, max).unwrap())
+    };
+    assert_eq!(page(Versions::All, 0, 2), [0, 1]);
+    assert_eq!(page(Versions::All, 2, 2), [2]);
+    assert_eq!(page(Versions::Latest, 0, 9), [1, 2]);
+    let scopes = vault.copied_scopes_of_patient(CUSTODIAN, patient(1)).unwrap();
+    assert_eq!(scopes, sent.scopes[..2]);
+    assert_eq!(vault.copied_scopes_of_patient([1; 32], patient(1)).unwrap(), []);
+    let other = vault.copies_of_patient(CUSTODIAN, patient(2), Versions::All, 0, 9).unwrap();
+    assert!(other.is_empty());
+    let commitments: Vec<_> = sent.records.iter().map(|record| record.commitment).collect();
+    assert_eq!(vault.copied_commitments(CUSTODIAN, 0, 3).unwrap().unwrap(), commitments);
+    assert_eq!(vault.copied_commitments(CUSTODIAN, 1, 3).unwrap(), None);
+    assert_eq!(vault.copied_commitments([1; 32], 0, 1).unwrap(), None);
+}
+
+fn cursors_never_go_back(vault: &dyn Vault) {
+    store_numbers(vault, 5);
+    let peer = [3; 32];
+    assert_eq!(vault.copy_cursor(peer).unwrap(), 0);
+    for (next, cursor) in [(3, 3), (2, 3), (5, 5), (0, 5)] {
+        vault.advance_copy_cursor(peer, next).unwrap();
+        assert_eq!(vault.copy_cursor(peer).unwrap(), cursor);
+    }
+    assert_invalid(vault.advance_copy_cursor(peer, 6));
+    assert_eq!(vault.copy_cursor([4; 32]).unwrap(), 0);
+}
+
+fn emergency(number: u8) -> NewEmergency {
+    NewEmergency {
+        access: [number; 32],
+        patient: patient(1),
+        custodian: CUSTODIAN,
+        from_ms: 100,
+        until_ms: 200,
+        body: vec![number; 3],
+    }
+}
+
+fn emergencies_are_chained(vault: &dyn Vault) {
+    let first = vault.declare_emergency(emergency(1)).unwrap();
+    let second = vault.declare_emergency(emergency(2)).unwrap();
+    assert_eq!((first.entry().sequence, first.entry().previous), (0, [0; 32]));
+    assert_eq!((second.entry().sequence, second.entry().previous), (1, first.entry().hash()));
+    let chain = vault.emergencies(0, 9).unwrap();
+    assert_eq!(chain, [first.entry().clone(), second.entry().clone()]);
+    assert_eq!(vault.emergencies(1, 9).unwrap(), chain[1..]);
+    assert_eq!(vault.emergencies(2, 9).unwrap(), []);
+    let refused = [
+        NewEmergency { until_ms: 100, ..emergency(3) },
+        NewEmergency { until_ms: 99, ..emergency(3) },
+        NewEmergency { until_ms: 101 + limits::EMERGENCY_MS_MAX, ..emergency(3) },
+        NewEmergency { body: vec![0; limits::EMERGENCY_BYTES_MAX + 1], ..emergency(3) },
+    ];
+    refused.into_iter().for_each(|new| assert_invalid(vault.declare_emergency(new)));
+    assert_eq!(vault.counts().unwrap().emergencies, 2);
+}
+
+fn an_emergency_opens_only_own_records(vault: &dyn Vault) {
+    store_numbers(vault, 1);
+    let record = vault.record(record_id(1), Version::Latest).unwrap().unwrap();
+    let emergency = vault.declare_emergency(emergency(1)).unwrap();
+    let open = |now_ms, custodian| {
+        let permit = Permit::from_emergency(&emergency);
+        vault::open(permit, now_ms, &KEY, custodian, &record.place, &record.envelope)
+    };
+    assert_eq!(open(199, &CUSTODIAN).unwrap().bytes(), [1]);
+    assert_eq!(open(200, &CUSTODIAN), Err(vault::OpenError::Ended));
+    assert_eq!(open(199, &[1; 32]), Err(vault::OpenError::OtherCustodian));
+}
+
+fn settings_are_replaced(vault: &dyn Vault) {
+    assert_eq!(vault.setting("name").unwrap(), None);
+    vault.put_setting("name", b"one").unwrap();
+    vault.put_setting("name", b"two").unwrap();
+    assert_eq!(vault.setting("name").unwrap().unwrap(), b"two");
+}
+
+fn threads_share_one_order(vault: &dyn Vault) {
+    vault.store(batch(true, vec![])).unwrap();
+    let mut firsts: Vec<(u64, u32)> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..8u8)
+            .map(|thread| {
+                scope.spawn(move || (0..25).map(|n| store_two(vault, thread, n)).collect())
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| -> Vec<_> { thread.join().unwrap() }).collect()
+    });
+    firsts.sort_unstable();
+    let expected: Vec<_> = (0..200).map(|n| (2 * n, 2)).collect();
+    assert_eq!(firsts, expected);
+    assert_eq!(vault.counts().unwrap().records, 400);
+}
+
+fn store_two(vault: &dyn Vault, thread: u8, number: u8) -> (u64, u32) {
+    let records = (0..2).map(|half| {
+        let mut place = place(0, 1);
+        place.record.0[..3].copy_from_slice(&[thread, number, half]);
+        new_record(place, &[thread, number, half])
+    });
+    let stored = vault.store(batch(false, records.collect())).unwrap();
+    let found = vault.records_from(stored.first, 2).unwrap();
+    assert_eq!(open(&found[1]).bytes(), [thread, number, 1], "a read sees what was stored");
+    (stored.first, stored.count)
+}
+
+fn one_of_many_wins_a_version(vault: &dyn Vault) {
+    vault.store(batch(true, vec![])).unwrap();
+    let won = |thread: u8| {
+        let outcome = vault.store(batch(false, vec![new_record(place(1, 1), &[thread])]));
+        assert!(matches!(&outcome, Ok(_) | Err(VaultError::Conflict(Conflict::Version { .. }))));
+        outcome.is_ok().then_some(thread)
+    };
+    let winners: Vec<u8> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|thread| scope.spawn(move || won(thread))).collect();
+        threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(winners.len(), 1);
+    let found = vault.record(record_id(1), Version::Latest).unwrap().unwrap();
+    assert_eq!(open(&found).bytes(), winners);
+}
