@@ -213,10 +213,9 @@ impl Chain {
     pub(crate) fn count_early_cosignatures(&self) -> Result<()> {
         let due = self.cosigning().due(self.now().tip.size);
         for (member, note) in due {
-            match self.count(member, note) {
-                Err(CosignError::Chain(error)) => return Err(error),
-                // Evidence is kept; everything else was found out when it arrived.
-                Err(_) | Ok(_) => {}
+            // A difference leaves evidence; everything else was found out when it arrived.
+            if let Err(CosignError::Chain(error)) = self.count(member, note) {
+                return Err(error);
             }
         }
         Ok(())
@@ -320,7 +319,7 @@ pub(crate) fn policy(network: &NetworkState) -> Result<Policy> {
 
 fn pending(now: &Now) -> Option<Checkpoint> {
     let origin = now.network.origin.clone();
-    (now.tip.size > 0).then(|| Checkpoint { origin, size: now.tip.size, root: now.tip.root })
+    (now.tip.size > 0).then_some(Checkpoint { origin, size: now.tip.size, root: now.tip.root })
 }
 
 fn parse(cosignature: &[u8]) -> core::result::Result<Note, CosignError> {

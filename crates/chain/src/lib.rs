@@ -52,5 +52,5 @@ pub use block::{Applied, Block, Spent, Tip};
 pub use chain::Chain;
 pub use cosigning::{CosignError, Counted, Divergence};
 pub use error::{Error, Result};
-pub use prove::{RecordOpening, StateAnswer};
+pub use prove::{AnchoredBatch, RecordOpening, StateAnswer};
 pub use snapshot::Snapshot;

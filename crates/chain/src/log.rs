@@ -29,6 +29,9 @@ pub(crate) struct Edge {
     levels: Vec<Vec<Hash>>,
 }
 
+/// The hashes of a tile.
+type Hashes = Rc<[Hash]>;
+
 /// A tile that has become complete: level, index, 256 hashes.
 pub(crate) type Tile = (u8, u64, Vec<u8>);
 
@@ -117,7 +120,7 @@ impl Edge {
 pub(crate) struct Reader<'a> {
     view: &'a dyn View,
     edge: &'a Edge,
-    tiles: RefCell<HashMap<(u8, u64), Rc<[Hash]>>>,
+    tiles: RefCell<HashMap<(u8, u64), Hashes>>,
 }
 
 impl<'a> Reader<'a> {
@@ -137,11 +140,11 @@ impl<'a> Reader<'a> {
     }
 
     /// All hashes that the tile has so far.
-    pub fn tile(&self, level: u8, index: u64) -> Result<Rc<[Hash]>> {
+    pub fn tile(&self, level: u8, index: u64) -> Result<Hashes> {
         if let Some(tile) = self.tiles.borrow().get(&(level, index)) {
             return Ok(Rc::clone(tile));
         }
-        let tile: Rc<[Hash]> = self.load(level, index)?.into();
+        let tile: Hashes = self.load(level, index)?.into();
         self.tiles.borrow_mut().insert((level, index), Rc::clone(&tile));
         Ok(tile)
     }

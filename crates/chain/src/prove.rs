@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger::{AccessState, Entry, Event, Key, MemberId, Outcome, PatientId, codec};
+use ledger::{AccessState, CommandId, Entry, Event, Key, MemberId, Outcome, PatientId, codec};
 use proof::Hash;
 use proof::checkpoint::Note;
 use proof::opening::{self, Anchor, Opening};
@@ -31,6 +31,23 @@ pub struct RecordOpening {
     pub digest: Hash,
     /// From its commitment to the batch root: [`proof::tree::inclusion_path`].
     pub path: Vec<Hash>,
+}
+
+/// A batch of records that a custodian committed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnchoredBatch {
+    /// Position of the anchor in the log.
+    pub position: u64,
+    /// Height of its block.
+    pub height: u64,
+    /// The command that anchored it.
+    pub command: CommandId,
+    /// Sequence number of its first record.
+    pub first: u64,
+    /// Records in it.
+    pub count: u32,
+    /// RFC 6962 root over their commitments.
+    pub root: Hash,
 }
 
 /// One value of the state with its proof.
@@ -172,25 +189,38 @@ impl Chain {
         Ok(bundle)
     }
 
-    /// The position of the anchor that covers a record, and the anchor.
-    fn find_anchor(&self, custodian: MemberId, sequence: u64) -> Result<(u64, Anchor)> {
-        const NONE: Error = Error::Unknown("an anchor that covers this record");
+    /// The anchored batch that holds a record; none if the record is not anchored.
+    ///
+    /// # Errors
+    ///
+    /// A fatal error.
+    pub fn anchored(&self, custodian: MemberId, sequence: u64) -> Result<Option<AnchoredBatch>> {
         let snapshot = self.snapshot()?;
-        let (_, position) = snapshot.view().anchor(&custodian, sequence)?.ok_or(NONE)?;
+        let Some((_, position)) = snapshot.view().anchor(&custodian, sequence)? else {
+            return Ok(None);
+        };
         let entry = snapshot.view().entries(position, position + 1)?.pop();
         match decode_entry(&entry.ok_or(Error::OutOfRange)?)? {
             Entry::Outcome {
                 height,
                 command,
-                outcome: Outcome::Accepted(Event::Anchored { first, count, .. }),
+                outcome: Outcome::Accepted(Event::Anchored { first, count, root, .. }),
                 ..
-            } if sequence >= first && sequence - first < u64::from(count) => {
-                let (command, custodian) = (command.0, custodian.0);
-                Ok((position, Anchor { height, command, custodian, first, count }))
+            } => {
+                let batch = AnchoredBatch { position, height, command, first, count, root };
+                let holds = sequence >= first && sequence - first < u64::from(count);
+                Ok(holds.then_some(batch))
             }
-            Entry::Outcome { .. } => Err(NONE),
             _ => Err(damaged("the index of anchors names another entry")),
         }
+    }
+
+    /// The position of the anchor that covers a record, and the anchor.
+    fn find_anchor(&self, custodian: MemberId, sequence: u64) -> Result<(u64, Anchor)> {
+        let batch = self.anchored(custodian, sequence)?;
+        let AnchoredBatch { position, height, command, first, count, .. } =
+            batch.ok_or(Error::Unknown("an anchor that covers this record"))?;
+        Ok((position, Anchor { height, command: command.0, custodian: custodian.0, first, count }))
     }
 
     /// Everything a proof of the entry at `position` rests on.

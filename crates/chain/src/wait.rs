@@ -139,7 +139,7 @@ mod tests {
             (0..WAITERS_MAX).map(|number| waiters.command(id(number)).unwrap()).collect();
         assert!(matches!(waiters.command(id(0)), Err(Error::TooManyWaiters)));
         drop(kept);
-        waiters.command(id(0)).unwrap();
+        let _kept = waiters.command(id(0)).unwrap();
         assert_eq!(waiters.lock().waiting, 1);
     }
 }

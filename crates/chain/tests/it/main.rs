@@ -1,0 +1,10 @@
+//! Everything that the chain promises, on both stores.
+
+mod world;
+
+mod applying;
+mod cosigning;
+mod killing;
+mod proving;
+mod restarting;
+mod waiting;

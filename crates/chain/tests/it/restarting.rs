@@ -1,0 +1,106 @@
+//! Coming back: everything is rebuilt from the store, at every height.
+
+use chain::{Chain, Error};
+
+use crate::world::World;
+
+#[test]
+fn a_chain_goes_on_after_a_restart_at_each_height() {
+    let mut world = World::new(30, 4);
+    let blocks: Vec<_> = (0..60).map(|_| world.story_block(8)).collect();
+    let straight = Chain::open(None, &world.genesis).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for block in &blocks {
+        let expected = straight.apply(block).unwrap();
+        let chain = Chain::open(Some(folder.path()), &world.genesis).unwrap();
+        assert_eq!(chain.height(), block.height - 1);
+        assert_eq!(chain.apply(block).unwrap(), expected, "replays and endings included");
+        // A cosigned checkpoint now and then, so that replaced state is forgotten across restarts.
+        if block.height % 3 == 0 {
+            world.cosign(&chain, 0..3);
+        }
+        assert_eq!(chain.cosigned_size() == chain.tip().size, block.height % 3 == 0);
+    }
+    let chain = Chain::open(Some(folder.path()), &world.genesis).unwrap();
+    let size = chain.tip().size;
+    assert_eq!(chain.tip(), straight.tip());
+    assert_eq!(chain.entries(0..size).unwrap(), straight.entries(0..size).unwrap());
+    assert!(size > 256, "the log has complete tiles");
+    assert_eq!(chain.cosigned_size(), size, "the checkpoint is there again");
+    for person in &world.people {
+        let (ours, theirs) = (chain.receipts(person.id), straight.receipts(person.id));
+        assert_eq!(ours.unwrap(), theirs.unwrap());
+        let file = chain.prove_receipts(person.id).unwrap().to_text();
+        proof::verify(&file, &chain.policy().unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_belongs_to_one_network() {
+    let (world, other) = (World::new(31, 1), World::new(32, 1));
+    let folder = tempfile::tempdir().unwrap();
+    drop(Chain::open(Some(folder.path()), &world.genesis).unwrap());
+    let Err(error) = Chain::open(Some(folder.path()), &other.genesis) else {
+        panic!("another network's ledger was opened")
+    };
+    let (expected, found) = (other.genesis.id(), world.genesis.id());
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the folder holds the ledger of network {found}, not of {expected}; choose another \
+             folder or the network's own genesis"
+        )
+    );
+    assert!(!error.is_fatal());
+    Chain::open(Some(folder.path()), &world.genesis).expect("nothing was changed");
+}
+
+#[test]
+fn a_bad_genesis_and_a_newer_folder_are_refused() {
+    let world = World::new(33, 1);
+    let mut nobody = world.genesis.clone();
+    nobody.members.clear();
+    assert!(matches!(Chain::open(None, &nobody), Err(Error::BadGenesis(_))));
+
+    let folder = tempfile::tempdir().unwrap();
+    drop(Chain::open(Some(folder.path()), &world.genesis).unwrap());
+    let file = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
+    file.pragma_update(None, "user_version", 2).unwrap();
+    drop(file);
+    let newer = Chain::open(Some(folder.path()), &world.genesis);
+    assert!(matches!(newer, Err(Error::NewerFormat { found: 2, known: 1 })));
+}
+
+#[test]
+fn a_damaged_log_is_noticed_when_it_is_opened() {
+    let mut world = World::new(34, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let chain = Chain::open(Some(folder.path()), &world.genesis).unwrap();
+    chain.apply(&world.story_block(8)).unwrap();
+    drop(chain);
+    let file = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
+    file.execute("UPDATE entry SET bytes = x'00' WHERE position = 0", []).unwrap();
+    drop(file);
+    let Err(error) = Chain::open(Some(folder.path()), &world.genesis) else {
+        panic!("a damaged log was opened")
+    };
+    assert!(error.is_fatal() && matches!(error, Error::Damaged(_)), "{error}");
+}
+
+#[test]
+fn a_failed_write_stops_the_chain_for_good() {
+    let mut world = World::new(35, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let chain = Chain::open(Some(folder.path()), &world.genesis).unwrap();
+    let command = world.enrol(0).1;
+    let waiting = chain.wait(chain.check(&command).unwrap());
+    let block = world.block(vec![command]);
+    let other = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
+    other.execute_batch("DROP TABLE entry").unwrap();
+    let error = chain.apply(&block).unwrap_err();
+    assert!(error.is_fatal() && matches!(error, Error::Storage(_)), "{error}");
+    assert_eq!(chain.height(), 0, "nothing that was not written is shown");
+    assert!(matches!(chain.apply(&block), Err(Error::Stopped)));
+    let waited = futures::executor::block_on(waiting);
+    assert!(matches!(waited, Err(Error::Stopped)), "those who wait are let go");
+}
