@@ -18,8 +18,10 @@ use crate::{
 };
 
 /// A trust policy: accepted logs, known witnesses, and which sets of witnesses suffice.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Policy {
+    /// Every key once; logs and witnesses name them by their places.
+    keys: Vec<CosignerKey>,
     logs: Vec<Signer>,
     /// Witnesses and groups; a group names only what stands before it.
     rules: Vec<Rule>,
@@ -35,19 +37,19 @@ pub struct Cosigner {
     pub time_s: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Signer {
-    key: CosignerKey,
+    key: usize,
     url: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Rule {
     name: String,
     kind: RuleKind,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum RuleKind {
     Witness(Signer),
     /// So many of these rules, named by their places, are needed.
@@ -77,9 +79,9 @@ impl Policy {
         let mut policy = Policy::default();
         let mut names = Vec::new();
         for (name, key) in members {
-            let signer = Signer { key: CosignerKey::new(origin, key)?, url: None };
-            policy.add_log(signer.clone())?;
-            policy.add_witness(name, signer)?;
+            let key = CosignerKey::new(origin, key)?;
+            policy.add_log(key.clone(), None)?;
+            policy.add_witness(name, key, None)?;
             names.push(*name);
         }
         policy.add_group("members", &threshold.to_string(), &names)?;
@@ -110,40 +112,36 @@ impl Policy {
     /// line does not verify, [`ProofError::Log`] if no listed log of this origin signed, and
     /// [`ProofError::Quorum`].
     pub fn check(&self, note: &Note) -> Result<Vec<Cosigner>, ProofError> {
-        let mut valid: Vec<(&CosignerKey, u64)> = Vec::new();
+        let mut times: Vec<Option<u64>> = vec![None; self.keys.len()];
         for line in &note.signatures {
-            if let Some(key) = self.keys().find(|key| key.claims(line)) {
-                valid.push((key, key.verify(&note.checkpoint, line)?));
+            if let Some(place) = self.keys.iter().position(|key| key.claims(line)) {
+                times[place] = Some(self.keys[place].verify(&note.checkpoint, line)?);
             }
         }
-        let time_s = |key: &CosignerKey| {
-            valid.iter().find(|(signer, _)| *signer == key).map(|(_, time_s)| *time_s)
+        let signed = |log: &Signer| {
+            self.keys[log.key].name() == note.checkpoint.origin && times[log.key].is_some()
         };
-        let of_origin = |log: &&Signer| log.key.name() == note.checkpoint.origin;
-        if !self.logs.iter().filter(of_origin).any(|log| time_s(&log.key).is_some()) {
+        if !self.logs.iter().any(signed) {
             return Err(ProofError::Log);
         }
-        self.check_quorum(time_s)
+        self.check_quorum(&times)
     }
 
     /// Whether the line claims to be of a key that the policy names.
     pub fn knows(&self, line: &NoteSignature) -> bool {
-        self.keys().any(|key| key.claims(line))
+        self.keys.iter().any(|key| key.claims(line))
     }
 
-    fn check_quorum(
-        &self,
-        time_s: impl Fn(&CosignerKey) -> Option<u64>,
-    ) -> Result<Vec<Cosigner>, ProofError> {
+    /// Checks the quorum, given when each key signed.
+    fn check_quorum(&self, times: &[Option<u64>]) -> Result<Vec<Cosigner>, ProofError> {
         let mut cosigners = Vec::new();
         let mut met: Vec<bool> = Vec::new();
         for rule in &self.rules {
             met.push(match &rule.kind {
                 RuleKind::Witness(signer) => {
-                    let signed = time_s(&signer.key);
-                    cosigners
-                        .extend(signed.map(|time_s| Cosigner { name: rule.name.clone(), time_s }));
-                    signed.is_some()
+                    let cosigner = |time_s| Cosigner { name: rule.name.clone(), time_s };
+                    cosigners.extend(times[signer.key].map(cosigner));
+                    times[signer.key].is_some()
                 }
                 RuleKind::Group { threshold, members } => {
                     members.iter().filter(|member| met[**member]).count() >= *threshold
@@ -157,48 +155,61 @@ impl Policy {
         }
     }
 
-    fn keys(&self) -> impl Iterator<Item = &CosignerKey> {
-        let witnesses = self.rules.iter().filter_map(|rule| match &rule.kind {
-            RuleKind::Witness(signer) => Some(&signer.key),
-            RuleKind::Group { .. } => None,
-        });
-        self.logs.iter().map(|log| &log.key).chain(witnesses)
-    }
-
     fn add_line(&mut self, words: &[&str]) -> Result<(), ProofError> {
         match words {
             [] => Ok(()),
             [first, ..] if first.starts_with('#') => Ok(()),
-            ["log", vkey, url @ ..] => self.add_log(Signer::parse(vkey, url)?),
-            ["witness", name, vkey, url @ ..] => self.add_witness(name, Signer::parse(vkey, url)?),
+            ["log", vkey, url @ ..] => self.add_log(CosignerKey::parse(vkey)?, parse_url(url)?),
+            ["witness", name, vkey, url @ ..] => {
+                self.add_witness(name, CosignerKey::parse(vkey)?, parse_url(url)?)
+            }
             ["group", name, threshold, members @ ..] => self.add_group(name, threshold, members),
             ["quorum", name] => self.set_quorum(name),
             _ => Err(ProofError::Format("a log, witness, group or quorum line")),
         }
     }
 
-    fn add_log(&mut self, log: Signer) -> Result<(), ProofError> {
+    fn add_log(&mut self, key: CosignerKey, url: Option<String>) -> Result<(), ProofError> {
         if self.logs.len() == ITEMS_MAX {
             return Err(ProofError::Format("at most 128 logs"));
         }
-        if self.logs.iter().any(|other| other.key.bytes() == log.key.bytes()) {
+        if self.logs.iter().any(|log| self.keys[log.key].bytes() == key.bytes()) {
             return Err(ProofError::Format("each log's key once"));
         }
-        self.refuse_ambiguous(&log.key)?;
-        self.logs.push(log);
+        let key = self.add_key(key)?;
+        self.logs.push(Signer { key, url });
         Ok(())
     }
 
-    fn add_witness(&mut self, name: &str, witness: Signer) -> Result<(), ProofError> {
-        let same_key = |rule: &Rule| match &rule.kind {
-            RuleKind::Witness(other) => other.key.bytes() == witness.key.bytes(),
+    fn add_witness(
+        &mut self,
+        name: &str,
+        key: CosignerKey,
+        url: Option<String>,
+    ) -> Result<(), ProofError> {
+        let is_same = |rule: &Rule| match &rule.kind {
+            RuleKind::Witness(witness) => self.keys[witness.key].bytes() == key.bytes(),
             RuleKind::Group { .. } => false,
         };
-        if self.rules.iter().any(same_key) {
+        if self.rules.iter().any(is_same) {
             return Err(ProofError::Format("each witness's key once"));
         }
-        self.refuse_ambiguous(&witness.key)?;
-        self.define(name, RuleKind::Witness(witness))
+        let key = self.add_key(key)?;
+        self.define(name, RuleKind::Witness(Signer { key, url }))
+    }
+
+    /// Place of the key. A signature line names its key by name and id only, so these may not stand for
+    /// two keys.
+    fn add_key(&mut self, key: CosignerKey) -> Result<usize, ProofError> {
+        let is_same = |other: &CosignerKey| other.name() == key.name() && other.id() == key.id();
+        match self.keys.iter().position(is_same) {
+            Some(place) if self.keys[place] == key => Ok(place),
+            Some(_) => Err(ProofError::Format("one key for a name and id")),
+            None => {
+                self.keys.push(key);
+                Ok(self.keys.len() - 1)
+            }
+        }
     }
 
     fn add_group(&mut self, name: &str, threshold: &str, names: &[&str]) -> Result<(), ProofError> {
@@ -252,27 +263,21 @@ impl Policy {
             RuleKind::Witness(_) => false,
         })
     }
-
-    /// A line names its key by name and id only, so these may not stand for two keys.
-    fn refuse_ambiguous(&self, key: &CosignerKey) -> Result<(), ProofError> {
-        let same_label =
-            |other: &&CosignerKey| other.name() == key.name() && other.id() == key.id();
-        match self.keys().find(same_label) {
-            Some(other) if other != key => Err(ProofError::Format("one key for a name and id")),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// The policy file, in one form: logs, then witnesses and groups, then the quorum.
 impl fmt::Display for Policy {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for log in &self.logs {
-            writeln!(out, "log {log}")?;
+            write!(out, "log ")?;
+            self.write_signer(log, out)?;
         }
         for rule in &self.rules {
             match &rule.kind {
-                RuleKind::Witness(signer) => writeln!(out, "witness {} {signer}", rule.name)?,
+                RuleKind::Witness(signer) => {
+                    write!(out, "witness {} ", rule.name)?;
+                    self.write_signer(signer, out)?;
+                }
                 RuleKind::Group { threshold, members } => {
                     write!(out, "group {} {threshold}", rule.name)?;
                     for member in members {
@@ -289,21 +294,19 @@ impl fmt::Display for Policy {
     }
 }
 
-impl Signer {
-    fn parse(vkey: &str, url: &[&str]) -> Result<Signer, ProofError> {
-        let url = match url {
-            [] => None,
-            [url] => Some(url.to_string()),
-            _ => return Err(ProofError::Format("at most one url")),
-        };
-        Ok(Signer { key: CosignerKey::parse(vkey)?, url })
+impl Policy {
+    fn write_signer(&self, signer: &Signer, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.keys[signer.key].to_vkey())?;
+        signer.url.iter().try_for_each(|url| write!(out, " {url}"))?;
+        writeln!(out)
     }
 }
 
-impl fmt::Display for Signer {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}", self.key.to_vkey())?;
-        self.url.iter().try_for_each(|url| write!(out, " {url}"))
+fn parse_url(words: &[&str]) -> Result<Option<String>, ProofError> {
+    match words {
+        [] => Ok(None),
+        [url] => Ok(Some(url.to_string())),
+        _ => Err(ProofError::Format("at most one url")),
     }
 }
 

@@ -138,7 +138,8 @@ fn a_policy_without_log_or_quorum_never_trusts_too_much() {
 #[test]
 fn a_policy_is_written_as_it_is_read() {
     for policy in [policy(), parse(TWO_LEVELS).unwrap(), parse("log <0>\nquorum none\n").unwrap()] {
-        assert_eq!(Policy::parse(&policy.to_string()), Ok(policy));
+        let text = policy.to_string();
+        assert_eq!(Policy::parse(&text).unwrap().to_string(), text);
     }
     let text = policy().to_string();
     assert!(text.ends_with("group members 3 north east south west\nquorum members\n"), "{text}");
@@ -181,7 +182,7 @@ fn what_is_not_a_policy_is_refused() {
         ("log\n", "a log, witness, group or quorum line"),
     ] {
         let parsed = parse(&format!("{head}{lines}"));
-        assert_eq!(parsed, Err(ProofError::Format(expected)), "{lines:?}");
+        assert_eq!(parsed.err(), Some(ProofError::Format(expected)), "{lines:?}");
     }
     assert!(parse(&format!("{head}quorum a\ngroup g 1 a b\n")).is_ok());
 }
@@ -193,7 +194,7 @@ fn a_policy_has_room_for_large_networks_and_an_end() {
     let members: Vec<_> = names.iter().enumerate().map(|(at, name)| (&name[..], key(at))).collect();
     assert!(Policy::of_members(ORIGIN, &members[..128], 86).is_ok());
     let full = Policy::of_members(ORIGIN, &members, 86);
-    assert_eq!(full, Err(ProofError::Format("at most 128 logs")));
+    assert_eq!(full.err(), Some(ProofError::Format("at most 128 logs")));
     for (members, threshold) in [(&members[..0], 0), (&members[..4], 5), (&members[..4], 0)] {
         assert!(Policy::of_members(ORIGIN, members, threshold).is_err());
     }

@@ -1,6 +1,6 @@
 //! Whole files: what they prove, and what they do not.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use proof::{
     ProofError, Proven, VerifyError,
@@ -60,13 +60,16 @@ pub fn receipts(entries: Option<Vec<Vec<u8>>>) -> Receipts {
 }
 
 /// One file of each kind, small enough for exhaustive tests.
-pub fn files() -> [(&'static str, ProofFile); 4] {
-    [
-        ("record", Log::file_around(Opening::Record(record(1, 3)), 2, 3)),
-        ("entry", Log::file_around(Opening::Entry(receipt(1, 20)), 3, 2)),
-        ("receipts", Log::file_around(receipts_of(3), 4, 0)),
-        ("no-receipts", Log::file_around(Opening::Receipts(receipts(None)), 1, 1)),
-    ]
+pub fn files() -> &'static [(&'static str, ProofFile); 4] {
+    static FILES: LazyLock<[(&'static str, ProofFile); 4]> = LazyLock::new(|| {
+        [
+            ("record", Log::file_around(Opening::Record(record(1, 3)), 2, 3)),
+            ("entry", Log::file_around(Opening::Entry(receipt(1, 20)), 3, 2)),
+            ("receipts", Log::file_around(receipts_of(3), 4, 0)),
+            ("no-receipts", Log::file_around(Opening::Receipts(receipts(None)), 1, 1)),
+        ]
+    });
+    &FILES
 }
 
 fn receipts_of(count: u64) -> Opening {
@@ -241,7 +244,7 @@ fn another_networks_policy_refuses_the_file() {
 fn a_file_is_written_as_it_is_read() {
     for (name, file) in files() {
         let text = file.to_text();
-        assert_eq!(ProofFile::parse(&text).as_ref(), Ok(&file), "{name}");
+        assert_eq!(ProofFile::parse(&text).as_ref(), Ok(file), "{name}");
         let decoded = Opening::decode(&file.opening.encode());
         assert_eq!(decoded.as_ref(), Ok(&file.opening), "{name}");
     }

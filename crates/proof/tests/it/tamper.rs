@@ -8,15 +8,22 @@ fn accepts(file: &[u8], policy: &Policy) -> bool {
     std::str::from_utf8(file).is_ok_and(|file| verify_with(file, policy).is_ok())
 }
 
+/// All 255 other values of every byte. Of the notes of all files but the first, whose bytes are of the
+/// same kinds, only the eight values that differ in one bit: each costs up to three signature checks.
 #[test]
 fn every_other_value_of_every_byte_is_refused() {
     let policy = policy();
-    for (name, file) in files() {
+    for (place, (name, file)) in files().iter().enumerate() {
         let good = file.to_text().into_bytes();
         assert!(accepts(&good, &policy), "{name}");
+        let exhaustive =
+            if place == 0 { good.len() } else { good.len() - file.note.to_text().len() };
         for at in 0..good.len() {
             let mut changed = good.clone();
-            for byte in (0..=255).filter(|byte| *byte != good[at]) {
+            let one_bit = |byte: &u8| (byte ^ good[at]).is_power_of_two();
+            for byte in
+                (0..=255).filter(|byte| *byte != good[at] && (at < exhaustive || one_bit(byte)))
+            {
                 changed[at] = byte;
                 assert!(!accepts(&changed, &policy), "{name}: byte {at} as {byte:#04x}");
             }

@@ -95,7 +95,7 @@ fn the_frozen_examples_are_what_we_write_and_verify() {
         assert_eq!(ProofFile::parse(&text).unwrap().to_text(), text);
         let verified = verify(&text, &read("policy.txt")).unwrap();
         frozen(&format!("{name}.verified.txt"), summary(&verified).as_bytes());
-        assert_eq!(verified.matches_bytes(read("record.json").as_bytes()), name == "record");
+        assert_eq!(verified.matches_bytes(read("record.json").as_bytes()), *name == "record");
     }
     let note = Note::parse(&read("checkpoint.txt")).unwrap();
     assert_eq!(Policy::parse(&read("policy.txt")).unwrap().check(&note).unwrap().len(), 3);
