@@ -68,6 +68,7 @@ impl Leaf {
 
 /// What became of a command.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[expect(clippy::large_enum_variant, reason = "almost every outcome is an accepted one")]
 pub enum Outcome {
     /// The rules let it through.
     Accepted(Event),

@@ -89,7 +89,7 @@ impl Key {
 
     /// Where the key lies in the state tree: `H("carestone/state/v1\n" | key)`.
     pub fn hash(&self) -> Hash {
-        proof::sha256(&[STATE_DOMAIN, &self.encode()])
+        proof::state::key_hash(&self.encode())
     }
 }
 
@@ -154,8 +154,6 @@ fn decode_due(rest: &[u8]) -> Option<Key> {
         access: AccessId(access.try_into().ok()?),
     })
 }
-
-const STATE_DOMAIN: &[u8] = b"carestone/state/v1\n";
 
 // Proven keys have low tags, local keys high ones.
 const NETWORK: u8 = 0x00;

@@ -126,10 +126,22 @@ impl Reject {
     ];
 
     /// Whether the refusal is the command's one outcome; see
-    /// [`Outcome::settles`](crate::Outcome::settles).
+    /// [`Outcome::settles`](crate::Outcome::settles). What does not settle comes before the command is
+    /// known to be its author's and in its place.
     pub fn settles(self) -> bool {
-        // Codes below 48 but `NotAllowed` come before the command is known to be its author's, and
-        // in its place.
-        self as u8 >= Reject::UnknownMember as u8 || self == Reject::NotAllowed
+        !matches!(
+            self,
+            Reject::Malformed
+                | Reject::OverLimit
+                | Reject::WrongNetwork
+                | Reject::BadSignature
+                | Reject::ForeignOrigin
+                | Reject::NoPossession
+                | Reject::OutsideWindow
+                | Reject::Replayed
+                | Reject::WrongNonce
+                | Reject::UnknownAuthor
+                | Reject::WrongKey
+        )
     }
 }

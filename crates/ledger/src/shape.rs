@@ -1,14 +1,14 @@
 //! Bounds and forms that a command must keep whatever the state is.
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 
 use crate::{
-    Authenticator, Body, Change, Command, Member, MemberId, Origin, Reject, Request, Signature,
-    SignedCommand, Terms,
+    Authenticator, Body, Change, Command, Ed25519Key, Member, MemberId, Origin, Reject, Request,
+    Signature, SignedCommand, Terms,
     limits::{
         ADDRESS_BYTES_MAX, ANCHOR_COUNT_MAX, AUTHENTICATOR_DATA_BYTES_MAX, AUTHENTICATORS_MAX,
         CEREMONY_BYTES_MAX, CLIENT_DATA_BYTES_MAX, CUSTODIANS_MAX, EVIDENCE_BYTES_MAX,
-        NAME_BYTES_MAX, ORIGIN_BYTES_MAX, ORIGINS_MAX,
+        GRANT_MS_MAX, NAME_BYTES_MAX, ORIGIN_BYTES_MAX, ORIGINS_MAX,
     },
 };
 
@@ -48,10 +48,13 @@ fn command(command: &Command) -> Result<(), Reject> {
     }
 }
 
-/// A member's name and address: bounded, shown to people, and so without control characters.
+/// A member's name and address, bounded and without control characters, since they are shown to
+/// people; and keys that only the member can sign with.
 pub(crate) fn member(member: &Member) -> Result<(), Reject> {
     name(&member.name)?;
-    text(&member.address, ADDRESS_BYTES_MAX)
+    text(&member.address, ADDRESS_BYTES_MAX)?;
+    let keys = [&member.command_key, &member.engine_key, &member.cosign_key];
+    if keys.into_iter().any(is_small_order) { Err(Reject::BadTerms) } else { Ok(()) }
 }
 
 /// A display name.
@@ -78,7 +81,7 @@ pub(crate) fn origins(origins: &[Origin]) -> Result<(), Reject> {
     Ok(())
 }
 
-fn plain(line: &String) -> Result<(), Reject> {
+fn plain(line: &str) -> Result<(), Reject> {
     text(line, ORIGIN_BYTES_MAX)?;
     let unescaped = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
     if line.bytes().all(unescaped) { Ok(()) } else { Err(Reject::BadTerms) }
@@ -93,12 +96,17 @@ fn text(line: &str, bytes_max: usize) -> Result<(), Reject> {
 }
 
 fn grant(terms: &Terms) -> Result<(), Reject> {
+    if terms.until.saturating_sub(terms.from) > GRANT_MS_MAX {
+        return Err(Reject::OverLimit);
+    }
     ids(&terms.custodians)?;
     rising(&terms.purposes)
 }
 
+/// A request's lists, and a reader key that only its holder can prove.
 fn request(request: &Request) -> Result<(), Reject> {
-    ids(&request.custodians)
+    ids(&request.custodians)?;
+    if is_small_order(&request.reader_key.key) { Err(Reject::NoPossession) } else { Ok(()) }
 }
 
 fn keys(authenticators: &[Authenticator]) -> Result<(), Reject> {
@@ -116,9 +124,18 @@ fn keys(authenticators: &[Authenticator]) -> Result<(), Reject> {
 /// A compressed point begins with 2 or 3 (SEC 1, section 2.3.3); others could never sign.
 fn key(authenticator: &Authenticator) -> Result<(), Reject> {
     match authenticator {
-        Authenticator::Passkey([2 | 3, ..]) | Authenticator::Ed25519(_) => Ok(()),
-        Authenticator::Passkey(_) => Err(Reject::BadTerms),
+        Authenticator::Passkey([2 | 3, ..]) => Ok(()),
+        Authenticator::Ed25519(key) if !is_small_order(key) => Ok(()),
+        _ => Err(Reject::BadTerms),
     }
+}
+
+/// Whether a key is a point of small order, in any of its encodings. The ZIP-215 rule accepts a
+/// signature of zeros under such a key for any message, so everybody could sign with it.
+fn is_small_order(key: &Ed25519Key) -> bool {
+    let mut y = *key;
+    y[31] &= 0x7f;
+    SMALL_ORDER.contains(&y)
 }
 
 fn ids(members: &[MemberId]) -> Result<(), Reject> {
@@ -143,4 +160,67 @@ fn bytes(bytes: &[u8], bytes_max: usize) -> Result<(), Reject> {
 
 fn at_most(bytes: &[u8], bytes_max: usize) -> Result<(), Reject> {
     if bytes.len() > bytes_max { Err(Reject::OverLimit) } else { Ok(()) }
+}
+
+/// The y coordinates, without the sign of x, that encode a point of order 1, 2, 4 or 8: 0, 1 and -1,
+/// the two of order 8, and the forms p and p + 1 of 0 and 1.
+const SMALL_ORDER: [Ed25519Key; 7] = [
+    [0; 32],
+    ends(0x01, 0x00, 0x00),
+    ends(0xec, 0xff, 0x7f),
+    ends(0xed, 0xff, 0x7f),
+    ends(0xee, 0xff, 0x7f),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+        0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+        0x03, 0x7a,
+    ],
+];
+
+/// 32 bytes: the first, the last, and one value between them.
+const fn ends(first: u8, between: u8, last: u8) -> Ed25519Key {
+    let mut bytes = [between; 32];
+    bytes[0] = first;
+    bytes[31] = last;
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use curve25519_dalek::{constants::EIGHT_TORSION, edwards::CompressedEdwardsY};
+
+    use super::*;
+
+    #[test]
+    fn every_small_order_point_is_known_in_every_encoding() {
+        for point in EIGHT_TORSION {
+            assert!(is_small_order(&point.compress().0));
+        }
+        for y in SMALL_ORDER {
+            for sign in [0x00, 0x80] {
+                let mut key = y;
+                key[31] |= sign;
+                let point = CompressedEdwardsY(key).decompress().expect("a point");
+                assert!(point.is_small_order() && is_small_order(&key));
+            }
+        }
+        let generator = curve25519_dalek::constants::ED25519_BASEPOINT_COMPRESSED;
+        assert!(!is_small_order(&generator.0));
+    }
+
+    #[test]
+    fn no_other_encoding_of_a_small_order_point_exists() {
+        // Non-canonical forms are p + y for y < 19, since 2^255 = p + 19.
+        for offset in 0u8..19 {
+            let key = ends(0xed + offset, 0xff, 0x7f);
+            let decoded = CompressedEdwardsY(key).decompress();
+            let small = decoded.is_some_and(|point| point.is_small_order());
+            assert_eq!(is_small_order(&key), small, "p + {offset}");
+        }
+    }
 }

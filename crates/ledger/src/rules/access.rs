@@ -7,8 +7,8 @@ use super::{Ruled, network};
 use crate::{
     AccessId, AccessPlace, AccessRecord, AccessState, Account, Basis, BlockTime, Category,
     CategorySet, Checked, CommandId, ConsentState, Decision, Denial, Ending, EpochState, Event,
-    Fault, Grant, GrantId, Key, MemberId, NetworkState, PatientId, Purpose, Receipt, Reject,
-    Request, Working,
+    Fault, Grant, Key, MemberId, NetworkState, PatientId, Purpose, Receipt, Reject, Request,
+    Working,
     limits::{ACCESS_MS_MAX, OPEN_ACCESSES_MAX, OPEN_EMERGENCIES_PER_READER_MAX},
     state::names,
     working::Scheduled,
@@ -85,7 +85,8 @@ pub fn decide(
     let offers =
         consent.grants.iter().filter(|grant| in_force(grant, reader, request.purpose, now));
     let offers = offers.filter_map(|grant| Offer::new(grant, request.categories, &asked, account));
-    let Some(best) = offers.max_by_key(Offer::rank) else {
+    // The last of equals is the maximum, so the newest come first.
+    let Some(best) = offers.rev().max_by_key(Offer::rank) else {
         return Ruling::denied(Denial::NoConsent);
     };
     let decision = Decision::Allowed {
@@ -285,8 +286,8 @@ impl<'a> Offer<'a> {
         (!categories.is_empty() && !nowhere).then_some(Offer { grant, categories, custodians })
     }
 
-    /// Better offers rank higher; no two grants rank the same.
-    fn rank(&self) -> (usize, usize, bool, BlockTime, core::cmp::Reverse<GrantId>) {
+    /// Better offers rank higher.
+    fn rank(&self) -> (usize, usize, bool, BlockTime) {
         let terms = &self.grant.terms;
         let everywhere = self.custodians.is_empty();
         (
@@ -294,7 +295,6 @@ impl<'a> Offer<'a> {
             if everywhere { usize::MAX } else { self.custodians.len() },
             terms.accesses_max.is_none(),
             terms.until,
-            core::cmp::Reverse(self.grant.id),
         )
     }
 }

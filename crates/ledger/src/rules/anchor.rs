@@ -17,6 +17,6 @@ pub(super) fn anchor(
     if first != anchors.next {
         return Err(Reject::Gap.into());
     }
-    anchors.next = first.checked_add(count.into()).ok_or(Reject::OverLimit)?;
+    anchors.next = first.checked_add(count.into()).ok_or(Reject::Full)?;
     Ok(Event::Anchored { custodian, first, count, root: *root })
 }

@@ -4,10 +4,10 @@
 //! of their own under somebody's command. Such a copy must not use up the command: nothing is
 //! remembered until the key is known to be the author's.
 
-use super::{Ruled, Stop};
+use super::Ruled;
 use crate::{
-    Account, Authenticator, Author, BlockTime, Checked, Key, MemberId, NetworkState, PatientId,
-    Reject, Working, limits::COMMAND_LIFETIME_MS_MAX,
+    Account, Authenticator, Author, BlockTime, Checked, Fault, Key, MemberId, NetworkState,
+    PatientId, Reject, Working, limits::COMMAND_LIFETIME_MS_MAX,
 };
 
 /// Checks network, time window, replay, key, signer origin and nonce, in this order.
@@ -38,9 +38,9 @@ pub(super) fn establish(state: &Working, checked: &Checked, now: BlockTime) -> R
 }
 
 /// Counts an accepted command of a patient.
-pub(super) fn count_nonce(state: &mut Working, patient: PatientId) -> Result<(), Stop> {
+pub(super) fn count_nonce(state: &mut Working, patient: PatientId) -> Result<(), Fault> {
     let account: &mut Account = state.edit(Key::Account(patient))?;
-    account.nonce = account.nonce.checked_add(1).ok_or(Reject::OverLimit)?;
+    account.nonce = account.nonce.saturating_add(1);
     Ok(())
 }
 

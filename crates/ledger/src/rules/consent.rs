@@ -7,7 +7,7 @@ use crate::{
     AccessId, AccessState, Basis, BlockTime, CategorySet, CommandId, ConsentState, Event, Grant,
     GrantId, Key, MemberId, NetworkState, PatientId, Reject, Restriction, RestrictionId, Terms,
     Working,
-    limits::{GRANT_MS_MAX, GRANTS_MAX, RESTRICTIONS_MAX},
+    limits::{GRANTS_MAX, RESTRICTIONS_MAX},
 };
 
 /// A patient consents. Grants whose time is over make room.
@@ -85,11 +85,7 @@ fn coherent(terms: &Terms, now: BlockTime) -> Result<(), Reject> {
     let names_nothing =
         terms.categories.is_empty() || terms.purposes.is_empty() || terms.accesses_max == Some(0);
     let never_holds = terms.from >= terms.until || terms.until <= now;
-    if names_nothing || never_holds {
-        return Err(Reject::BadTerms);
-    }
-    let too_long = terms.until - terms.from > GRANT_MS_MAX || terms.until - now > GRANT_MS_MAX;
-    if too_long { Err(Reject::OverLimit) } else { Ok(()) }
+    if names_nothing || never_holds { Err(Reject::BadTerms) } else { Ok(()) }
 }
 
 fn known(members: &NetworkState, custodians: &[MemberId]) -> Result<(), Reject> {
