@@ -2,7 +2,7 @@
 
 use core::{fmt, num::NonZeroU32};
 
-use commonware_codec::{Copying, Decode, Encode};
+use commonware_codec::{Copying, Decode, Encode, EncodeFixed};
 use commonware_cryptography::bls12381::{
     dkg::feldman_desmedt::deal,
     primitives::{
@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 pub struct PublicKey {
     sharing: Sharing<MinSig>,
     stewards: Vec<MemberId>,
+    hash: Hash,
 }
 
 /// The bytes, or the parts, are not a custody key.
@@ -70,7 +71,7 @@ impl PublicKey {
 
     /// SHA-256 over `"carestone/custody-key/v1\n"` and the encoding: what members confirm.
     pub fn hash(&self) -> Hash {
-        proof::sha256(&[KEY_DOMAIN, &self.to_bytes()])
+        self.hash
     }
 
     /// Whether both keys open the same seals: true between the keys before and after a resharing.
@@ -82,10 +83,7 @@ impl PublicKey {
     ///
     /// With 64 stewards 6,183 bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![FORMAT];
-        bytes.extend_from_slice(&self.sharing.encode());
-        self.stewards.iter().for_each(|steward| bytes.extend_from_slice(&steward.0));
-        bytes
+        encode(&self.sharing, &self.stewards)
     }
 
     /// Reads [`PublicKey::to_bytes`] strictly: one key has one encoding.
@@ -119,10 +117,10 @@ impl PublicKey {
             return Err(KeyError::Stewards);
         }
         if *sharing.public() == zero {
-            Err(KeyError::Malformed)
-        } else {
-            Ok(Self { sharing, stewards })
+            return Err(KeyError::Malformed);
         }
+        let hash = proof::sha256(&[KEY_DOMAIN, &encode(&sharing, &stewards)]);
+        Ok(PublicKey { sharing, stewards, hash })
     }
 
     pub(crate) fn sharing(&self) -> &Sharing<MinSig> {
@@ -158,8 +156,8 @@ impl Share {
     pub fn to_bytes(&self) -> Zeroizing<[u8; Share::BYTES]> {
         let mut bytes = Zeroizing::new([0; Share::BYTES]);
         bytes[..4].copy_from_slice(&self.index().to_le_bytes());
-        let scalar = Zeroizing::new(self.0.private.encode().to_vec());
-        bytes[4..].copy_from_slice(&scalar);
+        let scalar = Zeroizing::new(self.0.private.encode_fixed::<32>());
+        bytes[4..].copy_from_slice(scalar.as_ref());
         bytes
     }
 
@@ -220,6 +218,13 @@ pub fn danger_deal(
         .map_err(|_| KeyError::Stewards)?;
     let shares = shares.values().iter().cloned().map(Share).collect();
     Ok((PublicKey::new(output.public().clone(), stewards)?, shares))
+}
+
+fn encode(sharing: &Sharing<MinSig>, stewards: &[MemberId]) -> Vec<u8> {
+    let mut bytes = vec![FORMAT];
+    bytes.extend_from_slice(&sharing.encode());
+    stewards.iter().for_each(|steward| bytes.extend_from_slice(&steward.0));
+    bytes
 }
 
 pub(crate) fn players_max() -> NonZeroU32 {

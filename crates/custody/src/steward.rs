@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use commonware_codec::{Copying, Decode, Encode};
+use commonware_codec::{Copying, Decode, EncodeFixed};
 use commonware_cryptography::bls12381::primitives::{
     group::G1,
     ops::threshold,
@@ -50,11 +50,7 @@ impl Steward {
         let message = identity.to_bytes();
         let partial =
             threshold::sign_message::<MinSig>(self.share.inner(), Identity::DOMAIN, &message);
-        let encoded = partial.value.encode();
-        Partial {
-            index: self.share.index(),
-            bytes: core::array::from_fn(|position| encoded[position]),
-        }
+        Partial { index: self.share.index(), bytes: partial.value.encode_fixed() }
     }
 
     /// The network it serves.

@@ -34,7 +34,9 @@ pub struct CeremonySetting {
     pub number: u32,
     /// Who will hold shares, in any order.
     pub members: Vec<CeremonyMember>,
-    /// Height of the block that opened the ceremony; messages count from the next block on.
+    /// Height of the block that opened the ceremony: 0 for the one at the network's creation, and for
+    /// one that repeats a failed one, the height at which that failed. Messages count from the next
+    /// block on.
     pub opened: u64,
     /// How long the rounds stay open.
     pub windows: Windows,

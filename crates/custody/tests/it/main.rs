@@ -1,0 +1,11 @@
+//! What the crate promises, tested from outside.
+
+mod answers;
+mod bytes;
+mod ceremony;
+mod chain;
+mod complaints;
+mod opening;
+mod resharing;
+mod stage;
+mod support;
