@@ -26,9 +26,7 @@ impl ReaderSecret {
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(seed.as_mut());
         let secret = ReaderSecret { signing: Zeroizing::new(SigningKey::from(*seed)) };
-        let message = possession_message(network, member, patient, nonce);
-        let possession = secret.signing.sign(&message).to_bytes();
-        let key = ReaderKey { key: secret.key(), possession };
+        let key = ReaderKey::prove(&secret.signing, &network, &member, &patient, nonce);
         (secret, key)
     }
 
@@ -47,16 +45,3 @@ impl fmt::Debug for ReaderSecret {
         f.write_str("ReaderSecret([secret])")
     }
 }
-
-/// What the reader signs: see [`ReaderKey::possession`].
-fn possession_message(
-    network: NetworkId,
-    member: MemberId,
-    patient: PatientId,
-    nonce: u64,
-) -> Vec<u8> {
-    let nonce = nonce.to_le_bytes();
-    [POSSESSION_DOMAIN, &network.0, &member.0, &patient.0, &nonce].concat()
-}
-
-const POSSESSION_DOMAIN: &[u8] = b"carestone/reader-key/v1\n";

@@ -5,6 +5,7 @@ mod bytes;
 mod ceremony;
 mod chain;
 mod complaints;
+mod formats;
 mod opening;
 mod resharing;
 mod stage;
