@@ -44,12 +44,25 @@ impl Writer {
         work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, VaultError> {
         self.fatal.check()?;
+        let answer = self.queue(bytes, work)?;
+        answer.recv().map_err(|_| self.gone())?
+    }
+
+    fn queue<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<Receiver<Result<T, VaultError>>, VaultError> {
         let (reply, answer) = sync_channel(1);
         let call = Call { bytes, work: Some(work), done: None, reply };
         let queue = self.queue.as_ref().expect("the queue is open until the writer is dropped");
-        let gone = || self.fatal.note("the writing thread ended".into());
-        queue.send(Box::new(call)).map_err(|_| gone())?;
-        answer.recv().map_err(|_| gone())?
+        queue.send(Box::new(call)).map_err(|_| self.gone())?;
+        Ok(answer)
+    }
+
+    /// The thread ended, and perhaps it said why.
+    fn gone(&self) -> VaultError {
+        self.fatal.note("the writing thread ended".into())
     }
 }
 
@@ -176,6 +189,8 @@ fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
 mod tests {
     use super::*;
 
+    const PAGE_BYTES: u64 = 4_096;
+
     /// A database with one table, and its writer.
     fn writer(folder: &tempfile::TempDir) -> Writer {
         let connection = Connection::open(folder.path().join("test.sqlite")).unwrap();
@@ -201,62 +216,62 @@ mod tests {
         Connection::open(folder.path().join("test.sqlite")).unwrap()
     }
 
-    /// Runs a call that waits until `others` calls are queued behind it, so that they form a group.
-    fn in_one_group(writer: &Writer, others: &[&(dyn Fn() + Sync)]) {
-        let (open, gate) = sync_channel::<()>(0);
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                let first = move |connection: &Connection| {
-                    gate.recv().expect("the gate is opened");
-                    insert(connection, 0)
-                };
-                writer.call(0, first)
-            });
-            others.iter().for_each(|other| {
-                scope.spawn(other);
-            });
-            // Long enough for the others to queue; if it is not, the assertions on a group fail.
-            thread::sleep(std::time::Duration::from_millis(300));
-            open.send(()).expect("the first call waits");
-        });
+    /// Queues a call that waits in the writer until the gate is opened, so that the calls queued
+    /// meanwhile form a group with it.
+    fn gate(writer: &Writer) -> SyncSender<()> {
+        let (open, gate) = sync_channel::<()>(1);
+        let first = move |connection: &Connection| {
+            gate.recv().expect("the gate is opened");
+            insert(connection, 0)
+        };
+        writer.queue(0, first).unwrap();
+        open
     }
 
     #[test]
     fn waiting_calls_share_a_commit_and_a_refused_one_harms_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(&folder);
-        let good = || {
+        let open = gate(&writer);
+        let good = |number, seen| {
             let other = reader(&folder);
-            let seen = writer.call(0, move |connection| {
-                insert(connection, 1)?;
+            let call = move |connection: &Connection| {
+                insert(connection, number)?;
                 assert_eq!(numbers(&other), [0; 0], "nothing of the group is committed yet");
-                Ok(numbers(connection))
-            });
-            assert!(seen.unwrap().starts_with(&[0, 1]));
-            assert!(numbers(&reader(&folder)).contains(&1), "it is durable when answered");
+                assert_eq!(numbers(connection), seen, "what was refused before is undone");
+                Ok(())
+            };
+            writer.queue(0, call).unwrap()
         };
         let refused = || {
-            let outcome = writer.call(0, |connection| {
+            let call = |connection: &Connection| {
                 insert(connection, 9)?;
                 Err::<(), _>(VaultError::Invalid("no").into())
-            });
-            assert_eq!(outcome, Err(VaultError::Invalid("no")));
+            };
+            writer.queue(0, call).unwrap()
         };
-        in_one_group(&writer, &[&good, &refused, &good, &refused]);
-        assert_eq!(numbers(&reader(&folder)), [0, 1, 1]);
+        let no = VaultError::Invalid("no");
+        let answers = [good(1, vec![0, 1]), refused(), good(2, vec![0, 1, 2]), refused()];
+        open.send(()).unwrap();
+        let answers = answers.map(|answer| answer.recv().unwrap());
+        assert_eq!(numbers(&reader(&folder)), [0, 1, 2], "an answer comes after the commit");
+        assert_eq!(answers, [Ok(()), Err(no.clone()), Ok(()), Err(no)]);
     }
 
     #[test]
     fn a_broken_call_takes_its_group_and_the_writer_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(&folder);
-        let fatal = |outcome: Result<(), VaultError>| {
-            assert!(matches!(outcome, Err(VaultError::Fatal(_))), "{outcome:?}");
-        };
-        let good = || fatal(writer.call(0, |connection| insert(connection, 1)));
-        let broken = || fatal(writer.call(0, |_| Err(Failure::Broken("the disk".into()))));
-        in_one_group(&writer, &[&good, &broken, &good]);
-        good();
+        let open = gate(&writer);
+        let good = writer.queue(0, |connection| insert(connection, 1)).unwrap();
+        let broken = writer.queue(0, |_| Err::<(), _>(Failure::Broken("the disk".into()))).unwrap();
+        let after = writer.queue(0, |connection| insert(connection, 2)).unwrap();
+        open.send(()).unwrap();
+        let fatal = Err(VaultError::Fatal("the disk".into()));
+        assert_eq!(good.recv().unwrap(), fatal, "its own work was fine, but is not durable");
+        assert_eq!(broken.recv().unwrap(), fatal);
+        after.recv().expect_err("nobody is left to answer");
+        assert_eq!(writer.call(0, |connection| insert(connection, 3)), fatal);
         assert_eq!(numbers(&reader(&folder)), [0; 0]);
     }
 
@@ -275,20 +290,22 @@ mod tests {
     fn the_log_is_folded_into_the_file_when_it_is_long() {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(&folder);
-        let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
-        for _ in 0..LOG_PAGES_MAX / 100 {
-            writer
-                .call(0, |connection| {
-                    let mut insert = connection.prepare("INSERT INTO numbers VALUES (?)")?;
-                    // About four bytes of payload a row: 200 pages or so, 4,096 bytes each.
-                    for number in 0..70_000 {
-                        insert.execute([number])?;
-                    }
-                    Ok(())
-                })
-                .unwrap();
+        let pages = |name: &str| {
+            let bytes = std::fs::metadata(folder.path().join(name)).unwrap().len();
+            bytes / PAGE_BYTES
+        };
+        let written = 3 * LOG_PAGES_MAX;
+        for _ in 0..written / 256 {
+            let blob = |connection: &Connection| {
+                connection.execute(
+                    "INSERT INTO numbers VALUES (zeroblob(?))",
+                    [256 * PAGE_BYTES as i64],
+                )?;
+                Ok(())
+            };
+            writer.call(0, blob).unwrap();
         }
-        assert!(size("test.sqlite") > 2 * 4_096 * LOG_PAGES_MAX / 2);
-        assert!(size("test.sqlite-wal") < 2 * 4_200 * LOG_PAGES_MAX, "it starts over");
+        assert!(pages("test.sqlite") >= LOG_PAGES_MAX);
+        assert!(pages("test.sqlite-wal") < 2 * LOG_PAGES_MAX, "it starts over");
     }
 }
