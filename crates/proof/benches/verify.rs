@@ -1,6 +1,6 @@
-//! Size and verification time of proof files in a log of 2^20 leaves with three cosignatures, as one
-//! JSON object on stdout. Times are the fastest of 50 rounds of 20, in microseconds: the shortest is
-//! the least disturbed one on a machine that others use too.
+//! Size and verification time of proof files in a log of 2^20 leaves with three cosignatures, as
+//! one JSON object on stdout. Times are the fastest of 50 rounds of 20, in microseconds: the
+//! shortest is the least disturbed one on a machine that others use too.
 //!
 //! `cargo bench -p proof --bench verify`
 

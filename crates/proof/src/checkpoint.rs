@@ -28,8 +28,8 @@ impl Checkpoint {
         text
     }
 
-    /// Reads what [`Checkpoint::to_text`] wrote. Extension lines are refused: nobody could audit them.
-    /// Fails with [`ProofError::Format`].
+    /// Reads what [`Checkpoint::to_text`] wrote. Extension lines are refused: nobody could audit
+    /// them. Fails with [`ProofError::Format`].
     pub fn parse(text: &str) -> Result<Checkpoint, ProofError> {
         let mut rest = text;
         let checkpoint = Checkpoint::read(&mut rest)?;

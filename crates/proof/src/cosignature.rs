@@ -1,5 +1,6 @@
-//! Cosignatures (`c2sp.org/tlog-cosignature`), Ed25519 and no other type: a cosigner's statement that
-//! at a certain time the checkpoint was the newest consistent one that it had seen of this log.
+//! Cosignatures (`c2sp.org/tlog-cosignature`), Ed25519 and no other type: a cosigner's statement
+//! that at a certain time the checkpoint was the newest consistent one that it had seen of this
+//! log.
 
 use alloc::{
     format,
@@ -26,8 +27,8 @@ pub struct CosignerKey {
 }
 
 impl CosignerKey {
-    /// A named key. Fails with [`ProofError::Format`] if the name has spaces or a plus sign, and with
-    /// [`ProofError::PublicKey`] if the bytes are no Ed25519 key.
+    /// A named key. Fails with [`ProofError::Format`] if the name has spaces or a plus sign, and
+    /// with [`ProofError::PublicKey`] if the bytes are no Ed25519 key.
     pub fn new(name: &str, key: &[u8; 32]) -> Result<CosignerKey, ProofError> {
         if !is_key_name(name) {
             return Err(ProofError::Format("a key name without spaces and plus signs"));
@@ -78,8 +79,8 @@ impl CosignerKey {
         self.id == line.key_id && self.name == line.name
     }
 
-    /// Checks this key's line under a checkpoint (ZIP-215 rule) and returns its time, in seconds since
-    /// the Unix epoch. Fails with [`ProofError::Signature`], also for another key's line.
+    /// Checks this key's line under a checkpoint (ZIP-215 rule) and returns its time, in seconds
+    /// since the Unix epoch. Fails with [`ProofError::Signature`], also for another key's line.
     pub fn verify(&self, checkpoint: &Checkpoint, line: &NoteSignature) -> Result<u64, ProofError> {
         let (time, signature) = line.bytes.split_first_chunk().ok_or(ProofError::Signature)?;
         let time_s = u64::from_be_bytes(*time);
@@ -92,15 +93,16 @@ impl CosignerKey {
     }
 }
 
-/// What a cosigner signs: a header, the time in seconds since the Unix epoch, the checkpoint's text.
+/// What a cosigner signs: a header, the time in seconds since the Unix epoch, the checkpoint's
+/// text.
 pub fn message(checkpoint: &Checkpoint, time_s: u64) -> Vec<u8> {
     let mut message = format!("cosignature/v1\ntime {time_s}\n");
     checkpoint.write(&mut message);
     message.into_bytes()
 }
 
-/// Cosigns a checkpoint as a member of its log: under the origin's name, with the key that grows from
-/// this 32-byte seed (RFC 8032). `time_s` is in seconds since the Unix epoch and below 2^63.
+/// Cosigns a checkpoint as a member of its log: under the origin's name, with the key that grows
+/// from this 32-byte seed (RFC 8032). `time_s` is in seconds since the Unix epoch and below 2^63.
 pub fn sign(seed: &[u8; 32], checkpoint: &Checkpoint, time_s: u64) -> NoteSignature {
     let key = SigningKey::from(*seed);
     let signature = key.sign(&message(checkpoint, time_s)).to_bytes();

@@ -1,9 +1,9 @@
-//! Openings: what leads from a record, a receipt or a complete list of receipts up to one leaf of the
-//! log.
+//! Openings: what leads from a record, a receipt or a complete list of receipts up to one leaf of
+//! the log.
 //!
-//! An opening holds nothing that could be computed from the rest of it. The verifier builds the leaf
-//! upwards and compares once, with the signed root; so there is no field that could say something
-//! else than what was signed. Layouts: `spec/formats.md`, sections 1, 3, 4 and 7.
+//! An opening holds nothing that could be computed from the rest of it. The verifier builds the
+//! leaf upwards and compares once, with the signed root; so there is no field that could say
+//! something else than what was signed. Layouts: `spec/formats.md`, sections 1, 3, 4 and 7.
 
 use alloc::{vec, vec::Vec};
 
@@ -183,8 +183,8 @@ impl Anchor {
 }
 
 impl Receipts {
-    /// Opens a patient's list from the state value as stored (none if there is none). The entries must
-    /// be those that its count and head commit to; fails with [`ProofError::Root`] or
+    /// Opens a patient's list from the state value as stored (none if there is none). The entries
+    /// must be those that its count and head commit to; fails with [`ProofError::Root`] or
     /// [`ProofError::Format`] if not.
     pub fn new(
         patient: [u8; 32],
@@ -310,8 +310,8 @@ fn accesses_key_hash(patient: &[u8; 32]) -> Hash {
     state::key_hash(&accesses_key(patient))
 }
 
-/// Whether the entry is the receipt of this number of this patient; the fields before and between are
-/// of fixed width.
+/// Whether the entry is the receipt of this number of this patient; the fields before and between
+/// are of fixed width.
 fn is_receipt(entry: &[u8], number: u64, patient: &[u8; 32]) -> bool {
     let mut reader = Reader::new(entry);
     let mut read = || -> Result<bool, ProofError> {

@@ -68,9 +68,9 @@ enum Quorum {
 }
 
 impl Policy {
-    /// The policy of a network: its members' names and cosigning keys, and how many of them must have
-    /// cosigned. Fails with [`ProofError::Format`] or [`ProofError::PublicKey`], for instance if two
-    /// members share a name or a key.
+    /// The policy of a network: its members' names and cosigning keys, and how many of them must
+    /// have cosigned. Fails with [`ProofError::Format`] or [`ProofError::PublicKey`], for instance
+    /// if two members share a name or a key.
     pub fn of_members(
         origin: &str,
         members: &[(&str, [u8; 32])],
@@ -108,8 +108,8 @@ impl Policy {
     }
 
     /// Checks a note against the policy and returns the witnesses that cosigned it, in the policy's
-    /// order. Lines of unknown keys are ignored. Fails with [`ProofError::Signature`] if a known key's
-    /// line does not verify, [`ProofError::Log`] if no listed log of this origin signed, and
+    /// order. Lines of unknown keys are ignored. Fails with [`ProofError::Signature`] if a known
+    /// key's line does not verify, [`ProofError::Log`] if no listed log of this origin signed, and
     /// [`ProofError::Quorum`].
     pub fn check(&self, note: &Note) -> Result<Vec<Cosigner>, ProofError> {
         let mut times: Vec<Option<u64>> = vec![None; self.keys.len()];
@@ -198,8 +198,8 @@ impl Policy {
         self.define(name, RuleKind::Witness(Signer { key, url }))
     }
 
-    /// Place of the key. A signature line names its key by name and id only, so these may not stand for
-    /// two keys.
+    /// Place of the key. A signature line names its key by name and id only, so these may not stand
+    /// for two keys.
     fn add_key(&mut self, key: CosignerKey) -> Result<usize, ProofError> {
         let is_same = |other: &CosignerKey| other.name() == key.name() && other.id() == key.id();
         match self.keys.iter().position(is_same) {

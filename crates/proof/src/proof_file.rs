@@ -1,10 +1,12 @@
 //! Proof files: `c2sp.org/tlog-proof@v1` with our opening in `extra`.
 //!
-//! # Size
-//! A text of hashes in base64, 45 bytes each. At 2^20 leaves, with three cosignatures and an origin of
-//! 21 bytes, a record of a batch of 256 takes about 1.9 KiB, and 1.4 KiB if it was anchored alone. Of
-//! that, 28 hashes and 3 signatures are 1,088 bytes before any encoding, so that no text form of this
-//! proof fits into 1 KiB. `cargo bench -p proof` prints the sizes.
+//! # Size and time
+//! A text of hashes in base64, 45 bytes each. At 2^20 leaves, with three cosignatures and an origin
+//! of 22 bytes, a record of a batch of 256 takes 1,969 bytes, and 1,629 if it was anchored alone.
+//! Its 28 hashes and 3 signatures alone are 1,088 bytes before any encoding, so that no form of
+//! this proof fits into 1 KiB. Verifying takes 8 us for reading and hashing and about 45 us for
+//! each cosignature. Both as `cargo bench -p proof --bench verify` prints them, on a core of 2026
+//! with SHA extensions.
 
 use alloc::{string::String, vec::Vec};
 use core::fmt::Write;

@@ -1,8 +1,8 @@
-//! The sparse Merkle tree of the ledger's state, as the crate `jmt` 0.12 builds it with SHA-256. The
-//! verifier is ours; see `spec/formats.md`, section 4.
+//! The sparse Merkle tree of the ledger's state, as the crate `jmt` 0.12 builds it with SHA-256.
+//! The verifier is ours; see `spec/formats.md`, section 4.
 //!
-//! A subtree that holds one leaf *is* that leaf, so that a path is about as long as the logarithm of
-//! the number of keys.
+//! A subtree that holds one leaf *is* that leaf, so that a path is about as long as the logarithm
+//! of the number of keys.
 
 use alloc::vec::Vec;
 
@@ -27,9 +27,9 @@ pub struct Leaf {
 }
 
 impl StateProof {
-    /// A proof about `key_hash` from what a prover found: the leaf at the end of the key's path, its
-    /// own or the one that stands in its place, and the hashes beside the path, from the leaf to the
-    /// root. Fails with [`ProofError::PathLength`] if there are more than 256.
+    /// A proof about `key_hash` from what a prover found: the leaf at the end of the key's path,
+    /// its own or the one that stands in its place, and the hashes beside the path, from the leaf
+    /// to the root. Fails with [`ProofError::PathLength`] if there are more than 256.
     pub fn from_parts(
         key_hash: &Hash,
         leaf: Option<Leaf>,
@@ -42,8 +42,8 @@ impl StateProof {
         Ok(StateProof { siblings, neighbour })
     }
 
-    /// A proof about `key_hash` from the borsh encoding of jmt's `SparseMerkleProof`, which hides its
-    /// fields. Fails with [`ProofError::Format`] if it is anything else.
+    /// A proof about `key_hash` from the borsh encoding of jmt's `SparseMerkleProof`, which hides
+    /// its fields. Fails with [`ProofError::Format`] if it is anything else.
     pub fn from_jmt(key_hash: &Hash, borsh: &[u8]) -> Result<StateProof, ProofError> {
         let reader = &mut Reader::new(borsh);
         let leaf = if reader.flag()? { Some(Leaf::read(reader)?) } else { None };
@@ -62,8 +62,8 @@ impl StateProof {
         StateProof::from_parts(key_hash, leaf, siblings)
     }
 
-    /// The root under which `key_hash` has this value, or none. Fails with [`ProofError::StateKey`] if
-    /// the proof cannot speak of that.
+    /// The root under which `key_hash` has this value, or none. Fails with [`ProofError::StateKey`]
+    /// if the proof cannot speak of that.
     pub fn root(&self, key_hash: &Hash, value: Option<&[u8]>) -> Result<Hash, ProofError> {
         let mut hash = match (value, &self.neighbour) {
             (Some(value), None) => {
@@ -99,7 +99,8 @@ impl StateProof {
         bytes
     }
 
-    /// Decodes what [`StateProof::encode`] wrote and nothing else; fails with [`ProofError::Format`].
+    /// Decodes what [`StateProof::encode`] wrote and nothing else; fails with
+    /// [`ProofError::Format`].
     pub fn decode(bytes: &[u8]) -> Result<StateProof, ProofError> {
         let mut reader = Reader::new(bytes);
         let proof = StateProof::read(&mut reader)?;

@@ -1,4 +1,5 @@
-//! Strict reading of our few text forms: lines end with a newline, numbers and base64 have one form.
+//! Strict reading of our few text forms: lines end with a newline, numbers and base64 have one
+//! form.
 
 use alloc::{string::String, vec::Vec};
 

@@ -135,8 +135,8 @@ pub fn inclusion_path_from<E: From<ProofError>>(
     Ok(path)
 }
 
-/// Proof that the tree of the first `old` leaves is a prefix of that of the first `new`, from stored
-/// nodes: RFC 6962, section 2.1.2. Empty if `old` is 0 or `new`. Fails with
+/// Proof that the tree of the first `old` leaves is a prefix of that of the first `new`, from
+/// stored nodes: RFC 6962, section 2.1.2. Empty if `old` is 0 or `new`. Fails with
 /// [`ProofError::Position`] if `old > new`, or if `node` does.
 pub fn consistency_path_from<E: From<ProofError>>(
     old: u64,
@@ -204,8 +204,8 @@ pub fn verify_inclusion(
     same_root(&root_of_inclusion(leaf, index, size, path)?, root)
 }
 
-/// Checks that the tree of `old` leaves is a prefix of the tree of `new` leaves. Every tree continues
-/// the empty one. Fails with [`ProofError::Position`], [`ProofError::PathLength`] or
+/// Checks that the tree of `old` leaves is a prefix of the tree of `new` leaves. Every tree
+/// continues the empty one. Fails with [`ProofError::Position`], [`ProofError::PathLength`] or
 /// [`ProofError::Root`].
 pub fn verify_consistency(
     old: u64,

@@ -102,9 +102,9 @@ impl Verified {
 
 /// Verifies the text of a proof file against the text of a policy.
 ///
-/// A good file leads from what it claims, by hashes alone, to a root that the policy's quorum cosigned.
-/// Stricter than C2SP asks: every signature line must be of a key that the policy names, and must
-/// verify, so that no byte of a good file can be changed.
+/// A good file leads from what it claims, by hashes alone, to a root that the policy's quorum
+/// cosigned. Stricter than C2SP asks: every signature line must be of a key that the policy names,
+/// and must verify, so that no byte of a good file can be changed.
 pub fn verify(file: &str, policy: &str) -> Result<Verified, VerifyError> {
     let policy = Policy::parse(policy).map_err(VerifyError::Policy)?;
     verify_with(file, &policy)

@@ -181,7 +181,10 @@ proptest! {
     /// What jmt accepts, we accept; what we accept is true, whatever was done to the proof.
     #[test]
     fn a_mutated_proof_proves_nothing_false(
-        number in 0u64..80, at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>(),
+        number in 0u64..80,
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        cut in any::<bool>(),
     ) {
         let state = State::of_size(40, 0);
         let (key, value) = (key(number, 0), value(number));

@@ -8,8 +8,9 @@ fn accepts(file: &[u8], policy: &Policy) -> bool {
     std::str::from_utf8(file).is_ok_and(|file| verify_with(file, policy).is_ok())
 }
 
-/// All 255 other values of every byte. Of the notes of all files but the first, whose bytes are of the
-/// same kinds, only the eight values that differ in one bit: each costs up to three signature checks.
+/// All 255 other values of every byte. Of the notes of all files but the first, whose bytes are of
+/// the same kinds, only the eight values that differ in one bit: each costs up to three signature
+/// checks.
 #[test]
 fn every_other_value_of_every_byte_is_refused() {
     let policy = policy();
