@@ -11,6 +11,9 @@ pub struct Limits {
     pub entries_max: usize,
     /// How deeply objects and arrays nest. FHIR's own examples stay under 40.
     pub depth_max: usize,
+    /// How deeply resources lie within resources: a contained resource of an entry of a Bundle that
+    /// is itself an entry makes four. Each level costs the structure's reader 80 KiB of stack.
+    pub resources_depth_max: usize,
     /// Members of one object. No FHIR type has more than 120, counting the `_` twins.
     pub members_max: usize,
     /// Values (objects, arrays, strings, numbers ...) of one resource.
@@ -28,6 +31,7 @@ impl Limits {
         bundle_bytes_max: 256 << 20,
         entries_max: 20_000,
         depth_max: 100,
+        resources_depth_max: 4,
         members_max: 256,
         values_max: 500_000,
         number_chars_max: 128,

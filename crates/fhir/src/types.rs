@@ -94,8 +94,8 @@ pub(crate) fn distance(left: &str, right: &str) -> usize {
 
 /// Facts of the standard: the names, and which elements hold the patient (CompartmentDefinition
 /// `patient`, R4). The category is ours. Beyond the compartment, because a patient's record must not
-/// pass as an administrative one: Binary, BiologicallyDerivedProduct, Contract, Device,
-/// GuidanceResponse and Task. A Group belongs to nobody and is refused by whoever needs an owner.
+/// pass as an administrative one: Binary, BiologicallyDerivedProduct, Bundle (a document's subject),
+/// Contract, Device, GuidanceResponse and Task. A Group belongs to nobody and is refused by whoever needs an owner.
 static TYPES: [Row; 146] = [
     row("Account", Some("coverage"), &["subject"]),
     row("ActivityDefinition", None, &[]),
@@ -112,7 +112,7 @@ static TYPES: [Row; 146] = [
         &["BiologicallyDerivedProduct.collection.source"],
     ),
     row("BodyStructure", Some("problems"), &["patient"]),
-    row("Bundle", Some("documents"), &[]),
+    row("Bundle", Some("documents"), &["Bundle.entry[0].resource.subject"]),
     row("CapabilityStatement", None, &[]),
     row("CarePlan", Some("careplans"), &["patient", "performer"]),
     row("CareTeam", Some("careplans"), &["patient", "participant"]),

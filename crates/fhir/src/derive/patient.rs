@@ -43,13 +43,12 @@ fn patient(
     let reference = Reference::of(element)?;
     let is_patient = |resource_type: ResourceType| resource_type.name() == PATIENT;
     match &reference {
-        Reference::Urn(name) => match links.target(name) {
-            Some(target) if is_patient(target.resource_type) => {
-                return Some(Reference::Local(target.clone()));
+        Reference::Urn(name) => {
+            let target = links.target(name).cloned();
+            if let Some(target) = target.or_else(|| entry(resource.value(), name)) {
+                return is_patient(target.resource_type).then_some(Reference::Local(target));
             }
-            Some(_) => return None,
-            None => {}
-        },
+        }
         Reference::Contained(id) => {
             let known = contained(resource.value(), id)?;
             return (known["resourceType"] == PATIENT).then_some(reference);
@@ -59,6 +58,15 @@ fn patient(
     }
     let told = reference.resource_type().or_else(|| ResourceType::parse(element["type"].as_str()?));
     told.map_or(is_for_patients, is_patient).then_some(reference)
+}
+
+/// The entry of a document that is named by this URL.
+fn entry(bundle: &Value, full_url: &str) -> Option<Target> {
+    let mut entries = bundle["entry"].as_array()?.iter();
+    let resource = &entries.find(|entry| entry["fullUrl"] == full_url)?["resource"];
+    let resource_type = ResourceType::parse(resource["resourceType"].as_str()?)?;
+    let id = resource["id"].as_str().or(full_url.strip_prefix("urn:uuid:"))?;
+    Some(Target { resource_type, id: id.to_owned() })
 }
 
 /// An element that may name a patient.

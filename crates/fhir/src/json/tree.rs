@@ -36,6 +36,8 @@ struct Builder<'a> {
     cut: Option<CutOut>,
     path: Vec<Step<'a>>,
     values: usize,
+    /// How many resources lie within each other in what was read last.
+    resources: usize,
     slices: Vec<Slice>,
     issues: Vec<Issue>,
 }
@@ -53,7 +55,7 @@ impl<'a> Builder<'a> {
     fn new(text: &'a str, limits: &'a Limits, cut: Option<CutOut>) -> Self {
         let tokens = Tokens::new(text, limits.depth_max);
         let (path, slices, issues) = (Vec::new(), Vec::new(), Vec::new());
-        Self { tokens, limits, cut, path, values: 0, slices, issues }
+        Self { tokens, limits, cut, path, values: 0, resources: 0, slices, issues }
     }
 
     fn finish(mut self) -> Result<(Value, Vec<Slice>), Vec<Issue>> {
@@ -123,11 +125,9 @@ impl<'a> Builder<'a> {
     }
 
     fn object(&mut self) -> Result<Value, Issue> {
+        let beside = std::mem::take(&mut self.resources);
         let mut members = Map::new();
-        loop {
-            let Token::Key(name) = self.token()?.0 else {
-                return Ok(Value::Object(members));
-            };
+        while let Token::Key(name) = self.token()?.0 {
             self.path.push(Step::Member(name));
             let value = self.next_value()?;
             if members.insert(name.decode().into_owned(), value).is_some() {
@@ -140,6 +140,13 @@ impl<'a> Builder<'a> {
             }
             self.path.pop();
         }
+        self.resources += usize::from(members.contains_key("resourceType"));
+        if self.resources > self.limits.resources_depth_max {
+            let text = "too many resources within each other: send them side by side";
+            return Err(self.issue(IssueCode::TooLong, text.to_owned()));
+        }
+        self.resources = self.resources.max(beside);
+        Ok(Value::Object(members))
     }
 
     fn array(&mut self) -> Result<Value, Issue> {

@@ -126,6 +126,7 @@ impl Query {
             // How the answer is written, and whether it has a total, is the server's to see to.
             "_format" | "_pretty" | "_total" => Ok(()),
             _ => {
+                refuse_undone(name)?;
                 let condition = self.condition(name, value)?;
                 self.conditions.push(condition);
                 Ok(())
@@ -217,6 +218,15 @@ impl Condition {
     }
 }
 
+/// Parameters of the standard that are not done, with what to do instead.
+fn refuse_undone(name: &str) -> Result<(), Issue> {
+    let own_name = name.split(':').next().unwrap_or(name);
+    match UNDONE.iter().find(|(names, _)| names.contains(&own_name)) {
+        Some((_, advice)) => Err(Issue::error(IssueCode::NotSupported, place(name), *advice)),
+        None => Ok(()),
+    }
+}
+
 fn check_size(pairs: &[(&str, &str)]) -> Result<(), Vec<Issue>> {
     if pairs.len() > SEARCH_PARAMETERS_MAX {
         let text = format!("more than {SEARCH_PARAMETERS_MAX} parameters: search in parts");
@@ -252,3 +262,15 @@ fn unknown(at: &str, scope: Option<ResourceType>, name: &str) -> Issue {
     };
     Issue::error(IssueCode::NotSupported, place(at), text)
 }
+
+const UNDONE: [(&[&str], &str); 3] = [
+    (&["_elements"], "records are served whole: leave it out"),
+    (
+        &["_include", "_revinclude"],
+        "other resources are not included: read a patient's $everything",
+    ),
+    (
+        &["_text", "_content", "_filter", "_query", "_list", "_contained", "_containedType"],
+        "not done: search by the parameters of the type",
+    ),
+];

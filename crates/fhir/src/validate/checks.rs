@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::date::{DateError, Moments};
 use crate::issue::{Issue, IssueCode};
 use crate::reference::Reference;
-use crate::resource::Resource;
+use crate::resource::{Resource, is_id};
 use crate::search::contained;
 
 pub(super) fn check(resource: &Resource) -> Vec<Issue> {
@@ -32,6 +32,7 @@ impl Walk<'_> {
         match value {
             Value::Object(members) => {
                 self.period(value);
+                self.resource_id(value);
                 for (name, member) in members {
                     self.within(&format!(".{name}"), |walk| walk.member(name, member));
                 }
@@ -101,6 +102,15 @@ impl Walk<'_> {
         if end.end_us <= start.start_us {
             let text = "ends before it begins: correct `start` or `end`";
             self.issue(IssueCode::Invariant, text.to_owned());
+        }
+    }
+
+    /// The id of a resource becomes a part of URLs, so its form is strict.
+    fn resource_id(&mut self, value: &Value) {
+        let id = value["id"].as_str().filter(|_| value["resourceType"].is_string());
+        if let Some(id) = id.filter(|id| !is_id(id)) {
+            let text = format!("`{id}` is no id: use 1 to 64 letters, digits, `-` and `.`");
+            self.within(".id", |walk| walk.issue(IssueCode::Value, text));
         }
     }
 

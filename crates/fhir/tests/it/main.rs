@@ -1,0 +1,25 @@
+//! The crate from outside: one module a subject.
+
+mod answers;
+mod bundles;
+mod derived;
+mod hostile;
+mod invalid;
+mod real;
+mod searching;
+mod texts;
+
+use fhir::{Limits, Resource};
+
+/// Reads a resource that must be readable.
+fn resource(text: &str) -> Resource {
+    match Resource::parse(text.as_bytes().to_vec(), &Limits::STANDARD) {
+        Ok(resource) => resource,
+        Err(issues) => panic!("{}: {text}", lines(&issues)),
+    }
+}
+
+/// Issues as lines.
+fn lines(issues: &[fhir::Issue]) -> String {
+    issues.iter().map(|issue| format!("{issue}\n")).collect()
+}
