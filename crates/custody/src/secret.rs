@@ -46,7 +46,7 @@ impl fmt::Debug for ScopeSecret {
 /// `HKDF-SHA256(secret, info = "carestone/record-key/v1\n" | record id | version, little endian)`.
 ///
 /// The id has a fixed length, so no two pairs share an `info`.
-pub fn record_key(secret: &ScopeSecret, record_id: &[u8; 32], version: u32) -> Zeroizing<[u8; 32]> {
+pub fn record_key(secret: &ScopeSecret, record_id: &[u8; 16], version: u32) -> Zeroizing<[u8; 32]> {
     derive(secret, &[RECORD_DOMAIN, record_id, &version.to_le_bytes()])
 }
 

@@ -1,1 +1,66 @@
-//! Placeholder.
+//! The product's stories: enrol, ingest, anchor, copy, grant, read, break glass, prove.
+//!
+//! Each story is a method of [`Member`] in the file of its name. Time, chance and the other members are
+//! inputs ([`World`]), so that the same stories run in a node and, seeded, in the simulator.
+//!
+//! # Layout
+//!
+//! - [`limits`], [`world`], [`error`]: bounds, what comes from outside, what can go wrong
+//! - [`keys`], [`member`]: a member and its keys; commands made final
+//! - [`ceremony`]: how the members make the custody key
+//! - [`patients`], [`scopes`], [`ingest`]: from received bytes to sealed records
+//! - [`anchor`], [`copies`]: what then happens by itself
+//! - [`receipt`], [`read`], [`sessions`], [`access`], [`staff`]: a consented read, receipt first;
+//!   [`complaint`]: against stewards that answer wrongly
+//! - [`message`], [`serve`], [`parted`]: what members do for each other
+//! - [`answers`]: FHIR answers from opened records
+//! - [`evidence`]: proof files; [`token`]: who may ask this node;
+//!   [`words`]: how things are said to people
+//! - [`run`]: all that a member does by itself
+
+pub mod limits;
+
+pub mod error;
+pub mod world;
+
+pub mod keys;
+pub mod member;
+
+mod ceremony;
+
+pub mod ingest;
+mod patients;
+mod scopes;
+
+mod anchor;
+mod copies;
+
+mod access;
+mod complaint;
+pub mod read;
+mod receipt;
+pub mod sessions;
+mod staff;
+
+pub mod message;
+mod parted;
+mod serve;
+
+mod answers;
+mod evidence;
+
+pub mod token;
+pub mod words;
+
+mod run;
+
+pub use answers::capability;
+pub use error::FlowError;
+pub use ingest::{Filed, FiledBundle, Incoming};
+pub use keys::NodeSecret;
+pub use member::{Custody, Final, Member};
+pub use message::{Answer, Ask, Page, Refusal, ScopeEpoch};
+pub use read::Reading;
+pub use receipt::OpenAccess;
+pub use sessions::{OpenedRecord, Session};
+pub use world::{AskError, Chance, Clock, Network, World};

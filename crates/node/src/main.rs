@@ -1,2 +1,29 @@
-//! Placeholder.
-fn main() {}
+//! `carestone`: one binary, one member of a health-record network that nobody controls alone.
+//!
+//! # Layout
+//! - [`folder`]: what lies in a node's folder: configuration, key, genesis
+//! - [`wiring`]: where engine, ledger, vault, stories and web meet
+//! - [`passkey`], [`client`]: a patient's software passkey; speaking to a node
+//! - [`commands`]: the commands, one file each
+
+mod client;
+mod commands;
+mod folder;
+mod passkey;
+mod progress;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = commands::Cli::parse();
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,89 @@
-//! Placeholder.
+//! What people and systems touch: FHIR REST, JSON for what FHIR has no word for, the log as tiles, health.
+//!
+//! Nothing is decided here. A request is read, turned into a story of `flows`, and its end is told.
+//!
+//! # Layout
+//!
+//! - [`limits`]: bounds on requests
+//! - [`error`]: every error as an OperationOutcome or a JSON problem, each with what to do
+//! - [`auth`]: who asks, by bearer token
+//! - [`fhir`]: ingest, read, search
+//! - [`patients`], [`consent`], [`access`]: accounts, signed commands, receipts and proofs
+//! - [`log`]: checkpoint, policy, tiles
+//! - [`health`]: alive, ready, metrics
+
+pub mod limits;
+
+pub mod error;
+
+pub mod auth;
+
+mod access;
+mod consent;
+mod fhir;
+mod health;
+mod log;
+mod patients;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{get, post},
+};
+use flows::Member;
+
+pub use health::{Engine, EngineStatus};
+
+/// What every handler needs.
+#[derive(Clone)]
+pub struct App {
+    /// The member at work.
+    pub member: Arc<Member>,
+    /// The address under which this node is known, without a slash at its end.
+    pub base_url: Arc<str>,
+    /// How the engine does.
+    pub engine: Arc<dyn Engine>,
+}
+
+/// All routes of a node.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .merge(fhir::routes())
+        .nest("/carestone/v1", carestone())
+        .merge(log::routes())
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .layer(DefaultBodyLimit::max(limits::BODY_BYTES))
+        .with_state(app)
+}
+
+fn carestone() -> Router<App> {
+    Router::new()
+        .route("/network", get(health::network))
+        .route("/patients", post(patients::enrol))
+        .route("/patients/{patient}", get(patients::account))
+        .route("/patients/{patient}/claim", post(patients::claim))
+        .route("/patients/{patient}/consents", get(consent::list))
+        .route("/patients/{patient}/receipts", get(access::receipts))
+        .route("/patients/{patient}/receipts/proof", get(access::prove_receipts))
+        .route("/commands", post(consent::submit))
+        .route("/accesses", post(access::open))
+        .route("/accesses/{access}", get(access::show).delete(access::close))
+        .route("/accesses/{access}/records/{kind}/{id}/proof", get(access::prove_record))
+        .route("/entries/{index}/proof", get(access::prove_entry))
+}
+
+/// Serves the node's routes until the future is ready.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve(
+    app: App,
+    listener: tokio::net::TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
+}

@@ -4,11 +4,14 @@ use custody::{
     ANSWER_IDENTITIES_MAX, AnswerError, Identity, Question, RefuseError, ScopeSecret, SealedAnswer,
     answer, open, open_answer, recover_all, seal,
 };
-use ed25519_zebra::{Signature, VerificationKey};
-use ledger::{AccessId, Category, MemberId, NetworkId, ReaderKey};
+use ledger::{
+    AccessId, Author, Body, Category, CategorySet, CheckContext, Command, MemberId, NetworkId,
+    Purpose, ReaderKey, Reject, Request, StaffRef,
+};
 
 use crate::support::{
-    ACCESS, NETWORK, PATIENT, READER, Stewards, ask, identity, lying_answer, member, reader, rng,
+    ACCESS, CUSTODIAN, NETWORK, PATIENT, READER, Stewards, ask, identity, lying_answer, member,
+    reader, rng,
 };
 
 fn scopes() -> Vec<Identity> {
@@ -196,20 +199,41 @@ fn an_answer_to_nothing_is_an_answer() {
     assert_eq!(opened.unwrap().partials().len(), 0);
 }
 
-#[test]
-fn possession_is_proven_for_one_command() {
-    let (_, key) = reader(9);
-    let verification = VerificationKey::try_from(key.key).unwrap();
-    let verify = |network: NetworkId, member: MemberId, nonce: u64| {
-        let domain = b"carestone/reader-key/v1\n".as_slice();
-        let nonce = nonce.to_le_bytes();
-        let message = [domain, &network.0, &member.0, &PATIENT.0, &nonce].concat();
-        verification.verify(&Signature::from_bytes(&key.possession), &message).is_ok()
+/// The command that brings a reader key to the ledger.
+fn open_access(author: MemberId, nonce: u64, reader_key: ReaderKey) -> Command {
+    let request = Request {
+        patient: PATIENT,
+        categories: CategorySet::ALL,
+        custodians: Vec::new(),
+        purpose: Purpose::Treatment,
+        staff: StaffRef([8; 32]),
+        duration_ms: 60_000,
+        reader_key,
     };
-    assert!(verify(NETWORK, READER, 7));
-    assert!(!verify(NETWORK, READER, 8));
-    assert!(!verify(NETWORK, member(0).0, 7));
-    assert!(!verify(NetworkId([9; 32]), READER, 7));
+    let body = Body::OpenAccess(request);
+    Command { network: NETWORK, author: Author::Member(author), nonce, expires: 1_000, body }
+}
+
+#[test]
+fn the_ledger_takes_a_reader_key_in_its_own_command_only() {
+    let (_, command_key) = member(0);
+    let check = |command: Command| {
+        let context = CheckContext::for_blocks(command.network);
+        ledger::check(&command.sign(&command_key).encode(), &context).map(drop)
+    };
+    let (_, key) = reader(9);
+    let refused = Err(Reject::NoPossession);
+    assert_eq!(check(open_access(READER, 7, key.clone())), Ok(()));
+    assert_eq!(check(open_access(READER, 8, key.clone())), refused);
+    assert_eq!(check(open_access(CUSTODIAN, 7, key.clone())), refused);
+    let elsewhere = Command { network: NetworkId([9; 32]), ..open_access(READER, 7, key.clone()) };
+    assert_eq!(check(elsewhere), refused);
+    // A key of somebody else, without the possession or with that of another key.
+    let (_, other) = reader(10);
+    let stolen = ReaderKey { key: other.key, possession: key.possession };
+    assert_eq!(check(open_access(READER, 7, stolen)), refused);
+    let bare = ReaderKey { key: other.key, possession: [0; 64] };
+    assert_eq!(check(open_access(READER, 7, bare)), refused);
 }
 
 #[test]

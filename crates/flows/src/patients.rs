@@ -1,0 +1,84 @@
+//! Patients at the desk: which of this hospital's patients is which account of the ledger.
+
+use ledger::{Authenticator, Body, PatientId};
+use vault::{Batch, Link, Token, Version};
+
+use crate::{FlowError, Member};
+
+impl Member {
+    /// The account under which records without a patient are kept (organisations, practitioners,
+    /// locations). It belongs to the member, so that its records are sealed and read like all others.
+    pub fn house(&self) -> PatientId {
+        PatientId(proof::sha256(&[b"carestone/house/v1\n", &self.network.0, &self.id.0]))
+    }
+
+    /// The ledger account of a patient of this hospital, by the logical id of its `Patient` resource.
+    pub fn account_of(&self, local_id: &str) -> Result<Option<PatientId>, FlowError> {
+        let patient = self.vault.patient_by_token(self.local_patient(local_id))?;
+        Ok(patient.map(PatientId))
+    }
+
+    /// Whose record a resource is that this member wrote.
+    pub fn patient_of(&self, kind: &str, id: &str) -> Result<Option<PatientId>, FlowError> {
+        let record = self.vault.record(self.keys.record_id(kind, id), Version::Latest)?;
+        Ok(record.map(|record| PatientId(record.place.patient)))
+    }
+
+    /// Says that this hospital's patient is this account of the ledger: the desk has seen both.
+    ///
+    /// # Errors
+    /// [`FlowError::Conflict`] if the local patient is another account already.
+    pub fn bind(&self, local_id: &str, patient: PatientId) -> Result<(), FlowError> {
+        let links = vec![self.link(local_id, patient)];
+        self.vault.store(Batch { links, ..Batch::default() })?;
+        Ok(())
+    }
+
+    /// Opens an account for a patient of this hospital, or finds the one it has, and binds it. Without
+    /// authenticators the patient claims it later, at the desk.
+    pub async fn enrol(
+        &self,
+        local_id: &str,
+        authenticators: Vec<Authenticator>,
+    ) -> Result<PatientId, FlowError> {
+        let patient = match self.account_of(local_id)? {
+            Some(patient) => patient,
+            None => {
+                let patient = PatientId(self.world.draw());
+                self.bind(local_id, patient)?;
+                patient
+            }
+        };
+        self.open_account(patient, authenticators).await?;
+        Ok(patient)
+    }
+
+    /// Gives an account that has no key its first one. The desk has checked who the patient is.
+    pub async fn claim(
+        &self,
+        patient: PatientId,
+        authenticator: Authenticator,
+    ) -> Result<(), FlowError> {
+        self.act(Body::Claim { patient, authenticator }).await.map(drop)
+    }
+
+    /// Opens an account on the ledger, unless it is there.
+    pub(crate) async fn open_account(
+        &self,
+        patient: PatientId,
+        authenticators: Vec<Authenticator>,
+    ) -> Result<(), FlowError> {
+        if self.chain.account(patient)?.is_some() {
+            return Ok(());
+        }
+        Member::accept_existing(self.act(Body::Enrol { patient, authenticators }).await)
+    }
+
+    pub(crate) fn link(&self, local_id: &str, patient: PatientId) -> Link {
+        Link { token: self.local_patient(local_id), patient: patient.0 }
+    }
+
+    fn local_patient(&self, local_id: &str) -> Token {
+        self.keys.token("local-patient", &[local_id.as_bytes()])
+    }
+}

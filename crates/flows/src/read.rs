@@ -1,0 +1,564 @@
+//! A consented read: receipt first, then sealed records from any holder, then shares from the stewards,
+//! then opening in memory, each record checked against its anchor.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use custody::{
+    ChainLink, Identity, OpeningKey, Question, ReaderSecret, Scope, ScopeSecret, SealedAnswer,
+};
+use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
+use ledger::{
+    Body, Category, CategorySet, Decision, EmergencyReason, Event, MemberId, PatientId, Purpose,
+    Receipt, Request,
+};
+use proof::tree;
+
+use crate::{
+    Answer, Ask, Custody, FlowError, Member, OpenAccess, Page, ScopeEpoch, limits,
+    message::{WireBatch, WireRecord, WireScope},
+    sessions::{OpenedRecord, Session, Timings},
+};
+
+/// What somebody at this member wants to read, and why.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Whose records.
+    pub patient: PatientId,
+    /// What kinds.
+    pub categories: CategorySet,
+    /// Whose; empty means every linked custodian's.
+    pub custodians: Vec<MemberId>,
+    /// Why.
+    pub purpose: Purpose,
+    /// Who, as this member names its staff; on the ledger stands a salted commitment.
+    pub staff: String,
+    /// For how long, in milliseconds.
+    pub duration_ms: u64,
+    /// Set if the glass is broken: why asking was impossible.
+    pub emergency: Option<EmergencyReason>,
+}
+
+/// The sealed records of one custodian, and who gave them.
+struct Sealed {
+    custodian: MemberId,
+    scopes: Vec<WireScope>,
+    records: Vec<WireRecord>,
+    batches: Vec<WireBatch>,
+}
+
+impl Member {
+    /// Reads: from the request to a session of opened records.
+    ///
+    /// # Errors
+    /// [`FlowError::Denied`] with the receipt if the ledger denies it, [`FlowError::Unavailable`] if too few
+    /// stewards answer. A custodian that cannot be reached, nor any holder of its copies, is no error: the
+    /// session names it, because an incomplete record must be seen to be incomplete.
+    pub async fn read(&self, reading: Reading) -> Result<Arc<Session>, FlowError> {
+        let mut timings = Timings::start(&*self.world.clock);
+        let (reader, receipt_index, receipt) = self.open(&reading).await?;
+        timings.receipt_ms = timings.lap(&*self.world.clock);
+        let staff = reading.staff;
+        let session = Session {
+            staff,
+            reader: Arc::new(reader),
+            opened: (0, 0),
+            receipt_index,
+            receipt,
+            records: Vec::new(),
+            missing: Vec::new(),
+            timings,
+        };
+        self.load(session).await
+    }
+
+    /// Reads what this member may read of a patient: everybody's records if the patient granted it something,
+    /// else those that it wrote itself.
+    pub async fn read_as_allowed(&self, mut reading: Reading) -> Result<Arc<Session>, FlowError> {
+        let account = self.chain.account(reading.patient)?;
+        let consent = self.chain.consent(reading.patient)?;
+        let is_granted = consent.grants.iter().any(|grant| grant.terms.grantee == self.id);
+        if !is_granted && account.is_some_and(|account| account.custodians.contains(&self.id)) {
+            reading.custodians = vec![self.id];
+        }
+        self.read(reading).await
+    }
+
+    /// An open session with what is there now: fetched again, under the same access, if this member has
+    /// written since, or if some seconds have passed.
+    pub async fn refresh(&self, session: Arc<Session>) -> Result<Arc<Session>, FlowError> {
+        let (opened_ms, own_records) = session.opened;
+        let age_ms = self.world.clock.now_ms().saturating_sub(opened_ms);
+        if age_ms < limits::SESSION_FRESH_MS && self.vault.counts()?.records == own_records {
+            return Ok(session);
+        }
+        let receipt = session.receipt.clone();
+        self.load(Session {
+            staff: session.staff.clone(),
+            reader: session.reader.clone(),
+            opened: (0, 0),
+            receipt_index: session.receipt_index,
+            receipt,
+            records: Vec::new(),
+            missing: Vec::new(),
+            timings: Timings::start(&*self.world.clock),
+        })
+        .await
+    }
+
+    /// Fetches and opens the records of a session's access.
+    async fn load(&self, mut session: Session) -> Result<Arc<Session>, FlowError> {
+        let clock = &*self.world.clock;
+        session.opened = (clock.now_ms(), self.vault.counts()?.records);
+        let open = self
+            .open_access(session.access(), self.id)?
+            .ok_or(FlowError::Unavailable("the access has ended"))?;
+        let (sealed, missing) = self.fetch_all(&open).await?;
+        session.missing = missing;
+        session.timings.fetch_ms = session.timings.lap(clock);
+        let secrets = self.open_scopes(&open, &session.reader, &sealed).await?;
+        session.timings.shares_ms = session.timings.lap(clock);
+        for one in sealed {
+            session.records.append(&mut self.open_records(&open, &secrets, one)?);
+        }
+        session.timings.open_ms = session.timings.lap(clock);
+        Ok(self.sessions.keep(session))
+    }
+
+    // ---- receipt ---------------------------------------------------------------------------------
+
+    /// Asks the ledger; what comes back is final, and in the patient's list for ever.
+    async fn open(&self, reading: &Reading) -> Result<(ReaderSecret, u64, Receipt), FlowError> {
+        let nonce = self.draw_nonce();
+        let (secret, reader_key) = self.world.with_chance(|mut rng| {
+            ReaderSecret::generate(&mut rng, self.network, self.id, reading.patient, nonce)
+        });
+        let request = Request {
+            patient: reading.patient,
+            categories: reading.categories,
+            custodians: sorted(&reading.custodians),
+            purpose: reading.purpose,
+            staff: self.staff_ref(&reading.staff, nonce),
+            duration_ms: reading.duration_ms,
+            reader_key,
+        };
+        let body = match reading.emergency {
+            Some(reason) => Body::BreakGlass { reason, request },
+            None => Body::OpenAccess(request),
+        };
+        let (id, bytes) = self.command_with_nonce(nonce, body);
+        let done = self.submit_final(id, bytes).await?;
+        let Event::Accessed(receipt) = done.event else {
+            return Err(FlowError::Evidence("an access became something else".to_owned()));
+        };
+        match receipt.decision {
+            Decision::Allowed { .. } => Ok((secret, done.index, receipt)),
+            Decision::Denied(_) => Err(FlowError::Denied(Box::new(receipt))),
+        }
+    }
+
+    // ---- sealed records --------------------------------------------------------------------------
+
+    /// Fetches from all custodians at once; says who could not be reached, nor any of its holders.
+    async fn fetch_all(
+        &self,
+        open: &OpenAccess,
+    ) -> Result<(Vec<Sealed>, Vec<MemberId>), FlowError> {
+        let account = self.chain.account(open.record().patient)?;
+        let linked = account.map(|account| account.custodians).unwrap_or_default();
+        let asked = &open.record().custodians;
+        let custodians: Vec<MemberId> = linked
+            .into_iter()
+            .filter(|custodian| asked.is_empty() || asked.contains(custodian))
+            .collect();
+        let fetched = join_all(custodians.iter().map(|custodian| self.fetch(open, *custodian)));
+        let (mut sealed, mut missing) = (Vec::new(), Vec::new());
+        for (custodian, fetched) in custodians.iter().zip(fetched.await) {
+            match fetched {
+                Ok(one) => sealed.push(one),
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, %custodian, "a custodian's records cannot be had now");
+                    missing.push(*custodian);
+                }
+            }
+        }
+        Ok((sealed, missing))
+    }
+
+    /// Fetches one custodian's sealed records: from itself, else from the holders of its copies.
+    async fn fetch(&self, open: &OpenAccess, custodian: MemberId) -> Result<Sealed, FlowError> {
+        let mut holders = vec![custodian];
+        holders.extend(self.holders(custodian)?);
+        // What lies in this member's own vault needs no network.
+        holders.sort_by_key(|holder| *holder != self.id);
+        let mut last = FlowError::Unavailable("no holder of the records can be reached");
+        for holder in holders {
+            match self.fetch_from(open, custodian, holder).await {
+                Ok(sealed) => return Ok(sealed),
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn fetch_from(
+        &self,
+        open: &OpenAccess,
+        custodian: MemberId,
+        holder: MemberId,
+    ) -> Result<Sealed, FlowError> {
+        let mut sealed =
+            Sealed { custodian, scopes: Vec::new(), records: Vec::new(), batches: Vec::new() };
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let page = self.fetch_page(open, custodian, holder, from).await?;
+            next = page.next.filter(|next| *next > from);
+            sealed.scopes.extend(page.scopes);
+            sealed.batches.extend(page.batches);
+            for mut record in page.records {
+                if record.envelope.is_empty() {
+                    record.envelope = self.fetch_parts(open, custodian, holder, &record).await?;
+                }
+                sealed.records.push(record);
+            }
+        }
+        Ok(sealed)
+    }
+
+    async fn fetch_page(
+        &self,
+        open: &OpenAccess,
+        custodian: MemberId,
+        holder: MemberId,
+        from: u64,
+    ) -> Result<Page, FlowError> {
+        if holder == self.id {
+            return self.page(open, custodian, from);
+        }
+        let access = open.record().id;
+        match self.ask(holder, Ask::Fetch { access, custodian, from }).await? {
+            Answer::Page(page) => Ok(page),
+            _ => Err(FlowError::Unavailable("the holder of the records gave none")),
+        }
+    }
+
+    /// Fetches a large envelope in parts.
+    async fn fetch_parts(
+        &self,
+        open: &OpenAccess,
+        custodian: MemberId,
+        holder: MemberId,
+        record: &WireRecord,
+    ) -> Result<Vec<u8>, FlowError> {
+        let (access, sequence) = (open.record().id, record.sequence);
+        let mut envelope = Vec::new();
+        loop {
+            let ask =
+                Ask::FetchPart { access, custodian, sequence, offset: envelope.len() as u64 };
+            let answer = if holder == self.id {
+                self.part(open, custodian, sequence, envelope.len() as u64)?
+            } else {
+                self.ask(holder, ask).await?
+            };
+            match answer {
+                Answer::Part(part) if part.is_empty() => return Ok(envelope),
+                Answer::Part(part)
+                    if envelope.len() + part.len() <= vault::limits::ENVELOPE_BYTES_MAX =>
+                {
+                    envelope.extend(part);
+                }
+                _ => return Err(FlowError::Unavailable("a large record could not be fetched")),
+            }
+        }
+    }
+
+    // ---- shares ----------------------------------------------------------------------------------
+
+    /// The secrets of every epoch of every scope that the access opens, by custodian, tag and epoch.
+    async fn open_scopes(
+        &self,
+        open: &OpenAccess,
+        reader: &ReaderSecret,
+        sealed: &[Sealed],
+    ) -> Result<Secrets, FlowError> {
+        let asked = self.scopes_to_open(open, sealed);
+        if asked.is_empty() {
+            return Ok(Secrets::new());
+        }
+        let custody = self.custody()?;
+        let keys = self.recover(open, reader, &custody, &asked).await?;
+        let mut secrets = Secrets::new();
+        for one in sealed {
+            open_seals(one, &keys, &mut secrets);
+        }
+        Ok(secrets)
+    }
+
+    /// The newest epoch of each scope. Where the category is not known, every category that the access
+    /// covers is tried: the seal opens with one of them or with none.
+    fn scopes_to_open(&self, open: &OpenAccess, sealed: &[Sealed]) -> Vec<ScopeEpoch> {
+        let mut asked = BTreeSet::new();
+        for one in sealed {
+            for scope in newest(&one.scopes) {
+                let known = scope.category.map(|category| CategorySet::of(&[category]));
+                for category in known.unwrap_or(open.record().categories).iter() {
+                    let (custodian, epoch) = (one.custodian, scope.epoch);
+                    asked.insert(ScopeEpoch { custodian, category, epoch });
+                }
+            }
+        }
+        asked.into_iter().take(limits::IDENTITIES_MAX).collect()
+    }
+
+    /// Asks the stewards and recovers the opening keys as soon as enough have answered well.
+    async fn recover(
+        &self,
+        open: &OpenAccess,
+        reader: &ReaderSecret,
+        custody: &Custody,
+        asked: &[ScopeEpoch],
+    ) -> Result<Vec<OpeningKey>, FlowError> {
+        let patient = open.record().patient;
+        let identities: Vec<Identity> =
+            asked.iter().map(|scope| scope.identity(self.network, patient)).collect();
+        let question = Question {
+            network: self.network,
+            access: open.record().id,
+            public: &custody.public,
+            identities: &identities,
+        };
+        let mut asking: FuturesUnordered<_> = custody
+            .public
+            .stewards()
+            .iter()
+            .map(|steward| self.ask_steward(*steward, open, asked))
+            .collect();
+        let mut answers = Vec::new();
+        let mut best: Vec<OpeningKey> = Vec::new();
+        while let Some((steward, sealed)) = asking.next().await {
+            let Some(answer) = self.open_answer(reader, &question, steward, sealed)? else {
+                continue;
+            };
+            answers.push(answer);
+            if answers.len() < custody.public.threshold() as usize {
+                continue;
+            }
+            let recovered = self.world.with_chance(|mut rng| {
+                custody::recover_all(&mut rng, &custody.public, &identities, &answers)
+            });
+            self.accuse(&custody.public, &recovered.culprits, &answers);
+            best = recovered.keys;
+            if recovered.missing.is_empty() || recovered.culprits.is_empty() {
+                return Ok(best);
+            }
+        }
+        if answers.len() < custody.public.threshold() as usize {
+            return Err(FlowError::Unavailable(
+                "too few stewards answer to open the records; the receipt stands",
+            ));
+        }
+        Ok(best)
+    }
+
+    async fn ask_steward(
+        &self,
+        steward: MemberId,
+        open: &OpenAccess,
+        scopes: &[ScopeEpoch],
+    ) -> (MemberId, Option<Vec<u8>>) {
+        let access = open.record().id;
+        let answer = if steward == self.id {
+            self.sign_scopes(self.id, access, scopes).await
+        } else {
+            self.ask(steward, Ask::Open { access, scopes: scopes.to_vec() }).await
+        };
+        match answer {
+            Ok(Answer::Opened(sealed)) => (steward, Some(sealed)),
+            _ => (steward, None),
+        }
+    }
+
+    /// Opens a steward's answer; one that is not properly signed counts as none.
+    fn open_answer(
+        &self,
+        reader: &ReaderSecret,
+        question: &Question<'_>,
+        steward: MemberId,
+        sealed: Option<Vec<u8>>,
+    ) -> Result<Option<custody::Answer>, FlowError> {
+        let Some(sealed) = sealed else { return Ok(None) };
+        let network = self.chain.network();
+        let Some(member) = network.members.iter().find(|member| member.id == steward) else {
+            return Ok(None);
+        };
+        let sealed = SealedAnswer::from_bytes(sealed);
+        match custody::open_answer(reader, question, steward, &member.command_key, &sealed) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) => {
+                tracing::warn!(%error, %steward, "a steward's answer is not usable");
+                Ok(None)
+            }
+        }
+    }
+
+    // ---- opening ---------------------------------------------------------------------------------
+
+    /// Opens every record whose scope is open, and checks it against its anchor.
+    fn open_records(
+        &self,
+        open: &OpenAccess,
+        secrets: &Secrets,
+        sealed: Sealed,
+    ) -> Result<Vec<OpenedRecord>, FlowError> {
+        let Sealed { custodian, records, batches, .. } = sealed;
+        let mut anchored = BTreeMap::new();
+        for batch in batches {
+            let log_index = self.check_batch(custodian, &batch)?;
+            anchored.insert(batch.first, (Arc::new(batch), log_index));
+        }
+        let now = self.chain.tip().time;
+        let mut opened = Vec::new();
+        for record in records {
+            let key = (custodian, record.tag, record.epoch);
+            let Some((category, secret)) = secrets.get(&key) else { continue };
+            let record = record.sealed().map_err(broken)?;
+            let place = record.place;
+            let record_key = custody::record_key(secret, &place.record.0, place.version);
+            let content = vault::open(
+                open.permit(),
+                now,
+                &record_key,
+                &custodian.0,
+                &place,
+                &record.envelope,
+            );
+            let content = content.map_err(broken)?;
+            if content.commitment() != record.commitment {
+                return Err(broken("a record is not the one that its custodian committed to"));
+            }
+            let batch = anchored.range(..=record.sequence).next_back();
+            let batch = batch.map(|(_, batch)| batch.clone());
+            let batch = check_leaf(batch, record.sequence, &record.commitment)?;
+            opened.push(OpenedRecord::new(custodian, &record, *category, content, batch)?);
+        }
+        Ok(opened)
+    }
+
+    /// Checks that a batch is the one that the custodian anchored; gives its place in the log.
+    fn check_batch(&self, custodian: MemberId, batch: &WireBatch) -> Result<u64, FlowError> {
+        let anchor = self.chain.anchored(custodian, batch.first)?;
+        let anchor = anchor.ok_or_else(|| broken("a batch is not on the ledger"))?;
+        let leaves: Vec<_> = batch.commitments.iter().map(|leaf| tree::leaf_hash(leaf)).collect();
+        let fits = anchor.first == batch.first
+            && anchor.count as usize == leaves.len()
+            && anchor.root == tree::root(&leaves);
+        if fits { Ok(anchor.position) } else { Err(broken("a batch is not the one that was anchored")) }
+    }
+
+    /// Asks another member and reads its answer.
+    pub(crate) async fn ask(&self, member: MemberId, ask: Ask) -> Result<Answer, FlowError> {
+        let asked = self.world.network.ask(member, ask.encode());
+        let answer = self.world.within(limits::ANSWER_MS_MAX, asked).await;
+        let bytes = answer
+            .and_then(Result::ok)
+            .ok_or(FlowError::Unavailable("a member that is needed cannot be reached"))?;
+        borsh::from_slice(&bytes)
+            .map_err(|_| FlowError::Unavailable("a member's answer cannot be read"))
+    }
+}
+
+/// By custodian, tag and epoch: the category, as far as the opening key tells, and the secret.
+type Secrets = BTreeMap<(MemberId, [u8; 16], u32), (Category, ScopeSecret)>;
+
+impl ScopeEpoch {
+    /// The name that stewards sign.
+    pub(crate) fn identity(self, network: ledger::NetworkId, patient: PatientId) -> Identity {
+        let scope = Scope { patient, custodian: self.custodian, category: self.category };
+        Identity { network, scope, epoch: self.epoch }
+    }
+}
+
+/// The newest epoch of each scope.
+fn newest(scopes: &[WireScope]) -> impl Iterator<Item = &WireScope> {
+    let newest: BTreeMap<[u8; 16], &WireScope> = scopes.iter().fold(BTreeMap::new(), |mut map, scope| {
+        let place = map.entry(scope.tag).or_insert(scope);
+        if scope.epoch > place.epoch {
+            *place = scope;
+        }
+        map
+    });
+    newest.into_values()
+}
+
+/// Opens the newest seal of each scope with the key that fits, and walks back to the first epoch.
+fn open_seals(sealed: &Sealed, keys: &[OpeningKey], secrets: &mut Secrets) {
+    for scope in newest(&sealed.scopes) {
+        let fits = |key: &&OpeningKey| {
+            let identity = key.identity();
+            identity.scope.custodian == sealed.custodian
+                && identity.epoch == scope.epoch
+                && scope.category.is_none_or(|category| identity.scope.category == category)
+        };
+        let Some(seal) = seal_of(scope) else { continue };
+        let opened = keys.iter().filter(fits).find_map(|key| {
+            custody::open(key, &seal).ok().map(|secret| (*key.identity(), secret))
+        });
+        if let Some((identity, secret)) = opened {
+            walk_back(sealed, scope.tag, identity, secret, secrets);
+        }
+    }
+}
+
+fn seal_of(scope: &WireScope) -> Option<custody::SealedScope> {
+    let bytes = scope.seal.as_slice().try_into().ok()?;
+    custody::SealedScope::from_bytes(bytes).ok()
+}
+
+fn walk_back(
+    sealed: &Sealed,
+    tag: [u8; 16],
+    mut identity: Identity,
+    mut secret: ScopeSecret,
+    secrets: &mut Secrets,
+) {
+    let category = identity.scope.category;
+    loop {
+        secrets.insert((sealed.custodian, tag, identity.epoch), (category, secret.clone()));
+        let epoch = sealed
+            .scopes
+            .iter()
+            .find(|scope| scope.tag == tag && scope.epoch == identity.epoch);
+        let back = epoch.and_then(|scope| scope.back.as_deref()?.try_into().ok());
+        let Some(back) = back else { return };
+        match custody::walk_back(&identity, &secret, &ChainLink::from_bytes(back)) {
+            Ok((older, older_secret)) => (identity, secret) = (older, older_secret),
+            Err(_) => return,
+        }
+    }
+}
+
+/// The batch of a record, if the record is where the batch says.
+fn check_leaf(
+    batch: Option<(Arc<WireBatch>, u64)>,
+    sequence: u64,
+    commitment: &[u8; 32],
+) -> Result<Option<(Arc<WireBatch>, u64)>, FlowError> {
+    let Some((batch, index)) = batch else { return Ok(None) };
+    let place = usize::try_from(sequence - batch.first).unwrap_or(usize::MAX);
+    match batch.commitments.get(place) {
+        None => Ok(None), // Younger than the last anchor.
+        Some(leaf) if leaf == commitment => Ok(Some((batch, index))),
+        Some(_) => Err(broken("a record is not the one that was anchored in its place")),
+    }
+}
+
+fn broken(error: impl ToString) -> FlowError {
+    FlowError::Evidence(error.to_string())
+}
+
+fn sorted(members: &[MemberId]) -> Vec<MemberId> {
+    let set: BTreeSet<MemberId> = members.iter().copied().collect();
+    set.into_iter().collect()
+}

@@ -1,0 +1,233 @@
+//! Read sessions: opened records, in memory only, for as long as their access runs.
+//!
+//! A session ends with its access: when the access expires, is closed, or the patient revokes, the
+//! node drops the opened records at the block that ended it. What was read was read.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use custody::ReaderSecret;
+use fhir::{Resource, links::Links, reference::Target};
+use ledger::{AccessId, Category, Decision, MemberId, Receipt};
+
+use crate::{Clock, FlowError, limits, message::WireBatch};
+
+/// The opened records of one access.
+pub struct Session {
+    /// Who reads, as this member names its staff.
+    pub staff: String,
+    /// Opens the stewards' answers for this access, also when records are fetched again.
+    pub(crate) reader: Arc<ReaderSecret>,
+    /// When the records were opened, and how many records this member's own vault had then.
+    pub(crate) opened: (u64, u64),
+    /// Place of the receipt in the log.
+    pub receipt_index: u64,
+    /// The receipt.
+    pub receipt: Receipt,
+    /// The records, all versions, by custodian and sequence.
+    pub records: Vec<OpenedRecord>,
+    /// Custodians whose records could not be had: the view is incomplete.
+    pub missing: Vec<MemberId>,
+    /// How long each step took.
+    pub timings: Timings,
+}
+
+/// One opened record version.
+pub struct OpenedRecord {
+    /// Who wrote it.
+    pub custodian: MemberId,
+    /// Place in the custodian's sequence.
+    pub sequence: u64,
+    /// Version of the resource, from 1.
+    pub version: u32,
+    /// In which category it was sealed.
+    pub category: Category,
+    /// What the custodian noted about it.
+    pub metadata: Metadata,
+    /// The resource as it was received.
+    pub exact: Resource,
+    /// The resource with the references inside its Bundle resolved; every other byte is as received.
+    pub resolved: Resource,
+    /// The salt of its commitment.
+    pub salt: [u8; 32],
+    /// The batch it was anchored in, and the place of the anchor in the log; none if it is too young.
+    pub anchor: Option<(Arc<WireBatch>, u64)>,
+}
+
+/// What a custodian notes about a record, sealed with it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Metadata {
+    /// Resource type, as in `Observation`.
+    pub kind: String,
+    /// Logical id.
+    pub id: String,
+    /// When it was stored, in milliseconds since the Unix epoch.
+    pub stored_ms: u64,
+    /// What references to other entries of its Bundle stand for: name, type, id.
+    pub links: Vec<(String, String, String)>,
+}
+
+/// How long the steps of a read took, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Until the receipt was final.
+    pub receipt_ms: u64,
+    /// Until the sealed records were here.
+    pub fetch_ms: u64,
+    /// Until the scope secrets were recovered.
+    pub shares_ms: u64,
+    /// Until the records were open and checked.
+    pub open_ms: u64,
+    last: u64,
+}
+
+impl Timings {
+    /// Starts the watch.
+    pub(crate) fn start(clock: &dyn Clock) -> Self {
+        Self { last: clock.now_ms(), ..Self::default() }
+    }
+
+    /// Milliseconds since the last call.
+    pub(crate) fn lap(&mut self, clock: &dyn Clock) -> u64 {
+        let now = clock.now_ms();
+        let lap = now.saturating_sub(self.last);
+        self.last = now;
+        lap
+    }
+}
+
+impl Session {
+    /// The access.
+    pub fn access(&self) -> AccessId {
+        self.receipt.access
+    }
+
+    /// Block time at which it ends by itself.
+    pub fn until(&self) -> u64 {
+        match self.receipt.decision {
+            Decision::Allowed { until, .. } => until,
+            Decision::Denied(_) => 0,
+        }
+    }
+
+    /// The latest version of each resource.
+    pub fn latest(&self) -> impl Iterator<Item = &OpenedRecord> {
+        let mut newest: HashMap<(MemberId, &str, &str), u32> = HashMap::new();
+        for record in &self.records {
+            let place = newest.entry(record.name()).or_default();
+            *place = (*place).max(record.version);
+        }
+        self.records.iter().filter(move |record| newest.get(&record.name()) == Some(&record.version))
+    }
+
+    /// The versions of one resource, oldest first.
+    pub fn versions(&self, kind: &str, id: &str) -> Vec<&OpenedRecord> {
+        let named = |record: &&OpenedRecord| record.metadata.kind == kind && record.metadata.id == id;
+        let mut versions: Vec<_> = self.records.iter().filter(named).collect();
+        versions.sort_by_key(|record| record.version);
+        versions
+    }
+}
+
+impl OpenedRecord {
+    /// Reads what was sealed.
+    pub(crate) fn new(
+        custodian: MemberId,
+        record: &vault::SealedRecord,
+        category: Category,
+        content: vault::Opened,
+        anchor: Option<(Arc<WireBatch>, u64)>,
+    ) -> Result<Self, FlowError> {
+        let unreadable = || FlowError::Evidence("an opened record cannot be read".to_owned());
+        let metadata: Metadata = borsh::from_slice(content.metadata()).map_err(|_| unreadable())?;
+        let exact = Resource::parse(content.bytes().to_vec(), &fhir::Limits::STANDARD)
+            .map_err(|_| unreadable())?;
+        let resolved = named(&exact, &metadata)?;
+        Ok(Self {
+            custodian,
+            sequence: record.sequence,
+            version: record.place.version,
+            category,
+            metadata,
+            exact,
+            resolved,
+            salt: *content.salt(),
+            anchor,
+        })
+    }
+
+    fn name(&self) -> (MemberId, &str, &str) {
+        (self.custodian, &self.metadata.kind, &self.metadata.id)
+    }
+}
+
+/// The resource as it is served: links resolved, and under the id it was given if it brought none. Every
+/// other byte is as received.
+fn named(exact: &Resource, metadata: &Metadata) -> Result<Resource, FlowError> {
+    let resolved = exact.resolved(&metadata.links());
+    if resolved.id().is_some() {
+        return Ok(resolved);
+    }
+    let text = resolved.text();
+    let inside = text.find('{').map_or(0, |brace| brace + 1);
+    let with_id = format!("{}\"id\":\"{}\",{}", &text[..inside], metadata.id, &text[inside..]);
+    Resource::parse(with_id, &fhir::Limits::STANDARD)
+        .map_err(|_| FlowError::Evidence("an opened record cannot be given its id".to_owned()))
+}
+
+impl Metadata {
+    /// The links as the FHIR crate wants them.
+    pub fn links(&self) -> Links {
+        let links = self.links.iter().filter_map(|(name, kind, id)| {
+            Some((name.clone(), Target::parse(&format!("{kind}/{id}"))?))
+        });
+        links.collect()
+    }
+}
+
+/// The sessions that are open at this member.
+#[derive(Default)]
+pub(crate) struct Sessions(Mutex<HashMap<AccessId, Arc<Session>>>);
+
+impl Sessions {
+    /// Keeps a session until its access ends; the oldest goes if there are too many.
+    pub fn keep(&self, session: Session) -> Arc<Session> {
+        let session = Arc::new(session);
+        let mut sessions = self.lock();
+        if sessions.len() >= limits::SESSIONS_MAX
+            && let Some(oldest) = sessions.values().min_by_key(|kept| kept.receipt.time)
+        {
+            let oldest = oldest.access();
+            sessions.remove(&oldest);
+        }
+        sessions.insert(session.access(), session.clone());
+        session
+    }
+
+    /// The session of an access.
+    pub fn find(&self, access: AccessId) -> Option<Arc<Session>> {
+        self.lock().get(&access).cloned()
+    }
+
+    /// A session that fits.
+    pub fn find_by(&self, fits: impl Fn(&Session) -> bool) -> Option<Arc<Session>> {
+        self.lock().values().find(|session| fits(session)).cloned()
+    }
+
+    /// Forgets the sessions that no longer hold.
+    pub fn retain(&self, holds: impl Fn(&Session) -> bool) {
+        self.lock().retain(|_, session| holds(session));
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AccessId, Arc<Session>>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

@@ -1,0 +1,139 @@
+//! The ledger's words for those who speak with people and systems, and their forms in text and JSON.
+
+use serde_json::{Value, json};
+
+pub use fhir::outcome;
+pub use ledger::{
+    AccessId, Authenticator, CategorySet, EmergencyReason, MemberId, PatientId, Purpose,
+};
+
+use ledger::{Basis, Category, Decision, Denial, Event, Receipt};
+
+/// A key as people pass it on: `p256:` and the compressed point, or `ed25519:` and the key, in hex.
+pub fn authenticator_from_text(text: &str) -> Option<Authenticator> {
+    match text.split_once(':')? {
+        ("p256", hex) => Some(Authenticator::Passkey(bytes_from_hex(hex)?)),
+        ("ed25519", hex) => Some(Authenticator::Ed25519(bytes_from_hex(hex)?)),
+        _ => None,
+    }
+}
+
+/// The form that [`authenticator_from_text`] reads.
+pub fn authenticator_to_text(authenticator: &Authenticator) -> String {
+    match authenticator {
+        Authenticator::Passkey(point) => format!("p256:{}", hex(point)),
+        Authenticator::Ed25519(key) => format!("ed25519:{}", hex(key)),
+    }
+}
+
+/// A set of categories from their names.
+///
+/// # Errors
+/// The first name that is no category.
+pub fn categories_from_names<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<CategorySet, String> {
+    names.into_iter().map(|name| Category::parse(name).ok_or_else(|| name.to_owned())).collect()
+}
+
+/// A reason to break the glass by its word.
+pub fn emergency_reason(word: &str) -> Option<EmergencyReason> {
+    REASONS.iter().find(|(_, other)| *other == word).map(|(reason, _)| *reason)
+}
+
+/// A receipt for people and programs.
+pub fn receipt_json(receipt: &Receipt) -> Value {
+    let custodians = receipt.custodians.iter().map(ToString::to_string);
+    json!({
+        "access": receipt.access.to_string(),
+        "number": receipt.number,
+        "patient": receipt.patient.to_string(),
+        "reader": receipt.reader.to_string(),
+        "staff_ref": receipt.staff.to_string(),
+        "purpose": receipt.purpose.code(),
+        "asked": receipt.asked.names(),
+        "custodians": custodians.collect::<Vec<_>>(),
+        "time": receipt.time,
+        "decision": decision_json(&receipt.decision),
+    })
+}
+
+fn decision_json(decision: &Decision) -> Value {
+    match decision {
+        Decision::Allowed { categories, until, basis } => json!({
+            "allowed": true,
+            "categories": categories.names(),
+            "until": until,
+            "basis": basis_json(basis),
+        }),
+        Decision::Denied(denial) => json!({ "allowed": false, "why": denial_word(*denial) }),
+    }
+}
+
+fn basis_json(basis: &Basis) -> Value {
+    match basis {
+        Basis::Grant(grant) => json!({ "grant": grant.to_string() }),
+        Basis::Custodian => json!("custodian"),
+        Basis::Emergency(reason) => {
+            let word = REASONS.iter().find(|(other, _)| other == reason).map(|(_, word)| *word);
+            json!({ "emergency": word })
+        }
+    }
+}
+
+fn denial_word(denial: Denial) -> &'static str {
+    match denial {
+        Denial::NoConsent => "no-consent",
+        Denial::NotVital => "not-vital",
+        Denial::TooMany => "too-many",
+        Denial::NotLinked => "not-linked",
+    }
+}
+
+/// What a command brought about, for people and programs.
+pub fn event_json(event: &Event) -> Value {
+    match event {
+        Event::Granted { grant, .. } => json!({ "granted": grant.to_string() }),
+        Event::Revoked { grant, ended, .. } => json!({
+            "revoked": grant.to_string(),
+            "ended": ended.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }),
+        Event::Restricted { restriction, .. } => json!({ "restricted": restriction.to_string() }),
+        Event::Lifted { restriction, .. } => json!({ "lifted": restriction.to_string() }),
+        Event::Linked { custodian, .. } => json!({ "linked": custodian.to_string() }),
+        Event::Enrolled(patient) => json!({ "enrolled": patient.to_string() }),
+        Event::Claimed(patient) => json!({ "claimed": patient.to_string() }),
+        Event::Accessed(receipt) => json!({ "receipt": receipt_json(receipt) }),
+        other => json!(format!("{other:?}").split([' ', '(', '{']).next()),
+    }
+}
+
+/// The names and values of a URL's query, decoded (`application/x-www-form-urlencoded`).
+pub fn query_pairs(query: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// Bytes as lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Exactly so many bytes from hex.
+pub fn bytes_from_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
+    let digits = hex.as_bytes();
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |place: usize| (pair[place] as char).to_digit(16);
+        *byte = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
+    }
+    Some(bytes)
+}
+
+const REASONS: [(EmergencyReason, &str); 3] = [
+    (EmergencyReason::Unresponsive, "unresponsive"),
+    (EmergencyReason::ImmediateDanger, "immediate-danger"),
+    (EmergencyReason::NoCapacity, "no-capacity"),
+];

@@ -1,0 +1,109 @@
+//! Errors as their readers want them: an OperationOutcome under `/fhir`, a JSON problem elsewhere. Each
+//! says what to do.
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use flows::FlowError;
+use serde_json::{Value, json};
+
+/// An error on its way to a client.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    /// A short word for programs.
+    code: &'static str,
+    /// A sentence for people.
+    detail: String,
+    /// An OperationOutcome, where there are issues.
+    outcome: Option<Value>,
+    /// Further facts.
+    facts: Value,
+}
+
+impl Problem {
+    /// A problem with the request itself.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), outcome: None, facts: Value::Null }
+    }
+
+    /// The request does not say something that it must, or says it wrongly.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", detail)
+    }
+
+    /// The answer under `/fhir`.
+    pub fn into_fhir(self) -> Response {
+        let outcome = self.outcome.unwrap_or_else(|| {
+            json!({
+                "resourceType": "OperationOutcome",
+                "issue": [{
+                    "severity": "error",
+                    "code": fhir_code(self.code),
+                    "diagnostics": self.detail,
+                }],
+            })
+        });
+        let body = outcome.to_string();
+        (self.status, [(header::CONTENT_TYPE, "application/fhir+json")], body).into_response()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = json!({ "error": self.code, "detail": self.detail });
+        if let Some(outcome) = self.outcome {
+            body["issues"] = outcome["issue"].clone();
+        }
+        if !self.facts.is_null() {
+            body["facts"] = self.facts;
+        }
+        (self.status, Json(body)).into_response()
+    }
+}
+
+impl From<FlowError> for Problem {
+    fn from(error: FlowError) -> Self {
+        let detail = error.to_string();
+        let new = |status, code| Self::new(status, code, detail.clone());
+        match error {
+            FlowError::Content(issues) => Self {
+                outcome: Some(flows::words::outcome(&issues)),
+                ..new(StatusCode::UNPROCESSABLE_ENTITY, "invalid")
+            },
+            FlowError::NotFound(_) => new(StatusCode::NOT_FOUND, "not-found"),
+            FlowError::Denied(receipt) => Self {
+                facts: json!({
+                    "access": receipt.access.to_string(),
+                    "receipt": receipt.number,
+                    "patient": receipt.patient.to_string(),
+                }),
+                ..new(StatusCode::FORBIDDEN, "denied")
+            },
+            FlowError::Rejected(reject) => Self {
+                facts: json!({ "reject": format!("{reject:?}") }),
+                ..new(StatusCode::CONFLICT, "rejected")
+            },
+            FlowError::Conflict => new(StatusCode::CONFLICT, "conflict"),
+            FlowError::Stale { .. } => new(StatusCode::PRECONDITION_FAILED, "conflict"),
+            FlowError::NotFinal => new(StatusCode::GATEWAY_TIMEOUT, "timeout"),
+            FlowError::Unavailable(_) => new(StatusCode::SERVICE_UNAVAILABLE, "transient"),
+            FlowError::Evidence(_) => new(StatusCode::BAD_GATEWAY, "exception"),
+            FlowError::Fatal(_) => {
+                tracing::error!(%error, "a store failed; the process ends");
+                new(StatusCode::INTERNAL_SERVER_ERROR, "exception")
+            }
+        }
+    }
+}
+
+/// Our words in FHIR's value set `issue-type`.
+fn fhir_code(code: &str) -> &str {
+    match code {
+        "denied" => "forbidden",
+        "rejected" => "business-rule",
+        other => other,
+    }
+}
