@@ -46,7 +46,7 @@ pub(crate) fn sequence(sequence: u64) -> Result<(), VaultError> {
 }
 
 pub(crate) fn emergency(new: &NewEmergency) -> Result<(), VaultError> {
-    let length_ms = new.until_ms.checked_sub(new.from_ms).unwrap_or(0);
+    let length_ms = new.until_ms.saturating_sub(new.from_ms);
     require(length_ms > 0, "an emergency ends after it begins")?;
     require(length_ms <= EMERGENCY_MS_MAX, "an emergency lasts at most four hours")?;
     require(new.until_ms < 1 << 62, "the time is out of range")?;

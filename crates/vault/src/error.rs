@@ -14,6 +14,9 @@ pub enum VaultError {
     /// One stored thing is missing or was changed behind the vault's back; restore it from a copy.
     #[error("record {0} is damaged on disk, restore it from another member's copy")]
     Damaged(u64),
+    /// The vault did not open, and the text says what is in the way.
+    #[error("the vault did not open: {0}")]
+    Unopened(String),
     /// A read or write of the store failed, now or before; this vault answers nothing any more and
     /// the process should end, so that a restart finds what is durable.
     #[error("the vault stopped ({0}), restart the node and check its disk")]

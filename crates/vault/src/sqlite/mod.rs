@@ -60,11 +60,13 @@ impl Sqlite {
     /// Opens the vault in a folder, making it if need be; removes what a crash left half done.
     ///
     /// # Errors
-    /// [`VaultError::Fatal`] if another process has it open, the file system or the files are not fit,
-    /// or the chain of local emergency receipts is broken.
+    /// [`VaultError::Unopened`] if another process has it open, the file system or the files are not
+    /// fit, or the chain of local emergency receipts is broken.
     pub fn open(folder: &Path) -> Result<Self, VaultError> {
-        let opened = Self::open_folder(folder);
-        opened.map_err(|failure| Fatal::default().answer(failure))
+        Self::open_folder(folder).map_err(|failure| match failure {
+            Failure::Refused(error) => VaultError::Unopened(error.to_string()),
+            Failure::Broken(why) => VaultError::Unopened(format!("{}: {why}", folder.display())),
+        })
     }
 
     fn open_folder(folder: &Path) -> Result<Self, Failure> {

@@ -63,15 +63,27 @@ pub(super) fn select(
     from: u64,
     max: usize,
 ) -> Result<Vec<SealedRecord>, Failure> {
-    let (condition, value): (&str, Option<&[u8]>) = match select {
-        Select::All => ("?2 IS NULL", None),
-        Select::Record(record) => ("r.record = ?2", Some(&record.0)),
-        Select::Scope(scope) => ("r.scope = ?2", Some(&scope.0)),
-        Select::Patient(patient) => ("r.patient = ?2", Some(patient)),
-        Select::Token(token) => (
-            "r.sequence IN (SELECT sequence FROM tokens WHERE token = ?2 AND sequence >= ?1)",
-            Some(&token.0),
-        ),
+    let value: Option<&[u8]> = match select {
+        Select::All => None,
+        Select::Record(record) => Some(&record.0),
+        Select::Scope(scope) => Some(&scope.0),
+        Select::Patient(patient) => Some(patient),
+        Select::Token(token) => Some(&token.0),
+    };
+    let sql = select_sql(select, versions);
+    page(connection, blobs, &sql, params![int(from), value], max)
+}
+
+/// `?1` is the first sequence number, `?2` the record, scope, patient or token.
+fn select_sql(select: &Select, versions: Versions) -> String {
+    let condition = match select {
+        Select::All => "?2 IS NULL",
+        Select::Record(_) => "r.record = ?2",
+        Select::Scope(_) => "r.scope = ?2",
+        Select::Patient(_) => "r.patient = ?2",
+        Select::Token(_) => {
+            "r.sequence IN (SELECT sequence FROM tokens WHERE token = ?2 AND sequence >= ?1)"
+        }
     };
     let newest = match versions {
         Versions::All => "",
@@ -80,9 +92,9 @@ pub(super) fn select(
                  (SELECT 1 FROM records n WHERE n.record = r.record AND n.version > r.version)"
         }
     };
-    let sql =
-        records(&format!("WHERE r.sequence >= ?1 AND {condition} {newest} ORDER BY r.sequence"));
-    page(connection, blobs, &sql, params![int(from), value], max)
+    // A record's versions rise with its sequence numbers, and its index is by version.
+    let order = if matches!(select, Select::Record(_)) { "r.version" } else { "r.sequence" };
+    records(&format!("WHERE r.sequence >= ?1 AND {condition} {newest} ORDER BY {order}"))
 }
 
 pub(super) fn scopes(connection: &Connection, scopes: Scopes) -> Result<Vec<OwnScope>, Failure> {
@@ -193,6 +205,11 @@ pub(super) fn copies_of_patient(
     max: usize,
 ) -> Result<Vec<SealedRecord>, Failure> {
     let Some(peer) = peer(connection, custodian)? else { return Ok(Vec::new()) };
+    let sql = copies_sql(versions);
+    page(connection, blobs, &sql, params![peer, patient, int(from)], max)
+}
+
+fn copies_sql(versions: Versions) -> String {
     let newest = match versions {
         Versions::All => "",
         Versions::Latest => {
@@ -200,10 +217,9 @@ pub(super) fn copies_of_patient(
                  WHERE n.peer = r.peer AND n.record = r.record AND n.version > r.version)"
         }
     };
-    let sql = copies(&format!(
+    copies(&format!(
         "WHERE r.peer = ? AND r.patient = ? AND r.sequence >= ? {newest} ORDER BY r.sequence"
-    ));
-    page(connection, blobs, &sql, params![peer, patient, int(from)], max)
+    ))
 }
 
 pub(super) fn copied_scopes_of_patient(
@@ -324,4 +340,38 @@ fn emergencies_sql(rest: &str) -> String {
 
 fn one_number(connection: &Connection, sql: &str) -> Result<u64, Failure> {
     Ok(connection.prepare_cached(sql)?.query_row([], |row| number(row, 0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How SQLite would answer, one line per step.
+    fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = statement.raw_query().mapped(|row| row.get(3)).collect::<Result<_, _>>();
+        steps.unwrap()
+    }
+
+    /// A page must cost what it returns, however much there is: no scan of a table, no sorting.
+    #[test]
+    fn pages_follow_an_index() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        super::super::schema::migrate(&mut connection).ok().unwrap();
+        let selects = [
+            Select::All,
+            Select::Record(RecordId([0; 16])),
+            Select::Scope(ScopeTag([0; 16])),
+            Select::Patient([0; 32]),
+            Select::Token(Token([0; 16])),
+        ];
+        for versions in [Versions::Latest, Versions::All] {
+            let queries = selects.iter().map(|select| select_sql(select, versions));
+            for sql in queries.chain([copies_sql(versions)]) {
+                let steps = plan(&connection, &sql);
+                let costly = |step: &String| step.contains("SCAN") || step.contains("TEMP B-TREE");
+                assert!(!steps.iter().any(costly), "{sql}\n{steps:#?}");
+            }
+        }
+    }
 }

@@ -37,10 +37,14 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_there() {
     let mut seen = Seen::default();
     for round in 0..KILLS {
         let mut child = spawn(folder.path(), round);
-        thread::sleep(Duration::from_millis(rng.random_range(20..200)));
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut acknowledged = Acknowledged::default();
+        // Every fourth is killed at any moment of its life, the others when they are at work.
+        while round % 4 != 0 && acknowledged.batches.is_empty() && acknowledged.hear(&mut said) {}
+        thread::sleep(Duration::from_millis(rng.random_range(0..150)));
         child.kill().unwrap();
-        let acknowledged = acknowledged(&mut child);
         child.wait().unwrap();
+        while acknowledged.hear(&mut said) {}
         seen.check(folder.path(), &acknowledged);
     }
     assert!(seen.batches > KILLS, "the kills must hit a vault at work: {} batches", seen.batches);
@@ -58,31 +62,31 @@ fn spawn(folder: &Path, round: u64) -> Child {
         .unwrap()
 }
 
-/// What a batch was acknowledged as: its number, and where it is.
+/// What the child has said: batches by their number, and how far it has anchored.
+#[derive(Default)]
 struct Acknowledged {
     batches: BTreeMap<u64, Stored>,
     anchored: u64,
 }
 
-/// Reads what the child said before it was killed, but for a last line that was cut.
-fn acknowledged(child: &mut Child) -> Acknowledged {
-    let mut acknowledged = Acknowledged { batches: BTreeMap::new(), anchored: 0 };
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while lines.read_line(&mut line).unwrap() > 0 && line.ends_with('\n') {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words[..] {
-            ["stored", number, first, count] => {
-                let stored =
-                    Stored { first: first.parse().unwrap(), count: count.parse().unwrap() };
-                acknowledged.batches.insert(number.parse().unwrap(), stored);
+impl Acknowledged {
+    /// Takes one line; says whether there was a whole one.
+    fn hear(&mut self, said: &mut impl BufRead) -> bool {
+        let mut line = String::new();
+        if said.read_line(&mut line).unwrap() == 0 || !line.ends_with('\n') {
+            return false;
+        }
+        let number = |word: &str| word.parse::<u64>().unwrap();
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            ["stored", batch, first, count] => {
+                let stored = Stored { first: number(first), count: number(count) as u32 };
+                self.batches.insert(number(batch), stored);
             }
-            ["anchored", next] => acknowledged.anchored = next.parse().unwrap(),
+            ["anchored", next] => self.anchored = number(next),
             _ => {}
         }
-        line.clear();
+        true
     }
-    acknowledged
 }
 
 /// What the rounds so far have left.
