@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ledger::{Body, Change, CommandId, Genesis, Member, Origin, Reject, SignedCommand, quorum};
 
-use crate::world::{M, P, Who, World, check, enrol, id, member, program_key};
+use crate::world::{HOUR, M, P, Who, World, check, enrol, id, member, program_key};
 
 fn admit(index: usize) -> Body {
     Body::Propose(Change::Admit(member(index)))
@@ -127,9 +127,9 @@ pub fn shares() -> BTreeSet<u8> {
         world.accept(M(0), admit(10 + index));
     }
     let stale = CommandId(world.network().proposals[0].id.0);
+    world.wait(HOUR);
     check(&mut world, vec![(M(0), admit(9), "Reject Full"), (M(1), admit(9), "Proposed")]);
-    world.wait(ledger::limits::PROPOSAL_MS_MAX - 60_000);
-    world.wait(61_000);
+    world.wait(ledger::limits::PROPOSAL_MS_MAX - HOUR / 2);
     check(
         &mut world,
         vec![(M(1), vote(stale, true), "Reject UnknownProposal"), (M(0), admit(9), "Proposed")],

@@ -1,14 +1,17 @@
 //! A network in memory that applies blocks as a member does: it reads exactly the keys that the
 //! ledger lists, so a rule that touched more would fail every test.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use ledger::{
     AccessId, AccessState, Account, Authenticator, Author, Body, Category, CategorySet,
-    CheckContext, Command, CommandId, ConsentState, Decision, Entry, EpochState, Event, Genesis,
-    GrantId, Key, Leaf, Member, MemberId, Moment, NetworkState, Origin, Outcome, PatientId,
-    PatientView, Purpose, ReaderKey, Request, RestrictionId, Scope, SignedCommand, StaffRef, Terms,
-    Working, codec,
+    CheckContext, Checked, Command, CommandId, ConsentState, Decision, Entry, EpochState, Event,
+    Genesis, GrantId, Key, Leaf, Member, MemberId, Moment, NetworkState, Origin, Outcome,
+    PatientId, PatientView, Purpose, ReaderKey, Request, RestrictionId, Scope, SignedCommand,
+    StaffRef, Terms, Working, codec,
     limits::ENDINGS_PER_BLOCK_MAX,
     passkey,
     sign::{SigningKey, VerificationKey},
@@ -41,6 +44,10 @@ pub struct World {
     pub leaves: Vec<Leaf>,
     /// Every refusal that was ever returned, by code.
     pub rejects: BTreeSet<u8>,
+    /// Every block as it was ordered: time and commands.
+    pub blocks: Vec<(u64, Vec<Vec<u8>>)>,
+    /// Reads the whole state for every block, instead of what the ledger asks for.
+    pub reads_all: bool,
     nonces: u64,
 }
 
@@ -66,6 +73,8 @@ impl World {
             now: START,
             leaves: Vec::new(),
             rejects: BTreeSet::new(),
+            blocks: Vec::new(),
+            reads_all: false,
             nonces: 1_000,
         }
     }
@@ -116,7 +125,7 @@ impl World {
     /// As [`World::order`]; bytes that fail the check are not ordered.
     pub fn order_bytes(&mut self, bytes: &[u8]) -> String {
         let context = CheckContext::for_blocks(self.genesis.id());
-        let text = match ledger::check(bytes, &context) {
+        match ledger::check(bytes, &context) {
             Err(reject) => {
                 self.rejects.insert(reject as u8);
                 format!("unordered {reject:?}")
@@ -125,8 +134,7 @@ impl World {
                 let leaves = self.block(self.now + 1_000, &[bytes.to_vec()]);
                 describe(leaves.last().expect("a command leaves a leaf"))
             }
-        };
-        text
+        }
     }
 
     /// Signs, orders, and says what became of it.
@@ -159,10 +167,8 @@ impl World {
             .into_iter()
             .map(|result| result.expect("only sound commands are ordered"))
             .collect();
-        let mut keys: BTreeSet<Key> = checked.iter().flat_map(ledger::touches).collect();
-        for row in self.due_rows() {
-            keys.extend(ledger::due_touches(&row));
-        }
+        self.blocks.push((time, commands.to_vec()));
+        let keys = self.keys(&checked);
         let values = keys.iter().map(|key| (*key, self.state.get(&key.encode()).cloned()));
         let mut working = Working::new(values).expect("the state decodes");
         let mut leaves = ledger::due(&mut working, at).expect("what is due was read");
@@ -172,6 +178,17 @@ impl World {
         self.write(working.into_changes());
         self.note(&leaves);
         leaves
+    }
+
+    fn keys(&self, checked: &[Checked]) -> BTreeSet<Key> {
+        let mut keys: BTreeSet<Key> = checked.iter().flat_map(ledger::touches).collect();
+        for row in self.due_rows() {
+            keys.extend(ledger::due_touches(&row));
+        }
+        if self.reads_all {
+            keys.extend(self.state.keys().filter_map(|key| Key::decode(key)));
+        }
+        keys
     }
 
     fn due_rows(&self) -> Vec<Key> {
@@ -354,15 +371,20 @@ pub fn ec_point(index: usize) -> [u8; 65] {
 }
 
 pub fn command_key(index: usize) -> SigningKey {
-    SigningKey::from([1 + index as u8; 32])
+    SigningKey::from([(index as u8).wrapping_add(1); 32])
 }
 
 pub fn public(key: &SigningKey) -> [u8; 32] {
     VerificationKey::from(key).into()
 }
 
-/// Member number `index`.
+/// Member number `index`, of 256.
 pub fn member(index: usize) -> Member {
+    static MEMBERS: LazyLock<Vec<Member>> = LazyLock::new(|| (0..256).map(make_member).collect());
+    MEMBERS[index].clone()
+}
+
+fn make_member(index: usize) -> Member {
     let command_key = public(&command_key(index));
     let other = |kind: u8| {
         let seed: [u8; 32] =
