@@ -35,9 +35,9 @@ pub trait Application: Send + Sync + 'static {
     /// Height of the newest durable block; 0 before the first.
     fn height(&self) -> u64;
 
-    /// The members of `epoch`. Asked when the last block of the epoch before has just been
-    /// applied (epoch 0: from [`crate::Settings::members`], never asked). The engine remembers
-    /// the answer.
+    /// The members of `epoch`; an empty list leaves them as they are. Asked when the last block
+    /// of the epoch before has just been applied (epoch 0: from [`crate::Settings::members`],
+    /// never asked). The engine remembers the answer.
     fn members(&self, epoch: u64) -> Vec<Peer>;
 
     /// Answers a request of member `from`, sent by its [`crate::Handle::ask`]. The future runs

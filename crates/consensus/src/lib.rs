@@ -10,9 +10,11 @@
 //! - [`settings`], [`application`], [`handle`]: what the product sees.
 //! - `block`, `mempool`, `ordering`: what is proposed and voted for.
 //! - `delivery`, `epochs`, `roster`, `evidence`: what is agreed, and by whom.
-//! - `gossip`, `cosigning`, `requests`: what members tell each other besides.
+//! - `gossip`, `cosigning`, `requests`, `address`: what members tell each other besides.
 //! - `member`, `stores`, `wiring`: how the parts hang together, over any runtime.
 //! - `sockets`, [`simulated`]: on real machines, and in one reproducible world.
+
+#![cfg_attr(test, allow(dead_code))]
 
 pub mod application;
 pub mod handle;
@@ -28,6 +30,7 @@ mod epochs;
 mod evidence;
 mod roster;
 
+mod address;
 mod cosigning;
 mod gossip;
 mod requests;
@@ -36,7 +39,10 @@ mod member;
 mod stores;
 mod wiring;
 
+// The unit tests need no runtime, and building the engine for one takes minutes.
+#[cfg(not(test))]
 pub mod simulated;
+#[cfg(not(test))]
 mod sockets;
 
 pub use application::{Application, Block, Fatal};
@@ -45,11 +51,14 @@ pub use settings::{Limits, Pacing, Peer, Settings};
 
 use commonware_codec::DecodeExt;
 use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
-use std::sync::Arc;
 
 /// Starts the engine on threads of its own. What goes wrong later, also while it opens its
 /// stores, is told by [`Handle::wait_stopped`].
-pub fn start(settings: Settings, application: Arc<dyn Application>) -> Result<Handle, StartError> {
+#[cfg(not(test))]
+pub fn start(
+    settings: Settings,
+    application: std::sync::Arc<dyn Application>,
+) -> Result<Handle, StartError> {
     settings.check()?;
     sockets::start(settings, application)
 }

@@ -79,9 +79,11 @@ impl<E: Storage + Clock + Metrics> Rosters<E> {
     /// Makes the members of the next epoch durable. A set that cannot work leaves the members as
     /// they are: the ledger is the same everywhere, so all members decide alike.
     pub(crate) async fn extend(&mut self, epoch: u64, peers: Vec<Peer>) -> Result<(), Fatal> {
+        let unchanged = peers.is_empty();
         let before = epoch.checked_sub(1).and_then(|before| self.at(before));
         let before = before.ok_or_else(|| Fatal(format!("epoch {epoch} has no predecessor")))?;
         match self.identity.roster(peers) {
+            _ if unchanged => {}
             Ok(roster) if roster.peers != before.peers => self.put(epoch, roster),
             Ok(_) => {}
             Err(reason) => tracing::error!(epoch, reason, "the members stay as they are"),

@@ -1,6 +1,8 @@
 //! The same members in one reproducible world: one thread, one seed, a simulated network with
 //! faulty links, simulated disks, a clock that jumps. The same seed gives the same history.
 //!
+//! Futures are boxed so that the engine is compiled in this crate and not in every test.
+//!
 //! Only for tests: the engine's simulator makes no promise of stability.
 
 use crate::{
@@ -16,6 +18,7 @@ use commonware_runtime::{
     deterministic::{Checkpoint, Config, Context, Runner},
 };
 use commonware_utils::{NZUsize, Probability};
+use futures::future::BoxFuture;
 use std::{
     collections::BTreeMap,
     num::NonZeroUsize,
@@ -98,7 +101,11 @@ struct State {
 }
 
 impl Network {
-    async fn open(context: Context, keys: Vec<[u8; 32]>, run: u64) -> Self {
+    fn open(context: Context, keys: Vec<[u8; 32]>, run: u64) -> BoxFuture<'static, Self> {
+        Box::pin(Self::opened(context, keys, run))
+    }
+
+    async fn opened(context: Context, keys: Vec<[u8; 32]>, run: u64) -> Self {
         let config = simulated::Config {
             max_size: MESSAGE_BYTES_MAX,
             max_peers_per_set: NonZeroUsize::new(keys.len()).expect("a world has members"),
@@ -114,7 +121,15 @@ impl Network {
     }
 
     /// Starts a member on its disk of this world; it finds what it had synced before.
-    pub async fn start_member(
+    pub fn start_member(
+        &self,
+        settings: Settings,
+        application: Arc<dyn Application>,
+    ) -> BoxFuture<'_, Result<Handle, StartError>> {
+        Box::pin(self.started(settings, application))
+    }
+
+    async fn started(
         &self,
         settings: Settings,
         application: Arc<dyn Application>,
@@ -143,50 +158,64 @@ impl Network {
     }
 
     /// Ends a member without warning. What it wrote stays, synced or not.
-    pub async fn kill(&self, key: &[u8; 32]) {
+    pub fn kill(&self, key: &[u8; 32]) -> BoxFuture<'_, ()> {
         let task = self.state().members.remove(key);
-        if let Some(task) = task {
-            task.abort();
-            let _ = task.await;
-        }
+        Box::pin(async move {
+            if let Some(task) = task {
+                task.abort();
+                let _ = task.await;
+            }
+        })
     }
 
     /// Connects all members with equal links.
-    pub async fn connect(&self, link: Link) {
-        for from in &self.inner.keys {
-            for to in self.inner.keys.iter().filter(|to| *to != from) {
-                self.set_link(from, to, Some(link)).await;
+    pub fn connect(&self, link: Link) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            for from in &self.inner.keys {
+                for to in self.inner.keys.iter().filter(|to| *to != from) {
+                    self.set_link(from, to, Some(link)).await;
+                }
             }
-        }
+        })
     }
 
     /// Replaces the link from one member to another, or cuts it.
-    pub async fn set_link(&self, from: &[u8; 32], to: &[u8; 32], link: Option<Link>) {
-        let had = self.state().links.remove(&(*from, *to)).is_some();
-        if had {
-            let _ = self.inner.oracle.remove_link(peer(from), peer(to)).await;
-        }
-        if let Some(link) = link {
-            self.state().links.insert((*from, *to), link);
-            let _ = self.inner.oracle.add_link(peer(from), peer(to), link.wire()).await;
-        }
+    pub fn set_link(
+        &self,
+        from: &[u8; 32],
+        to: &[u8; 32],
+        link: Option<Link>,
+    ) -> BoxFuture<'_, ()> {
+        let (from, to) = (*from, *to);
+        Box::pin(async move {
+            let had = self.state().links.remove(&(from, to)).is_some();
+            if had {
+                let _ = self.inner.oracle.remove_link(peer(&from), peer(&to)).await;
+            }
+            if let Some(link) = link {
+                self.state().links.insert((from, to), link);
+                let _ = self.inner.oracle.add_link(peer(&from), peer(&to), link.wire()).await;
+            }
+        })
     }
 
     /// Cuts every link between members of different groups, in both directions.
-    pub async fn partition(&self, groups: &[Vec<[u8; 32]>]) {
+    pub fn partition<'a>(&'a self, groups: &'a [Vec<[u8; 32]>]) -> BoxFuture<'a, ()> {
         let group = |key| groups.iter().position(|group| group.contains(key));
-        for from in &self.inner.keys {
-            for to in &self.inner.keys {
-                if from != to && group(from) != group(to) {
-                    self.set_link(from, to, None).await;
+        Box::pin(async move {
+            for from in &self.inner.keys {
+                for to in &self.inner.keys {
+                    if from != to && group(from) != group(to) {
+                        self.set_link(from, to, None).await;
+                    }
                 }
             }
-        }
+        })
     }
 
     /// Lets the world's clock run.
-    pub async fn sleep(&self, time: Duration) {
-        self.inner.context.sleep(time).await;
+    pub fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(self.inner.context.sleep(time))
     }
 
     /// Time of the world, in milliseconds.

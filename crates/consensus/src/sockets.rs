@@ -2,6 +2,7 @@
 
 use crate::{
     Application, Fatal, Handle, Peer, Settings, StartError, Stopped,
+    address::address,
     member::{Ask, Member},
     roster::public_key,
     wiring::{self, Lines, Peering},
@@ -11,7 +12,7 @@ use commonware_cryptography::{
     ed25519::{PrivateKey, PublicKey},
 };
 use commonware_p2p::{
-    Address, AddressableManager, Ingress,
+    AddressableManager,
     authenticated::lookup::{self, Oracle},
 };
 use commonware_runtime::{Quota, Runner as _, Supervisor as _, tokio as runtime};
@@ -20,9 +21,9 @@ use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
 };
-use commonware_utils::{Hostname, NZU32, NZUsize, ordered::Map};
+use commonware_utils::{NZU32, NZUsize, ordered::Map};
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::TcpListener,
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -155,18 +156,6 @@ impl Peering for Sockets {
     }
 }
 
-/// `ip:port` or `name:port`.
-pub(crate) fn address(text: &str) -> Option<Address> {
-    if let Ok(socket) = text.parse::<SocketAddr>() {
-        return Some(Address::Symmetric(socket));
-    }
-    let (host, port) = text.rsplit_once(':')?;
-    let ingress = Ingress::Dns { host: Hostname::new(host).ok()?, port: port.parse().ok()? };
-    // Where the member connects from does not matter: addresses are not checked.
-    let egress = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    Some(Address::Asymmetric { ingress, egress })
-}
-
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
@@ -174,18 +163,3 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 const WORKERS: usize = 2;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_numbers_or_names_with_a_port() {
-        for good in ["127.0.0.1:7000", "[::1]:7000", "node.example.org:7000"] {
-            assert!(address(good).is_some(), "{good}");
-        }
-        for bad in ["", "127.0.0.1", "node.example.org", "node:port", ":7000"] {
-            assert!(address(bad).is_none(), "{bad}");
-        }
-    }
-}
