@@ -41,6 +41,15 @@ impl Admission {
         Ok(self.remember(hash, bytes.len(), checked))
     }
 
+    /// Checks many commands at once, which costs about half as much for each.
+    pub fn check_many(&self, commands: &[&[u8]]) -> Vec<Result<CommandId, Reject>> {
+        let results = ledger::check_batch(commands, &self.context);
+        let remember = |(bytes, result): (&&[u8], Result<Checked, Reject>)| {
+            Ok(self.remember(proof::sha256(&[bytes]), bytes.len(), result?))
+        };
+        commands.iter().zip(results).map(remember).collect()
+    }
+
     /// Checks a command at the door, where it also must come from one of these signer origins.
     pub fn check_submission(
         &self,

@@ -155,8 +155,12 @@ proptest! {
         let mut rest = blocks.as_slice();
         for (size, check) in groups {
             let (group, later) = rest.split_at(size);
-            for command in group.iter().flat_map(|block| &block.commands).filter(|_| check) {
-                let _ = grouped.check(command);
+            if check {
+                let all = group.iter().flat_map(|block| &block.commands);
+                let all: Vec<&[u8]> = all.map(Vec::as_slice).collect();
+                let results = grouped.check_many(&all);
+                let single: Vec<_> = all.iter().map(|command| plain.check(command)).collect();
+                prop_assert_eq!(results, single);
             }
             grouped.apply_all(group).unwrap();
             rest = later;
