@@ -1,5 +1,5 @@
-//! How long the parts of one command take on one core: the fastest of many rounds of 64, so that other
-//! work on the machine disturbs little.
+//! How long the parts of one command take on one core: the fastest of many rounds of 64, so that
+//! other work on the machine disturbs little.
 //!
 //! `cargo run --release -p ledger --example speed`
 

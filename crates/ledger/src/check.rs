@@ -33,8 +33,8 @@ impl CheckContext {
         Self { network, origins: None }
     }
 
-    /// For the door, where commands come in: refuses at once what the given registered origins, those
-    /// of the member's newest state, would refuse later.
+    /// For the door, where commands come in: refuses at once what the given registered origins,
+    /// those of the member's newest state, would refuse later.
     pub fn for_submission(network: NetworkId, origins: Vec<Origin>) -> Self {
         Self { network, origins: Some(origins) }
     }
@@ -190,8 +190,8 @@ fn hold<'a>(proofs: impl Iterator<Item = &'a Proof>, coefficients: Coefficients)
     verifier.verify(coefficients).is_ok()
 }
 
-/// The coefficients of the batch equation: a hash of everything that it is about, so that nobody can
-/// choose a signature after its coefficient (the Fiat-Shamir way). No randomness is needed.
+/// The coefficients of the batch equation: a hash of everything that it is about, so that nobody
+/// can choose a signature after its coefficient (the Fiat-Shamir way). No randomness is needed.
 struct Coefficients {
     seed: Hash,
     drawn: u64,

@@ -270,8 +270,8 @@ pub struct Request {
     pub reader_key: ReaderKey,
 }
 
-/// A reader's ephemeral key with proof of possession. One Ed25519 key pair signs, and its Montgomery
-/// form receives HPKE; the two uses are jointly secure (Thormarker, ePrint 2021/509).
+/// A reader's ephemeral key with proof of possession. One Ed25519 key pair signs, and its
+/// Montgomery form receives HPKE; the two uses are jointly secure (Thormarker, ePrint 2021/509).
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct ReaderKey {
     /// Ed25519 public key, fresh for this access.

@@ -77,10 +77,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether this is the command's one outcome. It is not if the command was refused before it was
-    /// known to come from its author, or only for now: whoever sees a command can have it ordered
-    /// again, early, or under a signature of their own. The same id may settle later, and an index
-    /// from ids to outcomes must let the outcome that settles replace one that does not.
+    /// Whether this is the command's one outcome. It is not if the command was refused before it
+    /// was known to come from its author, or only for now: whoever sees a command can have it
+    /// ordered again, early, or under a signature of their own. The same id may settle later, and
+    /// an index from ids to outcomes must let the outcome that settles replace one that does not.
     pub fn settles(&self) -> bool {
         match self {
             Outcome::Accepted(_) => true,
@@ -92,7 +92,7 @@ impl Outcome {
 /// What a command, or time, changed.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Event {
-    /// A proposal is open.
+    /// A proposal is open. If its maker's own vote decides it, the event is `Voted`.
     Proposed(CommandId),
     /// A vote was counted; with `decided` the change is in force (true) or dropped (false).
     Voted {

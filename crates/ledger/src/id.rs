@@ -9,7 +9,8 @@ use proof::Hash;
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(BorshSerialize, BorshDeserialize)]
         pub struct $name(pub [u8; 32]);
 
         impl fmt::Display for $name {

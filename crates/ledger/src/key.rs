@@ -29,8 +29,8 @@ pub enum Key {
     Seen(CommandId),
     /// Local. Where an access is kept: [`AccessPlace`](crate::AccessPlace). Never deleted.
     Access(AccessId),
-    /// Local. An access may end by time: an empty value. The encoding sorts by time, so that what is
-    /// due at a block is a range of keys ([`due_range`](crate::due_range)).
+    /// Local. An access may end by time: an empty value. The encoding sorts by time, so that what
+    /// is due at a block is a range of keys ([`due_range`](crate::due_range)).
     Due {
         /// When.
         until: BlockTime,

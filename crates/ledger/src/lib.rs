@@ -13,7 +13,7 @@
 //!   [`reject`]: why it was refused.
 //! - [`codec`]: the one strict encoding.
 //! - [`sign`] and [`passkey`]: what is signed, and the bytes of a passkey's assertion.
-//! - [`check`]: everything about a command that needs no state.
+//! - [`mod@check`]: everything about a command that needs no state.
 //! - [`state`], [`key`], [`genesis`]: what is remembered, under which name, and how it begins.
 //! - [`working`]: the state of one block while it is being applied.
 //! - [`rules`]: one rule book per domain word; [`apply`], [`touches`] and [`due`] dispatch.

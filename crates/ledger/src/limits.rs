@@ -50,8 +50,8 @@ pub const RESTRICTIONS_MAX: usize = 64;
 /// Most accesses open at one time for one patient, emergencies aside.
 pub const OPEN_ACCESSES_MAX: usize = 64;
 
-/// Most emergency accesses that one reader may have open at one time for one patient. They have room
-/// of their own, so that nobody can keep an emergency out by opening many accesses.
+/// Most emergency accesses that one reader may have open at one time for one patient. They have
+/// room of their own, so that nobody can keep an emergency out by opening many accesses.
 pub const OPEN_EMERGENCIES_PER_READER_MAX: usize = 4;
 
 /// Most records one anchor may commit to.

@@ -41,8 +41,8 @@ impl Assertion {
     }
 }
 
-/// Checks an assertion over a command and says where it was made; whether patients may sign there is
-/// for the caller to judge.
+/// Checks an assertion over a command and says where it was made; whether patients may sign there
+/// is for the caller to judge.
 ///
 /// # Errors
 ///
@@ -92,7 +92,8 @@ pub fn assertion(
     Assertion { key, authenticator_data, client_data, signature: to_low_s(signature) }
 }
 
-/// r | s from the DER form that WebAuthn returns (RFC 3279, section 2.2.3); `None` if it is not one.
+/// r | s from the DER form that WebAuthn returns (RFC 3279, section 2.2.3); `None` if it is not
+/// one.
 pub fn fixed_from_der(der: &[u8]) -> Option<[u8; 64]> {
     let (integers, []) = der_value(der, DER_SEQUENCE)? else { return None };
     let (r, rest) = der_value(integers, DER_INTEGER)?;
@@ -124,7 +125,8 @@ pub fn compress(point: &[u8; 65]) -> [u8; 33] {
     compressed
 }
 
-/// Relying-party hash and flags; what follows them (counter, extensions) is signed but not looked at.
+/// Relying-party hash and flags; what follows them (counter, extensions) is signed but not looked
+/// at.
 fn authenticator_facts(data: &[u8]) -> Option<(Hash, u8)> {
     let (hash, rest) = data.split_first_chunk::<32>()?;
     let (flags, rest) = rest.split_first()?;

@@ -2,8 +2,8 @@
 //!
 //! # Layout
 //!
-//! One rule book per domain word. Each function takes the [`Working`] state, what is asked, and block
-//! time, and returns the event or the reason of its refusal.
+//! One rule book per domain word. Each function takes the [`Working`] state, what is asked, and
+//! block time, and returns the event or the reason of its refusal.
 //!
 //! - [`network`]: members, votes, signer origins.
 //! - [`custody`]: the ceremony that makes the custody key, and complaints.
@@ -14,7 +14,8 @@
 //! - [`emergency`]: accesses without a grant.
 //! - [`expiry`]: what ends by block time.
 //!
-//! [`author`] establishes who speaks before any of them is asked; [`heads`] keeps the lists complete.
+//! Before any of them is asked, `author` establishes who speaks; afterwards, `heads` keeps the
+//! lists complete.
 
 use crate::{
     Author, BlockTime, Body, Checked, Entry, Event, Fault, Key, KeySet, Leaf, Outcome, Reject,
@@ -98,8 +99,8 @@ pub fn touches(checked: &Checked) -> KeySet {
 
 /// Applies one command: the leaf says what became of it.
 ///
-/// A refused command changes nothing but, once it is known to be its author's, the memory that it was
-/// ordered ([`Key::Seen`]).
+/// A refused command changes nothing but, once it is known to be its author's, the memory that it
+/// was ordered ([`Key::Seen`]).
 ///
 /// # Errors
 ///

@@ -162,8 +162,8 @@ fn at_most(bytes: &[u8], bytes_max: usize) -> Result<(), Reject> {
     if bytes.len() > bytes_max { Err(Reject::OverLimit) } else { Ok(()) }
 }
 
-/// The y coordinates, without the sign of x, that encode a point of order 1, 2, 4 or 8: 0, 1 and -1,
-/// the two of order 8, and the forms p and p + 1 of 0 and 1.
+/// The y coordinates, without the sign of x, that encode a point of order 1, 2, 4 or 8: 0, 1 and
+/// -1, the two of order 8, and the forms p and p + 1 of 0 and 1.
 const SMALL_ORDER: [Ed25519Key; 7] = [
     [0; 32],
     ends(0x01, 0x00, 0x00),

@@ -192,8 +192,8 @@ pub struct AccessPlace {
 
 /// The epochs of a patient's scopes.
 ///
-/// Most accesses ask for every custodian, so what they raise is written once in `everywhere` and not
-/// once per custodian: the epoch of a scope is the sum of the two numbers.
+/// Most accesses ask for every custodian, so what they raise is written once in `everywhere` and
+/// not once per custodian: the epoch of a scope is the sum of the two numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct EpochState {
     /// Rises by accesses that covered every custodian, by category code.

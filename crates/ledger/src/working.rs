@@ -10,9 +10,10 @@ use crate::{
 
 /// The values that one block may read and write.
 ///
-/// The caller reads every key of [`touches`](crate::touches) and [`due_touches`](crate::due_touches)
-/// beforehand, hands them in, applies the block, and writes what [`Working::into_changes`] returns.
-/// A value is decoded once and encoded once per block, however many commands use it.
+/// The caller reads every key of [`touches`](crate::touches) and
+/// [`due_touches`](crate::due_touches) beforehand, hands them in, applies the block, and writes
+/// what [`Working::into_changes`] returns. A value is decoded once and encoded once per block,
+/// however many commands use it.
 ///
 /// Changes of a command that is refused are undone. Each command can reach only the keys it listed:
 /// anything else is a [`Fault`], so that the result never depends on what happened to be read.

@@ -58,10 +58,11 @@ impl Ruling {
 /// Whether this reader may read now, what, where and until when.
 ///
 /// - A custodian that asks for its own records alone is allowed: it wrote them.
-/// - Otherwise *one* grant must carry the access, so that its withdrawal ends all of it. Of the grants
-///   in force that name the reader and the purpose, the one that covers most of the asked categories
-///   is taken; then the one that covers most custodians; then one without a limit of accesses; then
-///   the one that lasts longest; then the lowest id. What it does not cover is left out.
+/// - Otherwise *one* grant must carry the access, so that its withdrawal ends all of it. Of the
+///   grants in force that name the reader and the purpose, the one that covers most of the asked
+///   categories is taken; then the one that covers most custodians; then one without a limit of
+///   accesses; then the one that lasts longest; then the lowest id. What it does not cover is left
+///   out.
 /// - Restrictions play no part here: a receipt must not show them. See [`covers`].
 pub fn decide(
     reader: MemberId,
@@ -97,12 +98,12 @@ pub fn decide(
     Ruling { decision, custodians: best.custodians }
 }
 
-/// Whether an access covers a scope in an epoch: what every steward and every holder asks, of its own
-/// copy of the ledger and at the block time of its own tip, before it hands anything out.
+/// Whether an access covers a scope in an epoch: what every steward and every holder asks, of its
+/// own copy of the ledger and at the block time of its own tip, before it hands anything out.
 ///
-/// False means "as if it did not exist": ended, not asked for, not granted, hidden by the patient, or
-/// of an epoch that has not begun all look alike. A restriction yields to an emergency only, and a
-/// custodian's own access is not restricted.
+/// False means "as if it did not exist": ended, not asked for, not granted, hidden by the patient,
+/// or of an epoch that has not begun all look alike. A restriction yields to an emergency only, and
+/// a custodian's own access is not restricted.
 pub fn covers(
     view: PatientView<'_>,
     access: AccessId,
@@ -223,9 +224,9 @@ pub(super) fn enter(
     }))
 }
 
-/// Ends an access, if it is open, and raises the epoch of what it covered: its reader may hold every
-/// key up to the current epoch, and shall open nothing that is written from now on. A custodian that
-/// read its own records has learnt nothing, so its scopes stay as they are.
+/// Ends an access, if it is open, and raises the epoch of what it covered: its reader may hold
+/// every key up to the current epoch, and shall open nothing that is written from now on. A
+/// custodian that read its own records has learnt nothing, so its scopes stay as they are.
 pub(super) fn end(
     state: &mut Working,
     patient: PatientId,
@@ -251,7 +252,8 @@ pub(super) fn id_of(checked: &Checked) -> AccessId {
     AccessId(checked.id().0)
 }
 
-/// Those of the asked custodians that are linked; empty means all of them, `None` that there is none.
+/// Those of the asked custodians that are linked; empty means all of them, `None` that there is
+/// none.
 pub(super) fn linked(asked: &[MemberId], account: &Account) -> Option<Vec<MemberId>> {
     if asked.is_empty() {
         return Some(Vec::new());

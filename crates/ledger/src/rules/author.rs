@@ -1,8 +1,8 @@
 //! Who speaks: everything that must hold before a command counts as its author's.
 //!
-//! The order matters. A command's id does not cover its signature, so a stranger can put a signature
-//! of their own under somebody's command. Such a copy must not use up the command: nothing is
-//! remembered until the key is known to be the author's.
+//! The order matters. A command's id does not cover its signature, so a stranger can put a
+//! signature of their own under somebody's command. Such a copy must not use up the command:
+//! nothing is remembered until the key is known to be the author's.
 
 use super::Ruled;
 use crate::{

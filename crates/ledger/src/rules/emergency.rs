@@ -1,5 +1,5 @@
-//! Accesses without a grant, when asking the patient was impossible. They open the vital facts only,
-//! end by themselves, and stand in the same list of receipts as every other access.
+//! Accesses without a grant, when asking the patient was impossible. They open the vital facts
+//! only, end by themselves, and stand in the same list of receipts as every other access.
 
 use super::{Ruled, access};
 use crate::{

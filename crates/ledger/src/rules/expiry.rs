@@ -10,9 +10,9 @@ use crate::{
 
 /// The encoded keys, first and last, between which the rows lie that are due at `now`.
 ///
-/// Before it applies a block, the caller reads the first `limits::ENDINGS_PER_BLOCK_MAX` rows of its
-/// local index in this range, in byte order ([`Key::decode`]), and the keys of [`due_touches`] for
-/// each. Rows beyond the limit stay for the next block: they are in its range too.
+/// Before it applies a block, the caller reads the first `limits::ENDINGS_PER_BLOCK_MAX` rows of
+/// its local index in this range, in byte order ([`Key::decode`]), and the keys of [`due_touches`]
+/// for each. Rows beyond the limit stay for the next block: they are in its range too.
 pub fn due_range(now: BlockTime) -> (Vec<u8>, Vec<u8>) {
     let row = |until, byte| Key::Due {
         until,

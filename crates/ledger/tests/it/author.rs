@@ -66,8 +66,8 @@ pub fn nonces() -> BTreeSet<u8> {
     world.rejects
 }
 
-/// A stranger puts a signature of its own under somebody's command, and is ordered first. The command
-/// is not used up by that.
+/// A stranger puts a signature of its own under somebody's command, and is ordered first. The
+/// command is not used up by that.
 pub fn stolen() -> BTreeSet<u8> {
     let mut world = World::with_patients();
     let thefts: [(Who, Who, Body); 5] = [

@@ -138,7 +138,8 @@ fn no_changed_byte_passes() {
 fn batch_and_single_agree_on_small_order_keys() {
     let mut world = World::with_patients();
     let command: Command = world.command(M(0), enrol(8, vec![]));
-    // The neutral element as key and as R, and s = 0: the cofactored equation holds for any message.
+    // The neutral element as key and as R, and s = 0: the cofactored equation holds for any
+    // message.
     let neutral: [u8; 32] = core::array::from_fn(|index| u8::from(index == 0));
     let mut signature = [0; 64];
     signature[..32].copy_from_slice(&neutral);

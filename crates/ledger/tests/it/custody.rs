@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use ledger::{AccessId, Body, Category, Change, CommandId};
 
-use crate::world::P;
-use crate::world::{M, World, access_id, check, id, request, terms};
+use crate::world::{M, P, World, access_id, check, id, request, terms};
 
 fn speak(ceremony: u32, round: u8) -> Body {
     Body::Ceremony { ceremony, round, message: vec![round; 100] }
@@ -103,6 +102,15 @@ pub const TABLES: &[fn() -> BTreeSet<u8>] = &[ceremony, repetition, complaints];
 #[test]
 fn tables() {
     TABLES.iter().for_each(|table| drop(table()));
+}
+
+#[test]
+fn the_longest_message_fits_into_one_entry_of_a_tile() {
+    let mut world = World::new(4);
+    let message = vec![7; ledger::limits::CEREMONY_BYTES_MAX];
+    world.accept(M(0), Body::Ceremony { ceremony: 0, round: 1, message: message.clone() });
+    assert!(world.leaves.last().expect("a leaf").bytes.len() <= 65_535);
+    world.accept(M(0), Body::ConfirmCustody { ceremony: 0, public: message });
 }
 
 #[test]

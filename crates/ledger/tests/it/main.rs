@@ -15,6 +15,7 @@ mod expiry;
 mod network;
 mod passkey;
 mod patient;
+mod working;
 
 mod oracle;
 mod random;

@@ -251,10 +251,14 @@ fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
-    /// Counts, heads, open accesses, epochs, decisions and answers are those that a naive reading of
-    /// the log gives.
+    /// Counts, heads, open accesses, epochs, decisions and answers are those that a naive reading
+    /// of the log gives.
     #[test]
     fn histories_mean_what_the_log_says(steps in steps(120)) {
         let history = History::play(&steps);

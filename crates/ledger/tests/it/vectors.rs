@@ -92,7 +92,8 @@ fn recorded_assertions_verify() {
     assert!(count > 0);
 }
 
-/// The software passkey's recording, in the form in which a browser's is kept: the signature as DER.
+/// The software passkey's recording, in the form in which a browser's is kept: the signature as
+/// DER.
 fn recording() -> String {
     let mut command = command();
     command.author = Author::Patient(PATIENT);

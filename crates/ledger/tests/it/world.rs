@@ -442,7 +442,8 @@ pub fn terms(grantee: usize, categories: &[Category]) -> Terms {
     }
 }
 
-/// A request for treatment, at every custodian, for one hour. The reader key is filled in on signing.
+/// A request for treatment, at every custodian, for one hour. The reader key is filled in on
+/// signing.
 pub fn request(of: usize, categories: &[Category]) -> Request {
     Request {
         patient: patient(of),
