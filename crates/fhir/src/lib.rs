@@ -20,6 +20,7 @@
 //! - [`bundle`]: splitting, links between entries, and answers
 //! - [`search`]: search parameters over opened resources
 //! - [`capability`]: the `CapabilityStatement`
+//! - [`synthetic`]: invented people for demonstrations and tests
 
 pub mod limits;
 
@@ -46,6 +47,8 @@ pub mod validate;
 pub mod derive;
 
 pub mod capability;
+
+pub mod synthetic;
 
 pub use bundle::Bundle;
 pub use derive::{Derived, derive, derive_linked};
