@@ -88,7 +88,8 @@ fn member(member: usize, per_second: usize, folder: &str, addresses: &[String]) 
     let at =
         |part: f64| taken.get((taken.len() as f64 * part) as usize).copied().unwrap_or(f64::NAN);
     println!(
-        "member {member} busy: {}/{count} ordered, p50 {:.1} ms, p95 {:.1} ms, {:.1} blocks/s, cpu {:.1} %",
+        "member {member} busy: {}/{count} ordered, p50 {:.1} ms, p95 {:.1} ms, {:.1} blocks/s, \
+         cpu {:.1} %",
         taken.len(),
         at(0.5),
         at(0.95),
