@@ -236,3 +236,43 @@ pub(crate) const OVERHEAD_BYTES: usize = HEAD_BYTES + TAG_BYTES;
 /// What the content's frame adds to metadata and bytes.
 pub(crate) const FRAME_BYTES: usize = SALT_BYTES + 2 * 4;
 const ENVELOPE_DOMAIN: &[u8] = b"carestone/envelope/v1\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The content of a small record, to be spoilt.
+    fn content() -> Vec<u8> {
+        let content = Content { salt: &[1; 32], metadata: b"meta", bytes: b"bytes" };
+        frame(content).split_off(HEAD_BYTES)
+    }
+
+    fn unframed(content: Vec<u8>) -> Option<(Vec<u8>, Vec<u8>)> {
+        let opened = unframe(Zeroizing::new(content))?;
+        Some((opened.metadata().to_vec(), opened.bytes().to_vec()))
+    }
+
+    #[test]
+    fn a_frame_is_read_as_written() {
+        assert_eq!(unframed(content()), Some((b"meta".to_vec(), b"bytes".to_vec())));
+    }
+
+    /// Somebody who has the key may seal anything; only one form of a content is accepted.
+    #[test]
+    fn a_frame_has_one_form() {
+        let changed = |at: usize, byte: u8| {
+            let mut content = content();
+            content[at] = byte;
+            unframed(content)
+        };
+        assert_eq!(changed(511, 1), None, "the padding is zeros");
+        assert_eq!(changed(35, 255), None, "the metadata is inside");
+        assert_eq!(changed(40 + 3, 255), None, "the bytes are inside");
+        let longer = [content(), vec![0; 32]].concat();
+        assert_eq!(unframed(longer), None, "the padding is no longer than it must be");
+        assert_eq!(unframed(content()[..511].to_vec()), None);
+        for len in [0, 31, 32, 35, 36, 43] {
+            assert_eq!(unframed(content()[..len].to_vec()), None, "{len} bytes");
+        }
+    }
+}

@@ -53,7 +53,7 @@ pub struct Sqlite {
     blobs: Arc<Blobs>,
     fatal: Fatal,
     /// Held until the end.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Sqlite {
@@ -72,7 +72,7 @@ impl Sqlite {
     fn open_folder(folder: &Path) -> Result<Self, Failure> {
         schema::check_library()?;
         fs::create_dir_all(folder)?;
-        let lock = lock(folder)?;
+        let lock = Lock::take(folder)?;
         let path = folder.join("vault.sqlite");
         let mut connection = Connection::open(&path)?;
         schema::writer(&connection)?;
@@ -322,14 +322,27 @@ impl Vault for Sqlite {
 }
 
 /// Keeps a second process out: two would sweep each other's blobs.
-fn lock(folder: &Path) -> Result<File, Failure> {
-    let file = File::create(folder.join("lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(Failure::library("another process has it open, stop that one first".into()))
+struct Lock(File);
+
+impl Lock {
+    fn take(folder: &Path) -> Result<Self, Failure> {
+        let file = File::create(folder.join("lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => {
+                Err(Failure::library("another process has it open, stop that one first".into()))
+            }
+            Err(TryLockError::Error(error)) => Err(error.into()),
         }
-        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a process that is being forked holds the lock too, until it
+    /// starts its program.
+    fn drop(&mut self) {
+        // Whoever comes next finds out if it is still locked.
+        let _ = self.0.unlock();
     }
 }
 
