@@ -59,6 +59,21 @@ pub struct Spent {
     pub store: Duration,
 }
 
+/// Trade-offs of a chain on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// Rows that wait in memory before they are written to the randomly ordered tables, which are dear
+    /// to write row by row. Seven rows or so come with a command; twice as many rows are in memory at
+    /// most, some 500 bytes each. After a crash they are rebuilt from journal and log.
+    pub flush_rows: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { flush_rows: 49_152 }
+    }
+}
+
 impl From<&BlockRow> for Tip {
     fn from(row: &BlockRow) -> Self {
         Self {

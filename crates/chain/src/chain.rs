@@ -20,7 +20,7 @@ use crate::snapshot::Snapshot;
 use crate::store::{MemoryStore, SqliteStore, Store};
 use crate::wait::Waiters;
 use crate::writer::Writer;
-use crate::{Applied, Block, Error, Result, Spent, Tip};
+use crate::{Applied, Block, Error, Result, Spent, Tip, Tuning};
 
 /// What has been agreed, kept. Every method takes `&self` and may be called from any thread; blocks
 /// are applied one at a time while readers go on reading the last one.
@@ -49,9 +49,18 @@ impl Chain {
     ///
     /// [`Error::BadGenesis`], [`Error::ForeignGenesis`], [`Error::NewerFormat`], or a fatal error.
     pub fn open(folder: Option<&Path>, genesis: &Genesis) -> Result<Self> {
+        Self::open_tuned(folder, genesis, Tuning::default())
+    }
+
+    /// [`Chain::open`] with other trade-offs; results are the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`Chain::open`].
+    pub fn open_tuned(folder: Option<&Path>, genesis: &Genesis, tuning: Tuning) -> Result<Self> {
         genesis.validate().map_err(Error::BadGenesis)?;
         let store: Box<dyn Store> = match folder {
-            Some(folder) => Box::new(SqliteStore::open(folder)?),
+            Some(folder) => Box::new(SqliteStore::open(folder, tuning.flush_rows)?),
             None => Box::new(MemoryStore::default()),
         };
         let expected = genesis.id();
@@ -127,7 +136,7 @@ impl Chain {
             follow(Tip::from(writer.tip()), new)?;
             let mut results = Vec::with_capacity(blocks.len());
             for block in old {
-                results.push(Arc::new(self.applied(block.height)?));
+                results.push(Arc::new(self.applied(block)?));
             }
             let mut rest = new;
             while !rest.is_empty() {
@@ -327,12 +336,18 @@ impl Chain {
     }
 
     /// The result of a block that was applied earlier.
-    fn applied(&self, height: u64) -> Result<Applied> {
+    fn applied(&self, block: &Block) -> Result<Applied> {
         let snapshot = self.snapshot()?;
-        let block = |height| snapshot.view().block(height)?.ok_or(Error::OutOfRange);
-        let first = block(height.saturating_sub(1))?.size;
-        let row = block(height)?;
-        Ok(Applied { tip: Tip::from(&row), first, entries: snapshot.entries(first..row.size)? })
+        let row = |height| snapshot.view().block(height)?.ok_or(Error::OutOfRange);
+        let first = row(block.height - 1)?.size;
+        let row = row(block.height)?;
+        let entries = snapshot.entries(first..row.size)?;
+        let outcomes =
+            entries.iter().filter(|entry| matches!(entry, Entry::Outcome { .. })).count();
+        if row.time != block.time || outcomes != block.commands.len() {
+            return Err(Error::OtherBlock { height: block.height });
+        }
+        Ok(Applied { tip: Tip::from(&row), first, entries })
     }
 }
 

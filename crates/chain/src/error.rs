@@ -21,6 +21,15 @@ pub enum Error {
              ledger from the other members again"
     )]
     Damaged(String),
+    /// The engine brings another block for a height that was applied.
+    #[error(
+        "block {height} was applied here with other contents; the node's folders do not belong \
+             together, so restore both of them or none"
+    )]
+    OtherBlock {
+        /// The block's height.
+        height: u64,
+    },
     /// An earlier fatal error; nothing is done any more.
     #[error("the ledger has stopped after an earlier failure; restart the node")]
     Stopped,
@@ -100,6 +109,9 @@ pub enum Error {
         /// Position in the log.
         position: u64,
     },
+    /// The snapshot was held over thousands of commands.
+    #[error("the snapshot is too old; take a new one")]
+    SnapshotExpired,
     /// The range or the tile is not one that the log has.
     #[error("the log has no such range; ask within its size")]
     OutOfRange,
@@ -110,7 +122,11 @@ impl Error {
     pub fn is_fatal(&self) -> bool {
         matches!(
             self,
-            Error::Storage(_) | Error::Damaged(_) | Error::Stopped | Error::WeDiverged { .. }
+            Error::Storage(_)
+                | Error::Damaged(_)
+                | Error::OtherBlock { .. }
+                | Error::Stopped
+                | Error::WeDiverged { .. }
         )
     }
 }

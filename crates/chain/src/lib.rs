@@ -17,7 +17,7 @@
 //! - [`chain`](Chain): opening, applying, reading, waiting.
 //! - `admission`: the stateless check, once per command.
 //! - `writer`: executing a block; `values`, `seen`: the state it reads; `tree`: the state tree; `log`:
-//!   the log tree.
+//!   the log tree; `index`: what is found again by name.
 //! - [`snapshot`](Snapshot): typed reads of one block.
 //! - `cosigning`: checkpoints and their signatures ([`Counted`], [`Divergence`]).
 //! - `prove`: proof files, tiles, consistency.
@@ -33,6 +33,7 @@ mod writer;
 mod seen;
 mod values;
 
+mod index;
 mod log;
 mod tree;
 
@@ -48,7 +49,7 @@ mod store;
 mod cache;
 mod error;
 
-pub use block::{Applied, Block, Spent, Tip};
+pub use block::{Applied, Block, Spent, Tip, Tuning};
 pub use chain::Chain;
 pub use cosigning::{CosignError, Counted, Divergence};
 pub use error::{Error, Result};

@@ -209,7 +209,7 @@ mod tests {
                 log.push(leaves[leaves.len() - 1], &mut commit.tiles);
                 commit.entries.push(entry);
             }
-            store.commit(&commit).unwrap();
+            store.commit(commit).unwrap();
             check(&store, &log, &leaves);
         }
         assert_eq!(log.edge.levels.len(), 3, "the last steps pass 65,536 entries");

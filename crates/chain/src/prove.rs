@@ -1,5 +1,6 @@
 //! Proofs: all against the newest cosigned checkpoint, all in formats that outlive this program.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ledger::{AccessState, CommandId, Entry, Event, Key, MemberId, Outcome, PatientId, codec};
@@ -8,14 +9,14 @@ use proof::checkpoint::Note;
 use proof::opening::{self, Anchor, Opening};
 use proof::proof_file::ProofFile;
 use proof::state::StateProof;
-use proof::tree;
 
 use crate::chain::Now;
 use crate::error::damaged;
 use crate::log::{Reader, TILE_WIDTH};
 use crate::snapshot::{Snapshot, decode_entry};
-use crate::store::BlockRow;
-use crate::{Chain, Error, Result, cosigning};
+use crate::store::{self, BlockRow, Value};
+use crate::tree::{self, NodeName, Update};
+use crate::{Chain, Error, Result, Tip, cosigning};
 
 /// What a custodian knows about one of its records: how to open its commitment, and its place in the
 /// anchored batch.
@@ -87,7 +88,7 @@ impl Chain {
         let RecordOpening { sequence, salt, digest, path, .. } = record;
         let opening = Opening::Record(opening::Record { anchor, sequence, salt, digest, path });
         let entry = base.snapshot.view().entries(position, position + 1)?.pop();
-        let leaf = tree::leaf_hash(&entry.ok_or(Error::OutOfRange)?);
+        let leaf = proof::tree::leaf_hash(&entry.ok_or(Error::OutOfRange)?);
         if opening.leaf() != Ok(leaf) {
             return Err(Error::Unknown("a record with this salt, digest and batch path"));
         }
@@ -105,8 +106,7 @@ impl Chain {
         let view = base.snapshot.view();
         let block = &base.block;
         let key = Key::Accesses(patient);
-        let value = base.value(&key.encode())?;
-        let state = crate::tree::prove(view, block.tree_version, &key.hash())?;
+        let (value, state) = base.state(&key)?;
         let accesses: Option<AccessState> = value
             .as_ref()
             .map(|bytes| codec::decode(bytes).map_err(|_| damaged("a list of receipts")))
@@ -133,13 +133,10 @@ impl Chain {
         }
         let snapshot = self.snapshot()?;
         let view = snapshot.view();
-        let tip = view.tip()?.ok_or(Error::OutOfRange)?;
-        Ok(StateAnswer {
-            height: tip.height,
-            state_root: tip.state_root,
-            value: view.value(&key.encode())?,
-            proof: crate::tree::prove(view, tip.tree_version, &key.hash())?,
-        })
+        let Tip { height, state_root, .. } = snapshot.tip();
+        let value = view.value(&key.encode())?.map(|value| value.to_vec());
+        let proof = tree::prove(|name| view.node(name), &key.hash())?;
+        Ok(StateAnswer { height, state_root, value, proof })
     }
 
     /// Proves that the log of `old` entries is a prefix of the log of `new` entries (RFC 6962).
@@ -152,7 +149,7 @@ impl Chain {
             if old > new || new > now.edge.size() {
                 return Err(Error::OutOfRange);
             }
-            tree::consistency_path_from(old, new, |level, index| reader.node(level, index))
+            proof::tree::consistency_path_from(old, new, |level, index| reader.node(level, index))
         })
     }
 
@@ -265,23 +262,36 @@ impl Base<'_> {
     /// The proof file for an opening that leads to the entry at `position`.
     fn file(&self, opening: Opening, position: u64) -> Result<ProofFile> {
         let reader = Reader::new(self.snapshot.view(), &self.now.edge);
-        let path = tree::inclusion_path_from(position, self.block.size, |level, index| {
+        let path = proof::tree::inclusion_path_from(position, self.block.size, |level, index| {
             reader.node(level, index)
         })?;
         Ok(ProofFile { opening, index: position, path, note: self.note.clone() })
     }
 
-    /// A state value at the end of the cosigned block: the oldest one that a later block replaced, or
-    /// else the present one.
-    fn value(&self, key: &Vec<u8>) -> Result<Option<Vec<u8>>> {
+    /// The value of a key at the end of the cosigned block, with its proof. What later blocks changed is
+    /// undone on the way: they are few, since members sign every block.
+    fn state(&self, key: &Key) -> Result<(Option<Value>, StateProof)> {
         let view = self.snapshot.view();
+        let mut before: BTreeMap<Vec<u8>, Option<Value>> = BTreeMap::new();
         for height in self.block.height + 1..=self.snapshot.tip().height {
-            let Some(replaced) = view.replaced(height)? else { continue };
-            if let Ok(place) = replaced.values.binary_search_by(|(other, _)| other.cmp(key)) {
-                return Ok(replaced.values[place].1.clone());
+            for change in view.change(height)?.unwrap_or_default().proven {
+                before.entry(change.key).or_insert(change.before);
             }
         }
-        view.value(key)
+        let undo = before.iter().map(|(key, value)| store::leaf(key, value)).collect();
+        let (root, nodes) = Update::run(|name| view.node(name), undo)?;
+        if root != self.block.state_root {
+            return Err(damaged("undoing blocks does not lead to the cosigned state"));
+        }
+        let read = |name: &NodeName| match nodes.get(name) {
+            Some(node) => Ok(node.clone()),
+            None => view.node(name),
+        };
+        let value = match before.remove(&key.encode()) {
+            Some(value) => value,
+            None => view.value(&key.encode())?,
+        };
+        Ok((value, tree::prove(read, &key.hash())?))
     }
 
     /// The end of the cosigned block, as its leaf says it.

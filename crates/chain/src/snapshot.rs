@@ -22,7 +22,7 @@ pub struct Snapshot<'a> {
 
 impl<'a> Snapshot<'a> {
     pub(crate) fn new(view: Box<dyn View + 'a>) -> Result<Self> {
-        let tip = view.tip()?.ok_or_else(|| damaged("the ledger has no genesis"))?;
+        let tip = view.tip().ok_or_else(|| damaged("the ledger has no genesis"))?.clone();
         Ok(Self { view, tip })
     }
 

@@ -10,23 +10,24 @@ use crate::Result;
 use crate::cache::Cache;
 use crate::error::damaged;
 use crate::seen::Seen;
-use crate::store::View;
+use crate::store::{ProvenChange, StateChange, Value, View};
 
 /// Everything the rules can read.
 pub(crate) struct Values {
-    pending: HashMap<Vec<u8>, Option<Vec<u8>>>,
-    cache: Cache<Vec<u8>, Option<Vec<u8>>>,
+    pending: HashMap<Vec<u8>, Option<Value>>,
+    cache: Cache<Vec<u8>, Option<Value>>,
     /// Encoded `Key::Due` rows: which access ends when. All of them, because a block asks for a range.
     due: BTreeSet<Vec<u8>>,
     seen: Seen,
 }
 
-/// A change of the state, with its encoded key.
-pub(crate) struct ValueChange {
-    pub key: Key,
-    pub encoded: Vec<u8>,
-    pub before: Option<Vec<u8>>,
-    pub after: Option<Vec<u8>>,
+/// What one block changed: the state, and which commands it remembers against replay.
+#[derive(Default)]
+pub(crate) struct BlockChange {
+    /// The state.
+    pub state: StateChange,
+    /// Commands with their expiry.
+    pub seen: Vec<(CommandId, BlockTime)>,
 }
 
 impl Values {
@@ -36,7 +37,7 @@ impl Values {
         Ok(Self {
             pending: HashMap::new(),
             cache: Cache::new(CACHED_VALUES),
-            due: view.values(&first, &last)?.into_iter().map(|(key, _)| key).collect(),
+            due: view.keys(&first, &last)?.into_iter().collect(),
             seen: Seen::open(view.seen()?)?,
         })
     }
@@ -51,46 +52,54 @@ impl Values {
     }
 
     /// The present value of a key at block time `now`.
-    pub fn read(&mut self, view: &dyn View, key: &Key, now: BlockTime) -> Result<Option<Vec<u8>>> {
+    pub fn read(&mut self, view: &dyn View, key: &Key, now: BlockTime) -> Result<Option<Value>> {
         match key {
-            Key::Seen(id) => Ok(self.seen.expires(id, now).map(|expires| codec::encode(&expires))),
-            Key::Due { .. } => Ok(self.due.contains(&key.encode()).then(Vec::new)),
+            Key::Seen(id) => {
+                let expires = self.seen.expires(id, now);
+                Ok(expires.map(|expires| codec::encode(&expires).into()))
+            }
+            Key::Due { .. } => Ok(self.due.contains(&key.encode()).then(Value::default)),
             _ => self.kept(view, &key.encode()),
         }
     }
 
-    /// Takes over what a block changed, and returns what really differs from before, in order of the
-    /// keys. Replay memory is kept apart: its list is the second result.
+    /// Takes over what a block changed, in the order of the keys, and returns what really differs.
     pub fn change(
         &mut self,
         view: &dyn View,
-        height: u64,
         changes: Vec<(Key, Option<Vec<u8>>)>,
-    ) -> Result<(Vec<ValueChange>, Vec<u8>)> {
-        let mut changed = Vec::new();
-        let mut seen: Vec<(CommandId, BlockTime)> = Vec::new();
+    ) -> Result<BlockChange> {
+        let mut block = BlockChange::default();
         for (key, after) in changes {
             if let Key::Seen(id) = key {
                 let expires = after.and_then(|bytes| codec::decode(&bytes).ok());
-                seen.push((id, expires.ok_or_else(|| damaged("a replay row has no expiry"))?));
+                block
+                    .seen
+                    .push((id, expires.ok_or_else(|| damaged("a replay row has no expiry"))?));
                 continue;
             }
-            let encoded = key.encode();
-            let before = match key {
-                Key::Due { .. } => self.due.contains(&encoded).then(Vec::new),
-                _ => self.kept(view, &encoded)?,
-            };
-            if before == after {
+            let (after, key_bytes) = (after.map(Value::from), key.encode());
+            if key.is_proven() {
+                let before = self.kept(view, &key_bytes)?;
+                if before != after {
+                    self.pending.insert(key_bytes.clone(), after.clone());
+                    block.state.proven.push(ProvenChange { key: key_bytes, before, after });
+                }
                 continue;
             }
             match key {
-                Key::Due { .. } if after.is_some() => drop(self.due.insert(encoded.clone())),
-                Key::Due { .. } => drop(self.due.remove(&encoded)),
-                _ => drop(self.pending.insert(encoded.clone(), after.clone())),
+                Key::Due { .. } if after.is_some() => drop(self.due.insert(key_bytes.clone())),
+                Key::Due { .. } => drop(self.due.remove(&key_bytes)),
+                _ => drop(self.pending.insert(key_bytes.clone(), after.clone())),
             }
-            changed.push(ValueChange { key, encoded, before, after });
+            block.state.local.push((key_bytes, after));
         }
-        Ok((changed, self.seen.add(height, &seen)))
+        Ok(block)
+    }
+
+    /// Remembers the commands of a block; returns the list as it is stored.
+    pub fn remember(&mut self, height: u64, seen: &[(CommandId, BlockTime)]) -> Vec<u8> {
+        self.seen.add(height, seen)
     }
 
     /// Drops replay memory that is of no use at `now`; see [`Seen::forget`].
@@ -105,7 +114,7 @@ impl Values {
         }
     }
 
-    fn kept(&mut self, view: &dyn View, key: &Vec<u8>) -> Result<Option<Vec<u8>>> {
+    fn kept(&mut self, view: &dyn View, key: &Vec<u8>) -> Result<Option<Value>> {
         if let Some(value) = self.pending.get(key) {
             return Ok(value.clone());
         }

@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use ledger::{
-    Author, Checked, CommandId, Entry, Event, Fault, Genesis, Key, Leaf, MemberId, Moment,
-    NetworkState, Outcome, Reject, Working, codec,
+    Author, Checked, CommandId, Entry, Fault, Genesis, Key, Leaf, MemberId, Moment, NetworkState,
+    Outcome, Reject, Working, codec,
 };
 use proof::tree;
 
 use crate::error::damaged;
 use crate::log::{Edge, Log};
-use crate::store::{BlockRow, CommandRow, Commit, Replaced, Store, View};
+use crate::store::{BlockRow, Commit, ProvenChange, StateChange, Store, View};
 use crate::tree::StateTree;
-use crate::values::{ValueChange, Values};
+use crate::values::{BlockChange, Values};
 use crate::{Applied, Block, Error, Result, Spent, Tip};
 
 /// Owns everything that changes with a block. There is one, behind a mutex.
@@ -44,26 +44,28 @@ impl Writer {
     /// Founds the ledger in an empty store.
     pub fn found(store: &dyn Store, genesis: &Genesis) -> Result<()> {
         let mut commit = Commit { network: Some(genesis.id()), ..Commit::default() };
-        let state = genesis.initial_state();
-        let hashed = state.iter().map(|(key, value)| (key.hash(), Some(value.clone()))).collect();
-        let change = StateTree::new().update(&*store.view()?, 0, hashed)?;
-        commit.values = state.into_iter().map(|(key, value)| (key.encode(), Some(value))).collect();
-        commit.nodes = change.nodes.into_iter().collect();
+        let mut change = StateChange::default();
+        for (key, value) in genesis.initial_state() {
+            let (key, before, after) = (key.encode(), None, Some(value.into()));
+            change.proven.push(ProvenChange { key, before, after });
+        }
+        let state_root =
+            StateTree::new().update(&*store.view()?, change.leaves(), &mut commit.nodes)?;
+        commit.changes.push((0, change));
         commit.blocks.push(BlockRow {
             height: 0,
             time: genesis.created_ms,
             size: 0,
             root: tree::empty_root(),
-            state_root: change.root,
-            tree_version: 0,
+            state_root,
             leaf: [0; 32],
         });
-        store.commit(&commit)
+        store.commit(commit)
     }
 
     /// Rebuilds everything from the store.
     pub fn open(view: &dyn View) -> Result<Self> {
-        let tip = view.tip()?.ok_or_else(|| damaged("the ledger has no genesis"))?;
+        let tip = view.tip().ok_or_else(|| damaged("the ledger has no genesis"))?.clone();
         let network = view.value(&Key::Network.encode())?;
         let network = network.and_then(|bytes| codec::decode(&bytes).ok());
         let log = Log::open(view, tip.size, &tip.root)?;
@@ -114,11 +116,11 @@ impl Writer {
         self.spent.commands += commands.len() as u64;
         let at = Moment { height: block.height, time: block.time };
         let (mut leaves, changes) = self.run(view, at, commands)?;
-        let (changed, seen) = self.values.change(view, at.height, changes)?;
+        let change = self.values.change(view, changes)?;
         self.spent.rules += started.elapsed();
 
         let started = Instant::now();
-        let (state_root, tree_version) = self.change_state(view, at.height, changed)?;
+        let state_root = self.change_state(view, at.height, change)?;
         self.spent.tree += started.elapsed();
 
         let count = u32::try_from(leaves.len()).expect("a block's size is limited");
@@ -127,10 +129,7 @@ impl Writer {
         leaves.push(Leaf::new(Entry::Block { height, time, count, state_root, previous }));
         let first = self.log.size();
         let entries = self.append(leaves);
-        self.tip.state_root = state_root;
-        self.tip.tree_version = tree_version;
-        self.commit.seen.push((height, seen));
-        self.end_block(at);
+        self.end_block(at, state_root);
         Ok(Applied { tip: Tip::from(&self.tip), first, entries })
     }
 
@@ -141,7 +140,7 @@ impl Writer {
         self.commit.forget_seen = self.values.forget_seen(self.tip.time);
         let next = Commit { first: self.log.size(), ..Commit::default() };
         let commit = std::mem::replace(&mut self.commit, next);
-        store.commit(&commit)?;
+        store.commit(commit)?;
         self.values.committed();
         self.tree.committed();
         self.spent.store += started.elapsed();
@@ -182,35 +181,30 @@ impl Writer {
         Ok(working)
     }
 
-    /// Brings the state tree up to date; returns its root and version.
+    /// Brings the state tree up to date; returns its root.
     fn change_state(
         &mut self,
         view: &dyn View,
         height: u64,
-        changed: Vec<ValueChange>,
-    ) -> Result<(proof::Hash, u64)> {
-        let mut replaced = Replaced::default();
-        let mut hashed = Vec::new();
-        for ValueChange { key, encoded, before, after } in changed {
-            if key == Key::Network {
-                let network = after.as_ref().and_then(|bytes| codec::decode(bytes).ok());
-                self.network = network.ok_or_else(|| damaged("the network's state is gone"))?;
-            }
-            if key.is_proven() {
-                hashed.push((proof::state::key_hash(&encoded), after.clone()));
-                replaced.values.push((encoded.clone(), before));
-            }
-            self.commit.values.insert(encoded, after);
+        change: BlockChange,
+    ) -> Result<proof::Hash> {
+        let BlockChange { state, seen } = change;
+        if !seen.is_empty() {
+            self.commit.seen.push((height, self.values.remember(height, &seen)));
         }
-        if hashed.is_empty() {
-            return Ok((self.tip.state_root, self.tip.tree_version));
+        let network = Key::Network.encode();
+        if let Some(found) = state.proven.iter().find(|change| change.key == network) {
+            let decoded = found.after.as_ref().and_then(|bytes| codec::decode(bytes).ok());
+            self.network = decoded.ok_or_else(|| damaged("the network's state is gone"))?;
         }
-        let version = self.tip.tree_version + 1;
-        let change = self.tree.update(view, version, hashed)?;
-        self.commit.nodes.extend(change.nodes);
-        replaced.nodes = change.stale;
-        self.commit.replaced.push((height, replaced));
-        Ok((change.root, version))
+        let mut root = self.tip.state_root;
+        if !state.proven.is_empty() {
+            root = self.tree.update(view, state.leaves(), &mut self.commit.nodes)?;
+        }
+        if !state.proven.is_empty() || !state.local.is_empty() {
+            self.commit.changes.push((height, state));
+        }
+        Ok(root)
     }
 
     /// Appends leaves to the log and indexes them.
@@ -219,7 +213,7 @@ impl Writer {
         for Leaf { entry, bytes, hash } in leaves {
             let position = self.log.size();
             self.log.push(hash, &mut self.commit.tiles);
-            self.index(&entry, position);
+            self.commit.index.add(&entry, position);
             self.commit.entries.push(bytes);
             self.tip.leaf = hash;
             entries.push(entry);
@@ -227,26 +221,12 @@ impl Writer {
         entries
     }
 
-    fn index(&mut self, entry: &Entry, position: u64) {
-        let Entry::Outcome { command, outcome, .. } = entry else { return };
-        let settles = outcome.settles();
-        self.commit.commands.push(CommandRow { id: *command, position, settles });
-        match outcome {
-            Outcome::Accepted(Event::Accessed(receipt)) => {
-                self.commit.receipts.push((receipt.patient, receipt.number, position));
-            }
-            Outcome::Accepted(Event::Anchored { custodian, first, .. }) => {
-                self.commit.anchors.push((*custodian, *first, position));
-            }
-            _ => {}
-        }
-    }
-
-    fn end_block(&mut self, at: Moment) {
+    fn end_block(&mut self, at: Moment, state_root: proof::Hash) {
         self.tip.height = at.height;
         self.tip.time = at.time;
         self.tip.size = self.log.size();
         self.tip.root = self.log.root();
+        self.tip.state_root = state_root;
         self.commit.blocks.push(self.tip.clone());
     }
 }

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use ledger::{CommandId, MemberId, NetworkId, PatientId};
 
-use super::{BlockRow, Commit, CosignedCheckpoint, NodeName, Replaced, Store, View};
+use super::{BlockRow, Commit, CosignedCheckpoint, StateChange, Store, Value, View};
+use crate::index::{CommandRow, Index};
+use crate::log::Tile;
+use crate::tree::{Node, NodeName};
 use crate::{Error, Result};
 
 /// Everything in maps behind one lock.
@@ -20,11 +23,11 @@ struct Tables {
     height_by_size: BTreeMap<u64, u64>,
     entries: Vec<Vec<u8>>,
     tiles: BTreeMap<(u8, u64), Vec<u8>>,
-    values: BTreeMap<Vec<u8>, Vec<u8>>,
-    nodes: HashMap<NodeName, Vec<u8>>,
-    replaced: BTreeMap<u64, Replaced>,
+    values: BTreeMap<Vec<u8>, Value>,
+    nodes: HashMap<NodeName, Arc<Node>>,
+    changes: BTreeMap<u64, StateChange>,
     seen: BTreeMap<u64, Vec<u8>>,
-    commands: HashMap<CommandId, u64>,
+    commands: HashMap<CommandId, CommandRow>,
     receipts: BTreeMap<(PatientId, u64), u64>,
     anchors: BTreeMap<(MemberId, u64), u64>,
     checkpoint: Option<CosignedCheckpoint>,
@@ -35,12 +38,27 @@ impl Store for MemoryStore {
         Ok(self.read().network)
     }
 
-    fn commit(&self, commit: &Commit) -> Result<()> {
+    fn commit(&self, commit: Commit) -> Result<()> {
         let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
         assert_eq!(tables.entries.len() as u64, commit.first, "entries are appended without a gap");
-        tables.append(commit);
-        tables.change_state(commit);
-        tables.forget(commit.forget);
+        tables.network = tables.network.or(commit.network);
+        tables.append(commit.blocks, commit.entries, commit.tiles);
+        tables.index(commit.index);
+        for (_, change) in &commit.changes {
+            for (key, value) in change.values() {
+                put(&mut tables.values, key, value);
+            }
+        }
+        for (name, node) in commit.nodes {
+            match node {
+                Some(node) => tables.nodes.insert(name, node),
+                None => tables.nodes.remove(&name),
+            };
+        }
+        tables.changes.extend(commit.changes);
+        tables.changes = tables.changes.split_off(&(commit.forget + 1));
+        tables.seen.extend(commit.seen);
+        tables.seen = tables.seen.split_off(&(commit.forget_seen + 1));
         Ok(())
     }
 
@@ -62,56 +80,45 @@ impl MemoryStore {
 }
 
 impl Tables {
-    fn append(&mut self, commit: &Commit) {
-        self.network = self.network.or(commit.network);
-        for block in &commit.blocks {
+    fn append(&mut self, blocks: Vec<BlockRow>, entries: Vec<Vec<u8>>, tiles: Vec<Tile>) {
+        for block in blocks {
             self.height_by_size.insert(block.size, block.height);
-            self.blocks.insert(block.height, block.clone());
+            self.blocks.insert(block.height, block);
         }
-        self.entries.extend(commit.entries.iter().cloned());
-        for (level, index, hashes) in &commit.tiles {
-            self.tiles.insert((*level, *index), hashes.clone());
+        self.entries.extend(entries);
+        for (level, index, hashes) in tiles {
+            self.tiles.insert((level, index), hashes);
         }
-        for row in &commit.commands {
-            match row.settles {
-                true => self.commands.insert(row.id, row.position),
-                false => Some(*self.commands.entry(row.id).or_insert(row.position)),
-            };
-        }
-        self.receipts
-            .extend(commit.receipts.iter().map(|&(patient, number, at)| ((patient, number), at)));
-        self.anchors
-            .extend(commit.anchors.iter().map(|&(member, first, at)| ((member, first), at)));
     }
 
-    fn change_state(&mut self, commit: &Commit) {
-        for (key, value) in &commit.values {
-            match value {
-                Some(value) => self.values.insert(key.clone(), value.clone()),
-                None => self.values.remove(key),
-            };
-        }
-        self.nodes.extend(commit.nodes.clone());
-        self.replaced.extend(commit.replaced.iter().cloned());
-        self.seen.extend(commit.seen.iter().cloned());
-        self.seen = self.seen.split_off(&(commit.forget_seen + 1));
-    }
-
-    fn forget(&mut self, height: u64) {
-        let kept = self.replaced.split_off(&height.saturating_add(1));
-        for replaced in std::mem::replace(&mut self.replaced, kept).into_values() {
-            for name in &replaced.nodes {
-                self.nodes.remove(name);
+    fn index(&mut self, index: Index) {
+        for row in index.commands {
+            let known = self.commands.entry(row.id).or_insert(row);
+            if row.settles {
+                *known = row;
             }
         }
+        for (patient, number, position) in index.receipts {
+            self.receipts.insert((patient, number), position);
+        }
+        for (custodian, first, position) in index.anchors {
+            self.anchors.insert((custodian, first), position);
+        }
     }
+}
+
+fn put(values: &mut BTreeMap<Vec<u8>, Value>, key: &[u8], value: &Option<Value>) {
+    match value {
+        Some(value) => values.insert(key.to_vec(), Arc::clone(value)),
+        None => values.remove(key),
+    };
 }
 
 struct MemoryView<'a>(RwLockReadGuard<'a, Tables>);
 
 impl View for MemoryView<'_> {
-    fn tip(&self) -> Result<Option<BlockRow>> {
-        Ok(self.0.blocks.last_key_value().map(|(_, block)| block.clone()))
+    fn tip(&self) -> Option<&BlockRow> {
+        self.0.blocks.last_key_value().map(|(_, block)| block)
     }
 
     fn block(&self, height: u64) -> Result<Option<BlockRow>> {
@@ -119,7 +126,8 @@ impl View for MemoryView<'_> {
     }
 
     fn block_by_size(&self, size: u64) -> Result<Option<BlockRow>> {
-        Ok(self.0.height_by_size.get(&size).and_then(|height| self.0.blocks.get(height)).cloned())
+        let height = self.0.height_by_size.get(&size);
+        Ok(height.and_then(|height| self.0.blocks.get(height)).cloned())
     }
 
     fn entries(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>> {
@@ -131,34 +139,36 @@ impl View for MemoryView<'_> {
         Ok(self.0.tiles.get(&(level, index)).cloned())
     }
 
-    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    fn value(&self, key: &[u8]) -> Result<Option<Value>> {
         Ok(self.0.values.get(key).cloned())
     }
 
-    fn values(&self, first: &[u8], last: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    fn keys(&self, first: &[u8], last: &[u8]) -> Result<Vec<Vec<u8>>> {
         let range = (Bound::Included(first), Bound::Included(last));
-        let rows = self.0.values.range::<[u8], _>(range);
-        Ok(rows.map(|(key, value)| (key.clone(), value.clone())).collect())
+        Ok(self.0.values.range::<[u8], _>(range).map(|(key, _)| key.clone()).collect())
+    }
+
+    fn node(&self, name: &NodeName) -> Result<Option<Arc<Node>>> {
+        Ok(self.0.nodes.get(name).cloned())
+    }
+
+    fn change(&self, height: u64) -> Result<Option<StateChange>> {
+        Ok(self.0.changes.get(&height).cloned())
     }
 
     fn seen(&self) -> Result<Vec<(u64, Vec<u8>)>> {
         Ok(self.0.seen.iter().map(|(height, bytes)| (*height, bytes.clone())).collect())
     }
 
-    fn node(&self, name: &NodeName) -> Result<Option<Vec<u8>>> {
-        Ok(self.0.nodes.get(name).cloned())
-    }
-
-    fn replaced(&self, height: u64) -> Result<Option<Replaced>> {
-        Ok(self.0.replaced.get(&height).cloned())
-    }
-
     fn command(&self, id: &CommandId) -> Result<Option<u64>> {
-        Ok(self.0.commands.get(id).copied())
+        Ok(self.0.commands.get(id).map(|row| row.position))
     }
 
     fn receipts(&self, patient: &PatientId, after: u64, limit: u64) -> Result<Vec<u64>> {
-        let range = (*patient, after.saturating_add(1))..=(*patient, u64::MAX);
+        let range = (Bound::Excluded((*patient, after)), Bound::Included((*patient, u64::MAX)));
+        if after == u64::MAX {
+            return Ok(Vec::new());
+        }
         Ok(self.0.receipts.range(range).take(limit as usize).map(|(_, at)| *at).collect())
     }
 

@@ -9,7 +9,7 @@ use ledger::{
 use proof::tree;
 use proptest::prelude::*;
 
-use crate::world::{World, on_each_store};
+use crate::world::{World, on_disk, on_each_store};
 
 /// Entries of a block without its last one, which ends the block.
 fn outcomes(applied: &Applied) -> Vec<Outcome> {
@@ -144,6 +144,7 @@ proptest! {
     fn grouping_and_checking_beforehand_change_nothing(
         seed in any::<u64>(),
         hospitals in 1_usize..5,
+        flush_rows in 1_usize..300,
         groups in proptest::collection::vec((1_usize..9, any::<bool>()), 1..12),
     ) {
         let count = groups.iter().map(|(size, _)| size).sum();
@@ -151,7 +152,7 @@ proptest! {
         let plain = Chain::open(None, &world.genesis).unwrap();
         plain.apply_all(&blocks).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let grouped = Chain::open(Some(folder.path()), &world.genesis).unwrap();
+        let grouped = on_disk(folder.path(), &world.genesis, flush_rows);
         let mut rest = blocks.as_slice();
         for (size, check) in groups {
             let (group, later) = rest.split_at(size);
@@ -193,6 +194,19 @@ fn a_block_applies_once_in_order_and_later_than_the_last() {
         assert_eq!(all[0], first);
         assert_eq!(all[4].tip, chain.tip());
         assert!(all.windows(2).all(|pair| pair[0].tip.size == pair[1].first));
+    });
+}
+
+#[test]
+fn another_block_for_an_applied_height_is_fatal() {
+    let (world, blocks) = play(9, 1, 2);
+    on_each_store(&world.genesis, |chain| {
+        chain.apply_all(&blocks).unwrap();
+        let mut other = blocks[0].clone();
+        other.commands.push(Vec::new());
+        let error = chain.apply(&other).unwrap_err();
+        assert!(error.is_fatal() && matches!(error, Error::OtherBlock { height: 1 }), "{error}");
+        assert!(matches!(chain.apply(&blocks[1]), Err(Error::Stopped)));
     });
 }
 

@@ -6,5 +6,6 @@ mod applying;
 mod cosigning;
 mod killing;
 mod proving;
+mod reading;
 mod restarting;
 mod waiting;

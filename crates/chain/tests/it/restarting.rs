@@ -2,7 +2,7 @@
 
 use chain::{Chain, Error};
 
-use crate::world::World;
+use crate::world::{World, on_disk};
 
 #[test]
 fn a_chain_goes_on_after_a_restart_at_each_height() {
@@ -12,7 +12,8 @@ fn a_chain_goes_on_after_a_restart_at_each_height() {
     let folder = tempfile::tempdir().unwrap();
     for block in &blocks {
         let expected = straight.apply(block).unwrap();
-        let chain = Chain::open(Some(folder.path()), &world.genesis).unwrap();
+        // Flushes now and then, so that some restarts find little to rebuild and others much.
+        let chain = on_disk(folder.path(), &world.genesis, 150);
         assert_eq!(chain.height(), block.height - 1);
         assert_eq!(chain.apply(block).unwrap(), expected, "replays and endings included");
         // A cosigned checkpoint now and then, so that replaced state is forgotten across restarts.
@@ -72,19 +73,31 @@ fn a_bad_genesis_and_a_newer_folder_are_refused() {
 }
 
 #[test]
-fn a_damaged_log_is_noticed_when_it_is_opened() {
-    let mut world = World::new(34, 1);
-    let folder = tempfile::tempdir().unwrap();
-    let chain = Chain::open(Some(folder.path()), &world.genesis).unwrap();
-    chain.apply(&world.story_block(8)).unwrap();
-    drop(chain);
-    let file = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
-    file.execute("UPDATE entry SET bytes = x'00' WHERE position = 0", []).unwrap();
-    drop(file);
-    let Err(error) = Chain::open(Some(folder.path()), &world.genesis) else {
-        panic!("a damaged log was opened")
-    };
-    assert!(error.is_fatal() && matches!(error, Error::Damaged(_)), "{error}");
+fn damage_is_noticed_when_the_folder_is_opened() {
+    let wrong_state = "UPDATE block SET state_root = zeroblob(32) WHERE height = 1";
+    for (damage, noticed) in [
+        ("UPDATE entry SET bytes = x'000100' WHERE first = 0", "entr"),
+        ("DELETE FROM entry", "missing"),
+        ("UPDATE block SET root = zeroblob(32) WHERE height = 1", "lead to its root"),
+        ("UPDATE journal SET bytes = x'00' WHERE height = 1", "does not decode"),
+        (wrong_state, "state root"),
+        ("DELETE FROM block WHERE height = 0", "missing"),
+    ] {
+        let mut world = World::new(34, 1);
+        let folder = tempfile::tempdir().unwrap();
+        let chain = Chain::open(Some(folder.path()), &world.genesis).unwrap();
+        let commands = vec![world.enrol(0).1, world.anchor(0, 3)];
+        chain.apply(&world.block(commands)).unwrap();
+        drop(chain);
+        let file = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
+        assert!(file.execute(damage, []).unwrap() > 0, "{damage}");
+        drop(file);
+        let Err(error) = Chain::open(Some(folder.path()), &world.genesis) else {
+            panic!("a damaged folder was opened: {damage}")
+        };
+        assert!(error.is_fatal() && matches!(error, Error::Damaged(_)), "{damage}: {error}");
+        assert!(error.to_string().contains(noticed), "{damage}: {error}");
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! A small network, its patients, and stories that they play: blocks of signed commands, drawn from a
 //! seed. The same seed gives the same bytes.
 
-use chain::{Block, Chain};
+use std::path::Path;
+
+use chain::{Block, Chain, Tuning};
 use ledger::sign::{SigningKey, VerificationKey};
 use ledger::{
     AccessId, Authenticator, Author, Body, Category, CategorySet, Command, EmergencyReason,
@@ -279,11 +281,17 @@ impl World {
     }
 }
 
-/// On each store: a chain in memory, and one on disk in a folder that lives as long as the test.
+/// On each store: a chain in memory, one on disk, and one on disk that flushes all the time.
 pub fn on_each_store(genesis: &Genesis, test: impl Fn(Chain)) {
     test(Chain::open(None, genesis).expect("opens"));
     let folder = tempfile::tempdir().expect("a folder");
     test(Chain::open(Some(folder.path()), genesis).expect("opens"));
+    test(on_disk(tempfile::tempdir().expect("a folder").path(), genesis, 40));
+}
+
+/// A chain on disk that keeps few rows in memory.
+pub fn on_disk(folder: &Path, genesis: &Genesis, flush_rows: usize) -> Chain {
+    Chain::open_tuned(Some(folder), genesis, Tuning { flush_rows }).expect("opens")
 }
 
 fn hospital(dice: &mut Dice) -> (Member, Hospital) {
