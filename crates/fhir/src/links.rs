@@ -5,10 +5,12 @@
 //! beside them as [`Links`], and [`Links::splice`] makes the text that is served and searched: it
 //! replaces single string tokens and copies every other byte.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::json::{Token, Tokens};
 use crate::reference::Target;
@@ -51,9 +53,10 @@ impl Links {
     /// The text with every linked reference replaced by `Type/id`, or `None` if there is none:
     /// then the received bytes are also the resolved ones.
     ///
-    /// Only whole string values of members that hold a reference or a link are replaced
-    /// (`reference`, `url`, `uri`, `valueUri`, `valueUrl`, `valueUuid`, `valueOid`): never an
-    /// identifier's value, a text, or a name that only begins like a link.
+    /// Only whole string values are replaced: of `reference`, whatever the name, and of `url`, `uri`,
+    /// `valueUri`, `valueUrl`, `valueUuid` and `valueOid` if the name is a `urn:`. Never an
+    /// identifier's value, a text, a name that only begins like a link, or the canonical URL of a
+    /// definition that is also the `fullUrl` of its entry.
     pub fn splice(&self, text: &str) -> Option<Bytes> {
         if self.is_empty() {
             return None;
@@ -81,25 +84,70 @@ impl FromIterator<(String, Target)> for Links {
     }
 }
 
-/// The strings of a JSON text that may be links, each with its range including the quotes. Stops
-/// at the first thing that is not JSON.
-pub fn link_strings(text: &str) -> Vec<(Range<usize>, String)> {
+/// A string of a resource that may be a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkName<'v> {
+    /// The string.
+    pub name: &'v str,
+    /// Whether it is the `reference` of a Reference: then it must lead somewhere.
+    pub is_reference: bool,
+}
+
+/// The strings of a parsed resource that may be links, in document order.
+pub fn link_names(value: &Value) -> Vec<LinkName<'_>> {
+    let mut names = Vec::new();
+    collect_names(value, &mut names);
+    names
+}
+
+fn collect_names<'v>(value: &'v Value, names: &mut Vec<LinkName<'v>>) {
+    match value {
+        Value::Object(members) => {
+            for (member, value) in members {
+                match value {
+                    Value::String(name) if may_link(member, name) => {
+                        names.push(LinkName { name, is_reference: member == REFERENCE });
+                    }
+                    _ => collect_names(value, names),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_names(item, names)),
+        _ => {}
+    }
+}
+
+/// The same strings in a text, each with its range including the quotes. Stops at the first thing
+/// that is not JSON.
+fn link_strings(text: &str) -> Vec<(Range<usize>, String)> {
     let mut tokens = Tokens::new(text, usize::MAX);
     let mut strings = Vec::new();
-    let mut is_link = false;
+    let mut member: Option<Cow<'_, str>> = None;
     while let Ok(Some((token, range))) = tokens.next_token() {
-        match token {
-            Token::String(value) if is_link => strings.push((range, value.decode().into_owned())),
-            _ => is_link = matches!(token, Token::Key(name) if is_link_member(&name.decode())),
+        let named = member.take();
+        match (token, named) {
+            (Token::Key(name), _) => member = Some(name.decode()),
+            (Token::String(name), Some(member)) if is_link_member(&member) => {
+                let name = name.decode();
+                if may_link(&member, &name) {
+                    strings.push((range, name.into_owned()));
+                }
+            }
+            _ => {}
         }
     }
     strings
 }
 
-/// Whether a string that is directly the value of a member of this name may be a link.
-pub(crate) fn is_link_member(name: &str) -> bool {
-    LINK_MEMBERS.contains(&name)
+/// Whether a string that is directly the value of a member may be a link.
+pub(crate) fn may_link(member: &str, name: &str) -> bool {
+    member == REFERENCE || (name.starts_with("urn:") && is_link_member(member))
 }
 
-const LINK_MEMBERS: [&str; 7] =
-    ["reference", "url", "uri", "valueUri", "valueUrl", "valueUuid", "valueOid"];
+fn is_link_member(member: &str) -> bool {
+    member == REFERENCE || URL_MEMBERS.contains(&member)
+}
+
+const REFERENCE: &str = "reference";
+
+const URL_MEMBERS: [&str; 6] = ["url", "uri", "valueUri", "valueUrl", "valueUuid", "valueOid"];

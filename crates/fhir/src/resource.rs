@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::issue::{Issue, IssueCode, Severity, capped};
 use crate::json;
 use crate::limits::Limits;
-use crate::links::{Links, is_link_member};
+use crate::links::{Links, may_link};
 use crate::types::ResourceType;
 
 /// One FHIR resource. The bytes are exactly what was received; the view is only for reading.
@@ -97,7 +97,7 @@ fn replace_links(value: &mut Value, links: &Links) {
         Value::Object(members) => {
             for (name, member) in members.iter_mut() {
                 match member {
-                    Value::String(text) if is_link_member(name) => {
+                    Value::String(text) if may_link(name, text) => {
                         if let Some(target) = links.target(text) {
                             *text = target.to_string();
                         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Bundle, BundleKind, Entry, Method, Request};
 use crate::issue::{Issue, IssueCode, Severity};
-use crate::links::{Links, link_strings};
+use crate::links::{Links, link_names};
 use crate::reference::{Reference, Target};
 use crate::resource::{Resource, is_id};
 use crate::types::ResourceType;
@@ -110,13 +110,13 @@ fn follow(entry: &mut Entry, names: &Links, severity: Severity) {
     if resource.type_name() == "Bundle" {
         return; // Its references are about its own entries.
     }
-    for (_, name) in link_strings(resource.text()) {
-        if let Some(target) = names.target(&name) {
-            entry.links.insert(name, target.clone());
+    for link in link_names(resource.value()) {
+        if let Some(target) = names.target(link.name) {
+            entry.links.insert(link.name.to_owned(), target.clone());
             continue;
         }
-        match Reference::parse(&name) {
-            Some(Reference::Conditional { .. }) => entry.conditional.push(name),
+        match Reference::parse(link.name).filter(|_| link.is_reference) {
+            Some(Reference::Conditional { .. }) => entry.conditional.push(link.name.to_owned()),
             Some(Reference::Urn(urn)) if urn.starts_with("urn:uuid:") => {
                 let text = format!("`{urn}` is no entry of this Bundle: add it or correct it");
                 let place = format!("{}.resource", entry.place());

@@ -27,8 +27,6 @@ pub struct Bundle {
     pub kind: BundleKind,
     /// The entries, in their order.
     pub entries: Vec<Entry>,
-    /// What is wrong with the Bundle as a whole.
-    pub issues: Vec<Issue>,
 }
 
 /// One entry of a Bundle.
@@ -69,10 +67,10 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// Every error of the Bundle and its entries, in order.
+    /// Every error of the entries, in order. A transaction with any is refused as a whole.
     pub fn errors(&self) -> Vec<Issue> {
-        let of_entries = self.entries.iter().flat_map(|entry| &entry.issues);
-        self.issues.iter().chain(of_entries).filter(|issue| issue.is_error()).cloned().collect()
+        let issues = self.entries.iter().flat_map(|entry| &entry.issues);
+        issues.filter(|issue| issue.is_error()).cloned().collect()
     }
 }
 

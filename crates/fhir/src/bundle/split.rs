@@ -27,7 +27,7 @@ pub(super) fn split(bytes: &Bytes, limits: &Limits) -> Result<Bundle, Vec<Issue>
             read_resource(entry, bytes.slice(range), limits);
         }
     }
-    let mut bundle = Bundle { kind, entries, issues: Vec::new() };
+    let mut bundle = Bundle { kind, entries };
     for (entry, json) in bundle.entries.iter_mut().zip(entry_values(&envelope)) {
         read_request(entry, json, kind);
     }

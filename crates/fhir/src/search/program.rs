@@ -150,11 +150,6 @@ impl<'v> Walk<'v, '_> {
                     self.steps(rest, extension_value(extension));
                 }
             }
-            Step::Index(index) => {
-                if *index == 0 {
-                    self.steps(rest, node);
-                }
-            }
             _ if self.stays(step, node) => self.steps(rest, node),
             _ => {}
         }
@@ -179,13 +174,15 @@ impl<'v> Walk<'v, '_> {
                 matches!(name.as_str(), "Resource" | "DomainResource")
                     || node["resourceType"] == name.as_str()
             }
+            // Outside an array a node is its own first item.
+            Step::Index(index) => *index == 0,
             Step::WhereEquals { member, value } => node[member] == value.as_str(),
             Step::WhereType(name) => self.names_type(node, name),
             Step::WhereExtension(url) => {
                 let extensions = node["extension"].as_array();
                 extensions.is_some_and(|all| all.iter().any(|one| one["url"] == url.as_str()))
             }
-            _ => true,
+            Step::Resource | Step::Member(_) | Step::Choice(_) | Step::Extension(_) => false,
         }
     }
 

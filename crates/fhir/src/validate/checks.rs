@@ -27,6 +27,11 @@ struct Walk<'v> {
     issues: Vec<Issue>,
 }
 
+enum Step<'n> {
+    Member(&'n str),
+    Index(usize),
+}
+
 impl Walk<'_> {
     fn value(&mut self, value: &Value) {
         match value {
@@ -34,21 +39,27 @@ impl Walk<'_> {
                 self.period(value);
                 self.resource_id(value);
                 for (name, member) in members {
-                    self.within(&format!(".{name}"), |walk| walk.member(name, member));
+                    self.within(Step::Member(name), |walk| walk.member(name, member));
                 }
             }
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.within(&format!("[{index}]"), |walk| walk.value(item));
+                    self.within(Step::Index(index), |walk| walk.value(item));
                 }
             }
             _ => {}
         }
     }
 
-    fn within(&mut self, step: &str, check: impl FnOnce(&mut Self)) {
+    fn within(&mut self, step: Step<'_>, check: impl FnOnce(&mut Self)) {
         let outer = self.place.len();
-        self.place.push_str(step);
+        match step {
+            Step::Member(name) => {
+                self.place.push('.');
+                self.place.push_str(name);
+            }
+            Step::Index(index) => self.place.push_str(&format!("[{index}]")),
+        }
         check(self);
         self.place.truncate(outer);
     }
@@ -60,7 +71,7 @@ impl Walk<'_> {
             Value::Array(dates) if is_date_name(name) => {
                 for (index, date) in dates.iter().enumerate() {
                     let date = date.as_str().unwrap_or_default();
-                    self.within(&format!("[{index}]"), |walk| walk.date(date));
+                    self.within(Step::Index(index), |walk| walk.date(date));
                 }
                 self.value(member);
             }
@@ -110,7 +121,7 @@ impl Walk<'_> {
         let id = value["id"].as_str().filter(|_| value["resourceType"].is_string());
         if let Some(id) = id.filter(|id| !is_id(id)) {
             let text = format!("`{id}` is no id: use 1 to 64 letters, digits, `-` and `.`");
-            self.within(".id", |walk| walk.issue(IssueCode::Value, text));
+            self.within(Step::Member("id"), |walk| walk.issue(IssueCode::Value, text));
         }
     }
 

@@ -62,9 +62,9 @@ fn received_bytes_stay_and_references_are_followed() {
 
 #[test]
 fn slices_share_the_memory_of_the_bundle() {
-    let text = Bytes::from(format!(
-        r#"{{"resourceType": "Bundle", "type": "collection", "entry": [{{"resource": {{"resourceType": "Basic"}}}}]}}"#
-    ));
+    let text = r#"{"resourceType": "Bundle", "type": "collection",
+        "entry": [{"resource": {"resourceType": "Basic"}}]}"#;
+    let text = Bytes::from_static(text.as_bytes());
     let bundle = Bundle::parse(text.clone(), &Limits::STANDARD).unwrap();
     let slice = bundle.entries[0].exact().unwrap().bytes();
     assert!(text.as_ptr_range().contains(&slice.as_ptr()));
@@ -269,4 +269,24 @@ fn without_links_nothing_is_copied() {
     assert_eq!(links.splice(r#"{"reference": "urn:uuid:1"}"#), None);
     assert_eq!(links.splice(&format!(r#"{{"reference": "{URN}x"}}"#)), None);
     assert_eq!(links.splice(&format!(r#"{{"system": "{URN}"}}"#)), None);
+    assert_eq!(links.splice(&format!(r#"{{"reference": ["{URN}"]}}"#)), None);
+    assert_eq!(
+        links.splice(&format!(r#"{{"url": "{URN}"}}"#)).unwrap(),
+        r#"{"url": "Patient/p1"}"#
+    );
+}
+
+#[test]
+fn the_url_of_a_definition_is_no_link() {
+    let url = "https://a.example/ValueSet/v1";
+    let value_set = format!(r#"{{"resourceType": "ValueSet", "id": "v1", "url": "{url}"}}"#);
+    let own = r#"{"resourceType": "ValueSet", "id": "v2", "url": "urn:uuid:7"}"#;
+    let user = format!(
+        r#"{{"resourceType": "Basic", "subject": {{"reference": "{url}"}}, "extension": [{{"url": "Basic?x"}}]}}"#
+    );
+    let bundle = transaction(&[post(url, &value_set), post("urn:uuid:1", &user), post(URN, own)]);
+    assert_eq!(bundle.errors(), []);
+    assert!(bundle.entries[0].resolved().unwrap().text() == value_set);
+    assert_eq!(bundle.entries[1].resolved().unwrap().text(), user.replace(url, "ValueSet/v1"));
+    assert_eq!(bundle.entries[1].conditional, [""; 0]);
 }
