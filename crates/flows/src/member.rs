@@ -166,6 +166,16 @@ impl Member {
         self.submit_final(id, bytes).await
     }
 
+    /// Passes on a command that somebody else signed, without waiting for what becomes of it.
+    ///
+    /// # Errors
+    /// [`FlowError::Rejected`] if it is not well signed.
+    pub fn submit_unawaited(&self, bytes: Vec<u8>) -> Result<CommandId, FlowError> {
+        let id = self.chain.check_submission(&bytes).map_err(FlowError::Rejected)?;
+        self.world.network.submit(bytes);
+        Ok(id)
+    }
+
     /// How much this member's vault holds.
     pub fn counts(&self) -> Result<vault::Counts, FlowError> {
         Ok(self.vault.counts()?)

@@ -29,6 +29,27 @@ pub async fn submit(
     })))
 }
 
+/// Hands over many signed commands at once, each after its length as four bytes, big endian. They are
+/// checked and passed on for ordering; what becomes of them is read from the log.
+pub async fn submit_batch(
+    State(app): State<App>,
+    caller: Caller,
+    commands: Bytes,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    caller.may_deliver()?;
+    let mut rest = &commands[..];
+    let mut taken = 0;
+    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let Some((command, tail)) = tail.split_at_checked(length) else {
+            return Err(Problem::bad_request("a command is shorter than its length says"));
+        };
+        app.member.submit_unawaited(command.to_vec())?;
+        (taken, rest) = (taken + 1, tail);
+    }
+    Ok((StatusCode::ACCEPTED, Json(json!({ "taken": taken }))))
+}
+
 /// A patient's grants and restrictions.
 pub async fn list(
     State(app): State<App>,

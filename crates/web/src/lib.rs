@@ -70,6 +70,7 @@ fn carestone() -> Router<App> {
         .route("/patients/{patient}/receipts", get(access::receipts))
         .route("/patients/{patient}/receipts/proof", get(access::prove_receipts))
         .route("/commands", post(consent::submit))
+        .route("/commands/batch", post(consent::submit_batch))
         .route("/accesses", post(access::open))
         .route("/accesses/{access}", get(access::show).delete(access::close))
         .route("/accesses/{access}/records/{kind}/{id}/proof", get(access::prove_record))

@@ -21,8 +21,7 @@ pub fn routes() -> Router<App> {
 }
 
 async fn checkpoint(State(app): State<App>) -> Result<Response, Problem> {
-    let note = app.member.chain.checkpoint().map_err(FlowError::from)?;
-    let note = note.ok_or(FlowError::Unavailable("no checkpoint is cosigned yet; try again"))?;
+    let note = app.member.chain.checkpoint().ok_or(FlowError::Unavailable("no checkpoint is cosigned yet; try again"))?;
     Ok(text(note))
 }
 

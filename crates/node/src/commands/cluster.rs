@@ -11,7 +11,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use flows::{NodeSecret, token::Bearer, words::PatientId};
+use flows::{
+    NodeSecret,
+    token::Bearer,
+    words::{MemberId, PatientId},
+};
 
 use super::node::{genesis, is_ready, signer_origins};
 use crate::{client::Client, folder::Folder, wiring::now_ms};
@@ -115,6 +119,16 @@ impl Process {
             thread::sleep(Duration::from_millis(50));
         }
         Ok(())
+    }
+
+    /// Member id.
+    pub fn member_id(&self) -> MemberId {
+        flows::keys::member_id(&self.secret.command_public())
+    }
+
+    /// The member's secret, which this program made.
+    pub fn secret(&self) -> &NodeSecret {
+        &self.secret
     }
 
     /// The process id, while it runs.

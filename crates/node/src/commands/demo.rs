@@ -76,11 +76,11 @@ struct Story {
 }
 
 /// A patient of the story.
-struct Person {
-    key: Passkey,
-    account: PatientId,
+pub struct Person {
+    pub key: Passkey,
+    pub account: PatientId,
     /// Where they are known: member, local id, resources.
-    known_at: Vec<(usize, String, usize)>,
+    pub known_at: Vec<(usize, String, usize)>,
     /// The home hospital's Bundle.
     bundle: Vec<u8>,
 }
@@ -482,7 +482,7 @@ impl Story {
 }
 
 /// One patient goes to the desks of all hospitals that will know them, and their records follow.
-fn take_in(cluster: &Cluster, person: &fhir::synthetic::Person) -> Result<Person> {
+pub fn take_in(cluster: &Cluster, person: &fhir::synthetic::Person) -> Result<Person> {
     let key = Passkey::generate();
     let mut account: Option<PatientId> = None;
     let mut known_at = Vec::new();
@@ -550,7 +550,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()>
 }
 
 /// Asks again until there is an answer.
-fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask()? {

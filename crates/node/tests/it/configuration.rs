@@ -1,0 +1,49 @@
+//! A node says what is wrong with its folder, and what to do.
+
+use std::fs;
+
+use crate::node::carestone;
+
+/// Changes the folder of a new node, runs it, and gives the words it ends with.
+fn words_of(change: impl Fn(&std::path::Path)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    assert!(carestone(&["init", "--name", "A", "--data", data]).status.success());
+    change(data.as_ref());
+    let output = carestone(&["run", "--data", data]);
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn an_unknown_key_is_an_error_with_a_suggestion() {
+    let words = words_of(|data| {
+        let path = data.join("carestone.toml");
+        let text = fs::read_to_string(&path).unwrap() + "heartbeat = 5\n";
+        fs::write(path, text).unwrap();
+    });
+    assert!(words.contains("unknown key `heartbeat`; did you mean `heartbeat_ms`?"), "{words}");
+}
+
+#[test]
+fn a_missing_genesis_says_how_to_get_one() {
+    let words = words_of(|data| fs::remove_file(data.join("genesis.json")).unwrap());
+    assert!(words.contains("carestone genesis"), "{words}");
+}
+
+#[test]
+fn a_key_of_another_node_is_not_taken_for_a_member() {
+    let words = words_of(|data| fs::write(data.join("node.key"), "07".repeat(32)).unwrap());
+    assert!(words.contains("not among the members"), "{words}");
+}
+
+#[test]
+fn a_folder_is_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    assert!(carestone(&["init", "--name", "A", "--data", data]).status.success());
+    let before = fs::read(folder.path().join("node.key")).unwrap();
+    assert!(!carestone(&["init", "--name", "B", "--data", data]).status.success());
+    assert_eq!(fs::read(folder.path().join("node.key")).unwrap(), before);
+}

@@ -1,0 +1,158 @@
+//! A network of one member, started for a test and killed with it.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// A running node.
+pub struct Node {
+    folder: tempfile::TempDir,
+    child: Child,
+    pub url: String,
+}
+
+/// What was answered.
+pub struct Reply {
+    pub status: u16,
+    pub body: String,
+}
+
+impl Node {
+    /// Makes and starts a network of one.
+    pub fn start() -> Node {
+        let folder = tempfile::tempdir().unwrap();
+        let (peer, http) = (free_port(), free_port());
+        let data = folder.path().join("data");
+        let made = carestone(&[
+            "init",
+            "--name",
+            "Test Hospital",
+            "--data",
+            data.to_str().unwrap(),
+            "--peer",
+            &format!("127.0.0.1:{peer}"),
+            "--http",
+            &format!("127.0.0.1:{http}"),
+        ]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let child = run(&data);
+        let node = Node { folder, child, url: format!("http://localhost:{http}") };
+        node.wait_ready();
+        node
+    }
+
+    /// The node's folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A place for the test's own files.
+    pub fn scratch(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A token for this kind of bearer.
+    pub fn token(&self, bearer: &[&str]) -> String {
+        let data = self.data();
+        let arguments = [&["token", "--data", data.to_str().unwrap()], bearer].concat();
+        stdout(&carestone(&arguments)).trim().to_owned()
+    }
+
+    /// Runs a command at this node and expects it to succeed.
+    pub fn command(&self, token: &str, arguments: &[&str]) -> String {
+        stdout(&carestone(&[arguments, &["--node", &self.url, "--token", token]].concat()))
+    }
+
+    /// Sends a request.
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Reply {
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("content-type", "application/fhir+json");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = agent.run(request.body(body).unwrap());
+        let response = response.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let status = response.status().as_u16();
+        let body = response.into_body().with_config().limit(1 << 30).read_to_string().unwrap();
+        Reply { status, body }
+    }
+
+    /// Gets JSON and expects it to be there.
+    pub fn get(&self, path: &str, token: &str, headers: &[(&str, &str)]) -> Value {
+        let reply = self.send("GET", path, Some(token), headers, b"");
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        serde_json::from_str(&reply.body).unwrap()
+    }
+
+    /// Waits until the node takes records.
+    fn wait_ready(&self) {
+        let start = Instant::now();
+        let ready = || ureq::get(format!("{}/readyz", self.url)).call().is_ok();
+        while !ready() {
+            assert!(start.elapsed() < Duration::from_secs(90), "the node is not ready");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.child.kill().expect("the node can be killed");
+        self.child.wait().expect("the node ends");
+    }
+}
+
+/// Runs the binary to its end.
+pub fn carestone(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_carestone")).args(arguments).output().unwrap()
+}
+
+/// What a command that succeeded printed.
+pub fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Every file below a folder.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+fn run(data: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_carestone"))
+        .args(["run", "--data", data.to_str().unwrap()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
