@@ -1,7 +1,7 @@
 //! The language hospitals speak: FHIR R4 in JSON, with every byte kept as it was received.
 //!
 //! Nothing here re-encodes clinical content. A [`Resource`] is the bytes that came in and a parsed
-//! view beside them; a [`Bundle`](bundle::Bundle) is cut into slices of its own input; references
+//! view beside them; a [`Bundle`] is cut into slices of its own input; references
 //! are rewritten by splicing single string tokens. Hashes and proofs are over received bytes, so a
 //! re-encoding (key order, `1.50` turned into `1.5`) would be a forgery.
 //!
@@ -13,10 +13,10 @@
 //! - [`types`]: the 146 resource types of R4
 //! - [`resource`]: exact bytes and parsed view
 //! - [`date`]: partial dates as ranges of time
-//! - [`reference`]: what a reference names
+//! - [`mod@reference`]: what a reference names
 //! - [`links`]: what references between entries stand for, and the splice that follows them
-//! - [`validate`]: structure and own checks
-//! - [`derive`]: patient, category, labels, identifiers, codes of a resource
+//! - [`mod@validate`]: structure and own checks
+//! - [`mod@derive`]: patient, category, labels, identifiers, codes of a resource
 //! - [`bundle`]: splitting, links between entries, and answers
 //! - [`search`]: search parameters over opened resources
 //! - [`capability`]: the `CapabilityStatement`

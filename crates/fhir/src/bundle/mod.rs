@@ -2,7 +2,7 @@
 //!
 //! [`Bundle::parse`] cuts a Bundle into entries whose resources are slices of the received bytes.
 //! [`Entry::exact`] is such a slice, [`Entry::resolved`] the same text with the references to other
-//! entries replaced; see [`Links`](crate::links::Links).
+//! entries replaced; see [`Links`].
 
 mod assign;
 

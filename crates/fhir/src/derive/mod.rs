@@ -3,7 +3,7 @@
 //! # The rules
 //!
 //! - *Patient*: each type has a list of search parameters that may name a patient (the R4 Patient
-//!   compartment, in the order subject before author, see [`ResourceType::patient_paths`]); the first
+//!   compartment, in the order subject before author, see [`patient_paths`](crate::types::ResourceType::patient_paths)); the first
 //!   that names one names the owner. A Patient is its own. Other patients named in the list are
 //!   reported beside it. A type without such a list is about no patient: who sent it decides.
 //! - *Category*: of the type, unless codes say more: vital signs among observations, imaging among
@@ -116,7 +116,7 @@ pub fn derive(resource: &Resource) -> Derived {
     derive_linked(resource, &Links::none())
 }
 
-/// As [`derive`], for an entry of a Bundle whose references to other entries are known.
+/// As [`derive()`], for an entry of a Bundle whose references to other entries are known.
 pub fn derive_linked(resource: &Resource, links: &Links) -> Derived {
     let value = resource.value();
     let meta = |name: &str| value["meta"][name].as_str().map(str::to_owned);

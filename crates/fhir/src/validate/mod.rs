@@ -27,7 +27,7 @@ pub fn validate(resource: &Resource) -> Vec<Issue> {
     validate_by(&Fhirkit, resource, &Limits::STANDARD)
 }
 
-/// As [`validate`], with another judge of structure and other limits.
+/// As [`validate()`], with another judge of structure and other limits.
 pub fn validate_by(
     structure: &dyn StructureValidator,
     resource: &Resource,
