@@ -53,8 +53,8 @@ impl Links {
     /// The text with every linked reference replaced by `Type/id`, or `None` if there is none:
     /// then the received bytes are also the resolved ones.
     ///
-    /// Only whole string values are replaced: of `reference`, whatever the name, and of `url`, `uri`,
-    /// `valueUri`, `valueUrl`, `valueUuid` and `valueOid` if the name is a `urn:`. Never an
+    /// Only whole string values are replaced: of `reference`, whatever the name, and of `url`,
+    /// `uri`, `valueUri`, `valueUrl`, `valueUuid` and `valueOid` if the name is a `urn:`. Never an
     /// identifier's value, a text, a name that only begins like a link, or the canonical URL of a
     /// definition that is also the `fullUrl` of its entry.
     pub fn splice(&self, text: &str) -> Option<Bytes> {

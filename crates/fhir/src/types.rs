@@ -93,9 +93,10 @@ pub(crate) fn distance(left: &str, right: &str) -> usize {
 }
 
 /// Facts of the standard: the names, and which elements hold the patient (CompartmentDefinition
-/// `patient`, R4). The category is ours. Beyond the compartment, because a patient's record must not
-/// pass as an administrative one: Binary, BiologicallyDerivedProduct, Bundle (a document's subject),
-/// Contract, Device, GuidanceResponse and Task. A Group belongs to nobody and is refused by whoever needs an owner.
+/// `patient`, R4). The category is ours. Beyond the compartment, because a patient's record must
+/// not pass as an administrative one: Binary, BiologicallyDerivedProduct, Bundle (a document's
+/// subject), Contract, Device, GuidanceResponse and Task. A Group belongs to nobody and is refused
+/// by whoever needs an owner.
 static TYPES: [Row; 146] = [
     row("Account", Some("coverage"), &["subject"]),
     row("ActivityDefinition", None, &[]),

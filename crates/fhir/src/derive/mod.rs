@@ -3,8 +3,9 @@
 //! # The rules
 //!
 //! - *Patient*: each type has a list of search parameters that may name a patient (the R4 Patient
-//!   compartment, in the order subject before author, see [`patient_paths`](crate::types::ResourceType::patient_paths)); the first
-//!   that names one names the owner. A Patient is its own. Other patients named in the list are
+//!   compartment, in the order subject before author, see
+//!   [`patient_paths`](crate::types::ResourceType::patient_paths)); the first that names one names
+//!   the owner. A Patient is its own. Other patients named in the list are
 //!   reported beside it. A type without such a list is about no patient: who sent it decides.
 //! - *Category*: of the type, unless codes say more: vital signs among observations, imaging among
 //!   reports and documents, lists by what they list, consents by what they are about.

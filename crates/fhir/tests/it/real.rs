@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use fhir::reference::Reference;
 use fhir::search::parameters;
+use fhir::types::ResourceType;
 use fhir::{Bundle, Limits, Resource, derive, derive_linked, validate};
 
 use crate::lines;
@@ -104,6 +105,30 @@ fn summaries_are_valid() {
             for entry in &bundle.entries {
                 assert_eq!(lines(&entry.issues), "", "{} {}", path.display(), entry.place());
             }
+        }
+    }
+}
+
+/// The table of types holds the whole Patient compartment: what the standard names is where a
+/// patient is looked for. Links between patients and members of groups name others, not the owner.
+#[test]
+fn the_patient_compartment_is_whole() {
+    let mut files = files("fhir-r4-defs").into_iter();
+    let is_compartment = |path: &Path| path.ends_with("CompartmentDefinition-patient.json");
+    let Some((_, bytes)) = files.find(|(path, _)| is_compartment(path)) else { return };
+    let definition: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let members = definition["resource"].as_array().unwrap();
+    assert_eq!(members.len(), 145);
+    for member in members {
+        let resource_type = ResourceType::parse(member["code"].as_str().unwrap()).unwrap();
+        let expected = member["param"].as_array().into_iter().flatten();
+        let expected = expected.map(|name| name.as_str().unwrap());
+        let own = resource_type.patient_paths();
+        let missing: Vec<&str> = expected.filter(|name| !own.contains(name)).collect();
+        match resource_type.name() {
+            "Patient" => assert_eq!(missing, ["link"]),
+            "Group" => assert_eq!(missing, ["member"]),
+            name => assert_eq!(missing, [""; 0], "{name}"),
         }
     }
 }

@@ -17,7 +17,7 @@ fn records() -> Vec<(&'static str, &'static str, Resource)> {
             "identifier": [{"system": "urn:mrn", "value": "a|7"}],
             "name": [{"family": "Lovelace King", "given": ["Ada", "\u00c9milie"]}],
             "telecom": [{"system": "email", "value": "ada@a.example"}, {"system": "phone", "value": "555"}],
-            "address": [{"city": "Zürich", "line": ["Hauptstraße 1"]}]}"#,
+            "address": [{"city": "Z\u00fcrich", "line": ["Hauptstra\u00dfe 1"]}]}"#,
         ),
         (
             "bob",
