@@ -217,19 +217,31 @@ fn nobody_passes_off_the_words_of_another_as_its_own() {
         let mut stage = Stage::new(4);
         let mut genuine = Vec::new();
         // Members speak in turn: member 3 knows what member 0 said in the same block.
-        stage.play(|number, round, bytes| match (number, round == stolen) {
-            (0, true) => {
-                genuine.clone_from(&bytes);
-                Some(bytes)
+        stage.play(|number, round, bytes| {
+            if stolen == Round::Deal && round == Round::Acknowledge && number != 3 {
+                assert_eq!(bytes.len(), 1 + 65 * 3, "a stolen dealing is not acknowledged");
             }
-            (3, true) => Some(genuine.clone()),
-            _ => Some(bytes),
+            if number == 0 && round == stolen {
+                genuine.clone_from(&bytes);
+            }
+            Some(if number == 3 && round == stolen { genuine.clone() } else { bytes })
         });
         check_key(&stage, &[0, 1, 2]);
         let dealers = &stage.members[0].outcome().unwrap().unwrap().dealers;
         let used = dealers.contains(&member(3).0);
         assert!(!used || stolen == Round::Acknowledge, "{stolen:?}");
     }
+}
+
+#[test]
+fn a_log_is_worth_something_from_its_dealer_only() {
+    let mut stage = Stage::new(4);
+    stage.play(act_honestly);
+    let published = 12;
+    let log = stage.owed[&(published, 0)].bytes.clone();
+    let mut ceremony = stage.again(1, published);
+    assert_eq!(ceremony.on_message(member(3).0, 3, &log), Reception::Worthless);
+    assert_eq!(ceremony.on_message(member(0).0, 3, &log), Reception::Taken);
 }
 
 #[test]
