@@ -70,7 +70,7 @@ pub struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { flush_rows: 49_152 }
+        Self { flush_rows: 32_768 }
     }
 }
 

@@ -110,7 +110,10 @@ impl Values {
     /// What was pending is in the store now.
     pub fn committed(&mut self) {
         for (key, value) in self.pending.drain() {
-            self.cache.insert(key, value);
+            // Local rows are written once and hardly ever read again.
+            if Key::decode(&key).is_some_and(|key| key.is_proven()) {
+                self.cache.insert(key, value);
+            }
         }
     }
 

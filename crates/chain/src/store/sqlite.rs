@@ -44,9 +44,10 @@ impl SqliteStore {
         std::fs::create_dir_all(folder).map_err(|error| Error::Storage(error.to_string()))?;
         let file = folder.join(FILE_NAME);
         let mut writer = Connection::open(&file)?;
-        prepare(&writer)?;
+        prepare(&writer, WRITER_CACHE_KIB)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
         writer.pragma_update(None, "synchronous", "FULL")?;
+        writer.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
         create_tables(&mut writer)?;
         let (tail, readers) = (RwLock::default(), Mutex::default());
         let store = Self { file, flush_rows, tail, readers, writer: Mutex::new(writer) };
@@ -65,7 +66,7 @@ impl SqliteStore {
     fn open_reader(&self) -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = Connection::open_with_flags(&self.file, flags)?;
-        prepare(&reader)?;
+        prepare(&reader, READER_CACHE_KIB)?;
         Ok(reader)
     }
 
@@ -124,9 +125,9 @@ impl Store for SqliteStore {
     }
 }
 
-fn prepare(connection: &Connection) -> Result<()> {
+fn prepare(connection: &Connection, cache_kib: i64) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(48);
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     Ok(())
 }
@@ -239,7 +240,12 @@ const FORMAT: u32 = 1;
 const VERSION_NUMBER_MIN: i32 = 3_051_003;
 /// Reading connections kept open while nobody reads.
 const IDLE_READERS_MAX: usize = 4;
-/// Page cache of one connection, in KiB.
-const CACHE_KIB: i64 = 8 * 1024;
+/// Page cache of the writing connection, in KiB: room for the pages of a flush.
+const WRITER_CACHE_KIB: i64 = 32 * 1024;
+/// Page cache of a reading connection, in KiB.
+const READER_CACHE_KIB: i64 = 4 * 1024;
+/// Pages of 4 KiB in the WAL before they are moved into the file: the ends of tables, which every block
+/// rewrites, are then moved once for many blocks.
+const WAL_PAGES: i64 = 4_096;
 /// Bytes of entries in one row.
 const BUNDLE_BYTES: usize = 3_800;
