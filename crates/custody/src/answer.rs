@@ -12,8 +12,8 @@ use crate::{Identity, Partial, PublicKey, ReaderSecret, Steward, UnusableKey, se
 /// Most identities in one answer: every category at every custodian, with room.
 pub const ANSWER_IDENTITIES_MAX: usize = 2_048;
 
-/// An answer that only the reader can open: an HPKE box whose `info` binds the network and the access
-/// and whose `aad` binds the steward.
+/// An answer that only the reader can open: an HPKE box whose `info` binds the network and the
+/// access and whose `aad` binds the steward.
 ///
 /// Inside: count 4, little endian | count times (identity 101 | partial 48) | Ed25519 signature 64.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +127,8 @@ pub enum AnswerError {
     BadSignature,
 }
 
-/// Answers an access: signs each identity with the share, signs the whole, and seals it to the reader.
+/// Answers an access: signs each identity with the share, signs the whole, and seals it to the
+/// reader.
 ///
 /// The caller has checked the access on its own ledger and left out what it does not cover; an
 /// answer with fewer identities than asked, or with none, is valid and reveals no reason.
@@ -195,9 +196,9 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// What is signed: domain | network | access | steward | hash of the custody key | count 8, little
-    /// endian | RFC 6962 root over the leaves. A root, so that one bad partial can be shown without
-    /// the others; the key's hash, so that an answer is never judged by another polynomial.
+    /// What is signed: domain | network | access | steward | hash of the custody key | count 8,
+    /// little endian | RFC 6962 root over the leaves. A root, so that one bad partial can be shown
+    /// without the others; the key's hash, so that an answer is never judged by another polynomial.
     fn message(&self, count: usize, root: &Hash) -> Vec<u8> {
         let count = u64::try_from(count).unwrap_or(u64::MAX).to_le_bytes();
         let Header { network, access, steward, custody_key } = self;

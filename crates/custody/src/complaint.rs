@@ -9,9 +9,9 @@ use crate::{
     verify_partial,
 };
 
-/// A bad partial, cut out of the answer that its steward signed: the partial, its identity, its path
-/// in the signed tree, and the signature. The good partials stay out of it: they are secrets of the
-/// access, and evidence is published on the ledger.
+/// A bad partial, cut out of the answer that its steward signed: the partial, its identity, its
+/// path in the signed tree, and the signature. The good partials stay out of it: they are secrets
+/// of the access, and evidence is published on the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
     header: Header,
@@ -85,8 +85,8 @@ impl Complaint {
         self.header.access
     }
 
-    /// The encoding: format 1 | access 32 | steward 32 | custody key hash 32 | count 2 | position 2 |
-    /// identity 101 | partial 48 | signature 64 | path, 32 each. Integers are little endian; the
+    /// The encoding: format 1 | access 32 | steward 32 | custody key hash 32 | count 2 | position 2
+    /// | identity 101 | partial 48 | signature 64 | path, 32 each. Integers are little endian; the
     /// network is the identity's. At most 666 bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let header = &self.header;

@@ -30,7 +30,8 @@ impl Identity {
     /// Length of [`Identity::to_bytes`].
     pub const BYTES: usize = 101;
 
-    /// The fixed layout: network 32 | patient 32 | custodian 32 | category 1 | epoch 4, little endian.
+    /// The fixed layout: network 32 | patient 32 | custodian 32 | category 1 | epoch 4, little
+    /// endian.
     pub fn to_bytes(&self) -> [u8; Identity::BYTES] {
         let mut bytes = [0; Identity::BYTES];
         bytes[..32].copy_from_slice(&self.network.0);

@@ -36,7 +36,8 @@ pub enum KeyError {
     /// Not the one strict encoding.
     #[error("the bytes are not encoded as the format demands")]
     Malformed,
-    /// The stewards are none, too many, repeated or out of order, or the polynomial does not fit them.
+    /// The stewards are none, too many, repeated or out of order, or the polynomial does not fit
+    /// them.
     #[error("the stewards and the polynomial do not fit each other")]
     Stewards,
     /// The share is not a value of this polynomial.
@@ -199,7 +200,8 @@ impl fmt::Debug for Share {
 }
 
 /// Makes a custody key whose dealer knows every share: for the network of one member, where the
-/// dealer is the only steward, and for tests. Networks of several members hold a [`crate::Ceremony`].
+/// dealer is the only steward, and for tests. Networks of several members hold a
+/// [`crate::Ceremony`].
 ///
 /// The shares come back by index.
 ///

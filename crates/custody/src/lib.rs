@@ -5,8 +5,8 @@
 //! name. Nobody holds it. It comes into being when a threshold of stewards each sign, for a reader
 //! whose access is final on their own ledgers.
 //!
-//! The crate is pure computation: randomness, messages and block heights are inputs, nothing is read
-//! or written, and nothing waits. It is the only crate that names the threshold scheme.
+//! The crate is pure computation: randomness, messages and block heights are inputs, nothing is
+//! read or written, and nothing waits. It is the only crate that names the threshold scheme.
 //!
 //! # Layout
 //! - `identity`: [`Scope`] and [`Identity`], what is signed.

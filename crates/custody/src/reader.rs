@@ -7,8 +7,8 @@ use ledger::{Ed25519Key, MemberId, NetworkId, PatientId, ReaderKey};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-/// The private half of a [`ReaderKey`], fresh for each access, kept in memory only: whoever loses it
-/// asks for another access, with another receipt.
+/// The private half of a [`ReaderKey`], fresh for each access, kept in memory only: whoever loses
+/// it asks for another access, with another receipt.
 pub struct ReaderSecret {
     signing: Zeroizing<SigningKey>,
 }

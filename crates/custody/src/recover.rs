@@ -80,9 +80,9 @@ pub struct RecoveredAll {
     pub culprits: Vec<u32>,
 }
 
-/// Recovers the opening keys of many identities from the answers of several stewards, and checks all
-/// of them with one pairing product. If that fails, each answer is checked for itself, the bad ones
-/// are dropped, and the rest must do.
+/// Recovers the opening keys of many identities from the answers of several stewards, and checks
+/// all of them with one pairing product. If that fails, each answer is checked for itself, the bad
+/// ones are dropped, and the rest must do.
 ///
 /// Only one answer of each steward counts, the first.
 pub fn recover_all(

@@ -1,8 +1,9 @@
-//! Sealing a scope secret to an identity, and opening it with the network's signature on that identity.
+//! Sealing a scope secret to an identity, and opening it with the network's signature on that
+//! identity.
 //!
 //! Boneh and Franklin, "Identity-Based Encryption from the Weil Pairing", with the Fujisaki-Okamoto
-//! transform, over BLS12-381 with short signatures (as in Gailly, Melissaris and Romailler, "tlock",
-//! ePrint 2023/189).
+//! transform, over BLS12-381 with short signatures (as in Gailly, Melissaris and Romailler,
+//! "tlock", ePrint 2023/189).
 
 use core::fmt;
 
@@ -91,7 +92,8 @@ pub fn seal(
 /// Opens a seal.
 ///
 /// # Errors
-/// [`OpenError::WrongKey`] if the seal was made for another identity or custody key, or was changed.
+/// [`OpenError::WrongKey`] if the seal was made for another identity or custody key, or was
+/// changed.
 pub fn open(key: &OpeningKey, sealed: &SealedScope) -> Result<ScopeSecret, OpenError> {
     let block = tle::decrypt::<MinSig>(&key.signature, &sealed.0).ok_or(OpenError::WrongKey)?;
     let block = Zeroizing::new(block);

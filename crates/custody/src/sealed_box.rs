@@ -1,7 +1,7 @@
 //! HPKE to an Ed25519 key: RFC 9180, base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256,
-//! ChaCha20-Poly1305. The recipient's key is the Montgomery form of its Ed25519 key, and its private
-//! key the scalar of its Ed25519 seed (RFC 8032, 5.1.5): the two uses of one key pair are jointly
-//! secure (Thormarker, ePrint 2021/509).
+//! ChaCha20-Poly1305. The recipient's key is the Montgomery form of its Ed25519 key, and its
+//! private key the scalar of its Ed25519 seed (RFC 8032, 5.1.5): the two uses of one key pair are
+//! jointly secure (Thormarker, ePrint 2021/509).
 
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use ed25519_zebra::SigningKey;

@@ -13,7 +13,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::Identity;
 
-/// The secret of one scope in one epoch, from which the keys of its records follow. 32 random bytes.
+/// The secret of one scope in one epoch, from which the keys of its records follow. 32 random
+/// bytes.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct ScopeSecret([u8; 32]);
 

@@ -25,8 +25,8 @@ pub struct Steward {
 }
 
 impl Steward {
-    /// Puts a steward together and checks that the share is this member's share of this key, so that
-    /// a steward with a mixed-up key file stops at its start and not before a judge.
+    /// Puts a steward together and checks that the share is this member's share of this key, so
+    /// that a steward with a mixed-up key file stops at its start and not before a judge.
     ///
     /// # Errors
     /// [`KeyError::ForeignShare`] if it is not.

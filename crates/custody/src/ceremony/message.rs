@@ -75,8 +75,8 @@ impl Acknowledgements {
     }
 }
 
-/// Round 3: a dealer's signed log of who acknowledged its dealing, with the bare shares of those who
-/// did not, at most f.
+/// Round 3: a dealer's signed log of who acknowledged its dealing, with the bare shares of those
+/// who did not, at most f.
 ///
 /// Format 1 | the log as the library writes it. With 64 members 12,517 bytes.
 pub(super) struct PublishedLog(pub(super) SignedDealerLog<MinSig, Party>);

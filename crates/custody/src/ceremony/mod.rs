@@ -1,19 +1,20 @@
 //! How the members make the custody key together, or hand it to new members, over the ledger.
 //!
 //! The protocol is the joint Feldman key generation (Gennaro et al., Eurocrypt 1999) and Desmedt's
-//! resharing (1997) of the threshold library, with the ledger as its broadcast channel: every member
-//! sees the same messages in the same order, and so reaches the same end.
+//! resharing (1997) of the threshold library, with the ledger as its broadcast channel: every
+//! member sees the same messages in the same order, and so reaches the same end.
 //!
 //! | round | who speaks | what |
 //! |---|---|---|
-//! | 1 deal | dealers | a commitment to a random polynomial, and each player's value of it, sealed |
+//! | 1 deal | dealers | a commitment to a random polynomial; each player's value of it, sealed |
 //! | 2 acknowledge | players | a signature on each dealing whose value was there and right |
-//! | 3 publish | dealers | the acknowledgements, and the bare values of those who gave none, at most f |
+//! | 3 publish | dealers | the acknowledgements; the values of those who gave none, at most f |
 //!
 //! A member's first message in a round counts, whatever it is; later ones, and messages outside
 //! their round, are ignored. A round closes at the end of the first block after which all of its
 //! speakers have spoken, or its window is over; the next one opens with that block. At the close of
-//! round 3 the first n - f usable dealings make the key, or too few are usable and the ceremony fails.
+//! round 3 the first n - f usable dealings make the key, or too few are usable and the ceremony
+//! fails.
 //!
 //! In a new ceremony everybody deals and plays; in a resharing those deal who hold a share of the
 //! previous key, so that the group key, and all that was ever sealed to it, stays.
@@ -21,10 +22,10 @@
 //! # What may go wrong
 //! - Up to f members may be silent, say garbage, deal wrong values or publish wrong logs.
 //! - An honest member that misses round 2 has its values published, but no more than f do, for a
-//!   dealing with more is void: with f dishonest members the adversary knows 2f values of the 2f + 1
-//!   it takes. [`Outcome::exposed`] names such members; share the key anew soon.
-//! - A member that crashes makes a new [`Ceremony`] from the same setting and seed, and shows it the
-//!   ordered messages again: it says the same as before.
+//!   dealing with more is void: with f dishonest members the adversary knows 2f values of the
+//!   2f + 1 it takes. [`Outcome::exposed`] names such members; share the key anew soon.
+//! - A member that crashes makes a new [`Ceremony`] from the same setting and seed, and shows it
+//!   the ordered messages again: it says the same as before.
 
 mod message;
 mod outcome;

@@ -16,7 +16,8 @@ type Output = feldman_desmedt::Output<MinSig, Party>;
 pub struct Outcome {
     /// The custody key, the same at every member.
     pub public: PublicKey,
-    /// Our share; none for an observer, or for a member that lost the key its shares were sealed to.
+    /// Our share; none for an observer, or for a member that lost the key its shares were sealed
+    /// to.
     pub share: Option<Share>,
     /// Whose dealings the key is made of.
     pub dealers: Vec<MemberId>,

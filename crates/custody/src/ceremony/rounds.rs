@@ -113,8 +113,8 @@ impl Ceremony {
         if let Some(me) = self.me.as_mut().filter(|me| me.id == from)
             && me.dealer.as_ref().is_some_and(|(_, ours)| ours != bytes)
         {
-            // Somebody else dealt with our key, or we with another seed: this dealing is not ours to
-            // stand for, and revealing shares of the one in our hands could only do harm.
+            // Somebody else dealt with our key, or we with another seed: this dealing is not ours
+            // to stand for, and revealing shares of the one in our hands could only do harm.
             me.dealer = None;
         }
         let dealing = Dealing::from_bytes(bytes, self.player_count())?;
@@ -216,7 +216,8 @@ impl Ceremony {
     }
 }
 
-/// Binds a box to its dealer, player and commitment: nobody can pass it off as part of its own dealing.
+/// Binds a box to its dealer, player and commitment: nobody can pass it off as part of its own
+/// dealing.
 fn share_aad(dealer: MemberId, player: MemberId, commitment: &[u8]) -> Vec<u8> {
     [dealer.0, player.0, proof::sha256(&[commitment])].concat()
 }

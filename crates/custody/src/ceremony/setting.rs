@@ -25,7 +25,8 @@ use crate::{PublicKey, Share, key::players_max, sealed_box};
 
 pub(super) type Info = feldman_desmedt::Info<MinSig, Party>;
 
-/// The public setting of a ceremony: the same at every member, or they do not understand each other.
+/// The public setting of a ceremony: the same at every member, or they do not understand each
+/// other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CeremonySetting {
     /// The network.
@@ -34,9 +35,9 @@ pub struct CeremonySetting {
     pub number: u32,
     /// Who will hold shares, in any order.
     pub members: Vec<CeremonyMember>,
-    /// Height of the block that opened the ceremony: 0 for the one at the network's creation, and for
-    /// one that repeats a failed one, the height at which that failed. Messages count from the next
-    /// block on.
+    /// Height of the block that opened the ceremony: 0 for the one at the network's creation, and
+    /// for one that repeats a failed one, the height at which that failed. Messages count from the
+    /// next block on.
     pub opened: u64,
     /// How long the rounds stay open.
     pub windows: Windows,
@@ -57,8 +58,8 @@ pub struct CeremonyMember {
 /// How many blocks each round waits for members that are silent. A round in which everybody has
 /// spoken closes at once.
 ///
-/// The windows must be longer than any honest member may be out of touch: the shares of a member that
-/// does not acknowledge in time are published.
+/// The windows must be longer than any honest member may be out of touch: the shares of a member
+/// that does not acknowledge in time are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
     /// Round 1, dealing.
@@ -226,9 +227,9 @@ pub(super) fn count(parties: &[Party]) -> u32 {
     u32::try_from(parties.len()).expect("a ceremony has few members")
 }
 
-/// The previous ceremony's output as the library keeps it, rebuilt from the key in force: the library
-/// reads nothing of it but the polynomial and the places of the stewards, and offers its encoding as
-/// the one way to make it.
+/// The previous ceremony's output as the library keeps it, rebuilt from the key in force: the
+/// library reads nothing of it but the polynomial and the places of the stewards, and offers its
+/// encoding as the one way to make it.
 fn previous_output(
     key: &PublicKey,
     dealers: &[Party],

@@ -10,7 +10,8 @@ use ledger::MemberId;
 
 use crate::support::{ACCESS, NETWORK, Stewards, member, reader};
 
-/// Four stewards, a scope of epoch 2, its seal, its chain, an answer and a complaint, in hexadecimal.
+/// Four stewards, a scope of epoch 2, its seal, its chain, an answer and a complaint, in
+/// hexadecimal.
 const FORMAT_1: &str = include_str!("../testdata/format-1.txt");
 
 fn fields() -> BTreeMap<&'static str, Vec<u8>> {
