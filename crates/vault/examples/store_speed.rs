@@ -3,8 +3,9 @@
 //! `cargo run --release -p vault --example store_speed -- [FOLDER] [SECONDS]`
 //!
 //! Each line: what is written, records per second of wall time, and microseconds of CPU per record
-//! (user and system time of the whole process). Records have 1,500 bytes, a record id, three tokens and
-//! one of eight scopes per patient. The folder decides much: a real disk waits for `fsync`, memory does not.
+//! (user and system time of the whole process). Records have 1,500 bytes, a record id, three tokens
+//! and one of eight scopes per patient. The folder decides much: a real disk waits for `fsync`,
+//! memory does not.
 
 use std::{
     fs, io,

@@ -2,12 +2,13 @@
 //!
 //! # System calls
 //! Writing: `open(name.part, O_CREAT | O_EXCL)`, `write`, `fsync`, `rename(name.part, name)`,
-//! `open(folder)`, `fsync`. Only then may a row with the name be committed. A crash in between leaves a
-//! file that no row names; [`Blobs::sweep`] removes those before anything else is written. Removing is
-//! `unlink` alone: if a crash undoes it, the next sweep repeats it.
+//! `open(folder)`, `fsync`. Only then may a row with the name be committed. A crash in between
+//! leaves a file that no row names; [`Blobs::sweep`] removes those before anything else is written.
+//! Removing is `unlink` alone: if a crash undoes it, the next sweep repeats it.
 //!
 //! *Trust:* none. Whoever edits a file is found out by the digest in its row, and before that the
-//! envelope would not open; whoever removes one makes that record damaged, to be restored from a copy.
+//! envelope would not open; whoever removes one makes that record damaged, to be restored from a
+//! copy.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -74,7 +75,8 @@ impl Blobs {
         fs::remove_file(self.folder.join(name))
     }
 
-    /// Removes every file that is not `named`; to be called before the first write. Returns how many.
+    /// Removes every file that is not `named`; to be called before the first write. Returns how
+    /// many.
     pub fn sweep<E: From<io::Error>>(
         &self,
         mut named: impl FnMut(&str) -> Result<bool, E>,

@@ -1,8 +1,10 @@
-//! The receipt that comes first when the network is out of reach: durable here, on the ledger later.
+//! The receipt that comes first when the network is out of reach: durable here, on the ledger
+//! later.
 //!
 //! Each entry names the hash of the one before and a sequence number without gaps. Once the node is
-//! back it submits them, so a missing or reordered entry is visible to everybody. *Trust:* whoever edits
-//! the vault's files can rewrite or drop entries that were not submitted yet, and nothing that was.
+//! back it submits them, so a missing or reordered entry is visible to everybody. *Trust:* whoever
+//! edits the vault's files can rewrite or drop entries that were not submitted yet, and nothing
+//! that was.
 
 use proof::Hash;
 
@@ -90,7 +92,7 @@ impl EmergencyEntry {
 /// }
 /// ```
 ///
-/// ```compile_fail,E0599
+/// ```compile_fail,E0308
 /// fn copy(emergency: &vault::LocalEmergency) -> vault::LocalEmergency { emergency.clone() }
 /// ```
 #[derive(Debug)]

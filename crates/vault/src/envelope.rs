@@ -1,15 +1,16 @@
 //! Envelopes: one record version, sealed for its place, padded, opened only for a [`Permit`].
 //!
-//! `version u8 = 1 | nonce 24 | ciphertext | tag 16`, XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) under
-//! the record key, whose additional data is everything in [`Place`] and the custodian. The content is
-//! `salt 32 | metadata length u32 LE | metadata | bytes length u32 LE | bytes | zeros` up to
-//! [`padded_len`](crate::padding::padded_len). Each record version has a key of its own, and the nonce is
-//! random, so that sealing a version twice is harmless too.
+//! `version u8 = 1 | nonce 24 | ciphertext | tag 16`, XChaCha20-Poly1305
+//! (draft-irtf-cfrg-xchacha-03) under the record key, whose additional data is everything in
+//! [`Place`] and the custodian. The content is `salt 32 | metadata length u32 LE | metadata | bytes
+//! length u32 LE | bytes | zeros` up to [`padded_len`](crate::padding::padded_len). Each record
+//! version has a key of its own, and the nonce is random, so that sealing a version twice is
+//! harmless too.
 //!
-//! *Trust:* none. Whoever edits an envelope makes it unreadable; whoever swaps envelopes too, as the place
-//! is bound. Only somebody who has the record key can make another one that opens, and then the anchored
-//! commitment over salt and bytes betrays it. Metadata is not in the commitment: it is a convenience of
-//! the custodian, and whatever matters must be derived from the bytes.
+//! *Trust:* none. Whoever edits an envelope makes it unreadable; whoever swaps envelopes too, as
+//! the place is bound. Only somebody who has the record key can make another one that opens, and
+//! then the anchored commitment over salt and bytes betrays it. Metadata is not in the commitment:
+//! it is a convenience of the custodian, and whatever matters must be derived from the bytes.
 
 use std::{fmt, ops::Range};
 
@@ -32,7 +33,8 @@ impl Envelope {
     /// Takes bytes that look like an envelope; whether they open is known only with the key.
     ///
     /// # Errors
-    /// [`OpenError::Malformed`] if the version is unknown, or the length is one that no envelope has.
+    /// [`OpenError::Malformed`] if the version is unknown, or the length is one that no envelope
+    /// has.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, OpenError> {
         let lengths = OVERHEAD_BYTES + PADDED_BYTES_MIN..=ENVELOPE_BYTES_MAX;
         match bytes.first() {
@@ -144,8 +146,8 @@ pub fn seal(
 /// local emergency the node's clock.
 ///
 /// # Errors
-/// [`OpenError`] if the permit does not cover this envelope now, the key is not its key, or the envelope
-/// is not the one that was sealed for this place.
+/// [`OpenError`] if the permit does not cover this envelope now, the key is not its key, or the
+/// envelope is not the one that was sealed for this place.
 pub fn open(
     permit: Permit,
     now_ms: u64,

@@ -30,8 +30,8 @@ macro_rules! opaque {
 }
 
 opaque! {
-    /// A record in all its versions: [`NodeKeys::record_id`](crate::NodeKeys::record_id) of its type
-    /// and logical id.
+    /// A record in all its versions: [`NodeKeys::record_id`](crate::NodeKeys::record_id) of its
+    /// type and logical id.
     RecordId
 }
 opaque! {
@@ -40,13 +40,13 @@ opaque! {
     ScopeTag
 }
 opaque! {
-    /// Something to look up by: [`NodeKeys::token`](crate::NodeKeys::token) of an identifier, a local
-    /// patient id, a compartment.
+    /// Something to look up by: [`NodeKeys::token`](crate::NodeKeys::token) of an identifier, a
+    /// local patient id, a compartment.
     Token
 }
 
-/// Where a sealed record belongs. All of it is bound into the envelope, so that an envelope that was
-/// moved to another place does not open.
+/// Where a sealed record belongs. All of it is bound into the envelope, so that an envelope that
+/// was moved to another place does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The record.

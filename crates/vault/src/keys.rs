@@ -1,7 +1,8 @@
 //! The two keys a node keeps to itself: one names things, one wraps secrets.
 //!
 //! Whoever has them can recognise names that he guesses (index key) and open the node's own scope
-//! secrets (wrap key). Neither is ever written: both come from the node secret that the operator keeps.
+//! secrets (wrap key). Neither is ever written: both come from the node secret that the operator
+//! keeps.
 
 use std::fmt;
 
@@ -42,8 +43,9 @@ impl NodeKeys {
         ScopeTag(self.name(b"scope", &[patient, &[category]]))
     }
 
-    /// An opaque look-up token. `word` says what kind of thing it is (`identifier`, `local-patient`),
-    /// `parts` which one; parts are framed, so that `["a", "bc"]` and `["ab", "c"]` differ.
+    /// An opaque look-up token. `word` says what kind of thing it is (`identifier`,
+    /// `local-patient`), `parts` which one; parts are framed, so that `["a", "bc"]` and `["ab",
+    /// "c"]` differ.
     pub fn token(&self, word: &str, parts: &[&[u8]]) -> Token {
         let mut mac = self.mac(b"token");
         frame(&mut mac, word.as_bytes());

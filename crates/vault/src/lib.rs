@@ -1,8 +1,9 @@
-//! Where the records live: sealed envelopes, their opaque index, large blobs, the outbox, and copies
-//! kept for other members.
+//! Where the records live: sealed envelopes, their opaque index, large blobs, the outbox, and
+//! copies kept for other members.
 //!
 //! Everything at rest is opaque: no name, code, FHIR type, FHIR id, category or identifier is ever
-//! written in clear. Whoever holds the disk sees keyed hashes, random pseudonyms, padded sizes and order.
+//! written in clear. Whoever holds the disk sees keyed hashes, random pseudonyms, padded sizes and
+//! order.
 //!
 //! # Layout
 //! - [`limits`]: every limit.
@@ -11,12 +12,13 @@
 //! - [`permit`], [`emergency`]: what must be there before an envelope opens.
 //! - [`store`]: the trait [`Vault`], what goes in and comes out; [`error`]: how it fails.
 //! - [`memory`]: a vault that forgets, for tests and simulations.
-//! - [`sqlite`]: a vault on one disk, with large envelopes as files.
+//! - [`sqlite`]: a vault on one disk, with large envelopes as files (`blobs.rs`).
 //!
 //! The walk of a record: [`seal`] it, [`Vault::store`] the batch (durable on return), take
 //! [`Vault::unanchored`] commitments to the ledger and [`Vault::mark_anchored`], send
 //! [`Vault::records_from`] to the holders of copies, who [`Vault::keep_copy`]. A read fetches
-//! [`Vault::records_of_patient`] or [`Vault::copies_of_patient`] and [`open`]s each with a [`Permit`].
+//! [`Vault::records_of_patient`] or [`Vault::copies_of_patient`] and [`open`]s each with a
+//! [`Permit`].
 
 pub mod emergency;
 pub mod envelope;

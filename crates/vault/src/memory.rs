@@ -1,4 +1,5 @@
-//! A vault that forgets: the same promises as on disk, but for durability. For tests and simulations.
+//! A vault that forgets: the same promises as on disk, but for durability. For tests and
+//! simulations.
 //!
 //! *Trust:* it is as safe as the process; nobody can edit it without being the node.
 

@@ -20,7 +20,8 @@
 //! Nobody else can make one, not even by copying:
 //!
 //! ```compile_fail,E0451
-//! let forged = vault::Permit { access: [0; 32], patient: [0; 32], until_ms: u64::MAX, custodian: None };
+//! let (access, patient, until_ms) = ([0; 32], [0; 32], u64::MAX);
+//! let forged = vault::Permit { access, patient, until_ms, custodian: None };
 //! ```
 //!
 //! ```compile_fail,E0599

@@ -1,18 +1,19 @@
-//! What every vault does, in the words of the business: one trait, implemented natively by each store.
+//! What every vault does, in the words of the business: one trait, implemented natively by each
+//! store.
 //!
 //! # Order
 //! Each stored record version gets the next *sequence number*, from 0 and without gaps, in the same
 //! atomic step. The order is that of the outbox (anchors), of copying, and of every page.
 //!
 //! # Pages
-//! Methods with `from` and `max` answer in rising sequence numbers, starting at `from`, with at most
-//! `max` and [`PAGE_ITEMS_MAX`](crate::limits::PAGE_ITEMS_MAX) items, and stop early when the envelopes
-//! get heavy ([`PAGE_BYTES_MAX`](crate::limits::PAGE_BYTES_MAX)). Only an empty page is the end; the
-//! next page starts after the last item's sequence number.
+//! Methods with `from` and `max` answer in rising sequence numbers, starting at `from`, with at
+//! most `max` and [`PAGE_ITEMS_MAX`](crate::limits::PAGE_ITEMS_MAX) items, and stop early when the
+//! envelopes get heavy ([`PAGE_BYTES_MAX`](crate::limits::PAGE_BYTES_MAX)). Only an empty page is
+//! the end; the next page starts after the last item's sequence number.
 //!
 //! # Errors
-//! Every method may fail with [`VaultError::Fatal`]; after that it always does. Others are named where
-//! they may happen. All methods block; call them from a thread that may.
+//! Every method may fail with [`VaultError::Fatal`]; after that it always does. Others are named
+//! where they may happen. All methods block; call them from a thread that may.
 
 use std::fmt;
 
@@ -25,20 +26,21 @@ use crate::{
 
 /// A store of sealed records. See the module's text for order, pages and errors.
 pub trait Vault: Send + Sync {
-    // ---- writing ---------------------------------------------------------------------------------
+    // ---- writing -------------------------------------------------------------------------------
 
     /// Stores a batch: all of it, durably, or nothing.
     ///
-    /// Scopes come first, then links, then records, in the order given. A record's version must follow
-    /// its latest one; its scope epoch must be known or in the batch, for the same patient. A scope's
-    /// epoch must rise; its first has no way back to an earlier one, and every later one has.
+    /// Scopes come first, then links, then records, in the order given. A record's version must
+    /// follow its latest one; its scope epoch must be known or in the batch, for the same patient.
+    /// A scope's epoch must rise; its first has no way back to an earlier one, and every later one
+    /// has.
     ///
     /// # Errors
     /// [`VaultError::Conflict`] if somebody stored the version, epoch or link first, and
     /// [`VaultError::Invalid`] if the batch contradicts itself or exceeds a limit.
     fn store(&self, batch: Batch) -> Result<Stored, VaultError>;
 
-    // ---- this node's records ---------------------------------------------------------------------
+    // ---- this node's records -------------------------------------------------------------------
 
     /// The latest version of a record, if there is the record.
     fn latest_version(&self, record: RecordId) -> Result<Option<u32>, VaultError>;
@@ -46,7 +48,8 @@ pub trait Vault: Send + Sync {
     /// One version of a record.
     ///
     /// # Errors
-    /// [`VaultError::Damaged`] if its blob is missing or was changed; so for every method that returns records.
+    /// [`VaultError::Damaged`] if its blob is missing or was changed; so for every method that
+    /// returns records.
     fn record(
         &self,
         record: RecordId,
@@ -100,17 +103,18 @@ pub trait Vault: Send + Sync {
     /// The patient to whom a token is linked.
     fn patient_by_token(&self, token: Token) -> Result<Option<PatientId>, VaultError>;
 
-    // ---- the outbox ------------------------------------------------------------------------------
+    // ---- the outbox ----------------------------------------------------------------------------
 
     /// The first commitments that are not anchored yet, with their sequence numbers, without gaps.
     fn unanchored(&self, max: usize) -> Result<Vec<(u64, Hash)>, VaultError>;
 
-    /// Notes that a batch is on the ledger: `log_index` is its entry in the log. Repeating it is harmless.
+    /// Notes that a batch is on the ledger: `log_index` is its entry in the log. Repeating it is
+    /// harmless.
     ///
     /// # Errors
     /// [`Conflict::Anchor`](crate::Conflict::Anchor) if it does not follow the last batch,
-    /// [`Conflict::Root`](crate::Conflict::Root) if the root is not that of the stored commitments, and
-    /// [`VaultError::Invalid`] if it names records that do not exist.
+    /// [`Conflict::Root`](crate::Conflict::Root) if the root is not that of the stored commitments,
+    /// and [`VaultError::Invalid`] if it names records that do not exist.
     fn mark_anchored(
         &self,
         first: u64,
@@ -122,13 +126,15 @@ pub trait Vault: Send + Sync {
     /// The anchored batch that holds a record, with the commitments from which its path is built.
     fn batch_of(&self, sequence: u64) -> Result<Option<AnchoredBatch>, VaultError>;
 
-    // ---- copies for other members ----------------------------------------------------------------
+    // ---- copies for other members --------------------------------------------------------------
 
-    /// Keeps copies for another custodian: all of the batch, durably, or nothing. Repeating it is harmless.
+    /// Keeps copies for another custodian: all of the batch, durably, or nothing. Repeating it is
+    /// harmless.
     ///
     /// # Errors
-    /// [`Conflict::Copy`](crate::Conflict::Copy) or [`Conflict::CopiedEpoch`](crate::Conflict::CopiedEpoch)
-    /// if the custodian sent something else before, [`VaultError::Invalid`] as for [`store`](Self::store).
+    /// [`Conflict::Copy`](crate::Conflict::Copy) or
+    /// [`Conflict::CopiedEpoch`](crate::Conflict::CopiedEpoch) if the custodian sent something else
+    /// before, [`VaultError::Invalid`] as for [`store`](Self::store).
     fn keep_copy(&self, batch: CopyBatch) -> Result<(), VaultError>;
 
     /// A page of the copies of a patient's records that are kept for a custodian.
@@ -141,7 +147,8 @@ pub trait Vault: Send + Sync {
         max: usize,
     ) -> Result<Vec<SealedRecord>, VaultError>;
 
-    /// The scope epochs of a patient that are kept for a custodian, ordered by scope tag, oldest first.
+    /// The scope epochs of a patient that are kept for a custodian, ordered by scope tag, oldest
+    /// first.
     fn copied_scopes_of_patient(
         &self,
         custodian: MemberId,
@@ -157,28 +164,31 @@ pub trait Vault: Send + Sync {
         count: u32,
     ) -> Result<Option<Vec<Hash>>, VaultError>;
 
-    /// The sequence number from which on a peer still has to be sent this node's records; 0 at first.
+    /// The sequence number from which on a peer still has to be sent this node's records; 0 at
+    /// first.
     fn copy_cursor(&self, peer: MemberId) -> Result<u64, VaultError>;
 
-    /// Notes that a peer keeps everything before `next`. A cursor never goes back: a lower `next` is ignored.
+    /// Notes that a peer keeps everything before `next`. A cursor never goes back: a lower `next`
+    /// is ignored.
     ///
     /// # Errors
     /// [`VaultError::Invalid`] if `next` is beyond the last record.
     fn advance_copy_cursor(&self, peer: MemberId, next: u64) -> Result<(), VaultError>;
 
-    // ---- emergencies without the network ---------------------------------------------------------
+    // ---- emergencies without the network -------------------------------------------------------
 
-    /// Makes an emergency receipt durable and returns the only value from which, without the ledger,
-    /// a [`Permit`](crate::Permit) is made.
+    /// Makes an emergency receipt durable and returns the only value from which, without the
+    /// ledger, a [`Permit`](crate::Permit) is made.
     ///
     /// # Errors
-    /// [`VaultError::Invalid`] if it ends before it begins, lasts too long, or its body is too large.
+    /// [`VaultError::Invalid`] if it ends before it begins, lasts too long, or its body is too
+    /// large.
     fn declare_emergency(&self, emergency: NewEmergency) -> Result<LocalEmergency, VaultError>;
 
     /// A page of the chain of local emergency receipts.
     fn emergencies(&self, from: u64, max: usize) -> Result<Vec<EmergencyEntry>, VaultError>;
 
-    // ---- the node --------------------------------------------------------------------------------
+    // ---- the node ------------------------------------------------------------------------------
 
     /// A setting of the node. Settings are not sealed: nothing about people or records goes here.
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError>;

@@ -1,15 +1,16 @@
 //! A vault on one disk: SQLite for rows, files for large envelopes.
 //!
-//! A folder holds `vault.sqlite` (with its write-ahead log beside it), `blobs/` and `lock`, which one
-//! process at a time holds. Write-ahead log, `synchronous=FULL`: a commit is on the disk, in the sense of
-//! `fsync`, before anybody is told. One thread writes ([`writer`]), any number read.
+//! A folder holds `vault.sqlite` (with its write-ahead log beside it), `blobs/` and `lock`, which
+//! one process at a time holds. Write-ahead log, `synchronous=FULL`: a commit is on the disk, in
+//! the sense of `fsync`, before anybody is told. One thread writes (`writer.rs`), any number read.
 //!
-//! *Trust:* the files are trusted for availability and order, never for content. Whoever edits them can
-//! make records vanish or damaged, which copies mend; move an envelope, which then does not open; change
-//! a commitment, which then fails against its anchor or never gets one; link a token to another patient,
-//! so that *new* records go to the wrong account until somebody looks (the operator must guard the disk of
-//! a running node as he guards its memory); and forget local emergency receipts that were not submitted.
-//! He reads nothing: no key is here but the wrapped scope secrets.
+//! *Trust:* the files are trusted for availability and order, never for content. Whoever edits them
+//! can make records vanish or damaged, which copies mend; move an envelope, which then does not
+//! open; change a commitment, which then fails against its anchor or never gets one; link a token
+//! to another patient, so that *new* records go to the wrong account until somebody looks (the
+//! operator must guard the disk of a running node as he guards its memory); and forget local
+//! emergency receipts that were not submitted. He reads nothing: no key is here but the wrapped
+//! scope secrets.
 
 mod failure;
 mod read;
@@ -47,7 +48,8 @@ use crate::{
 
 /// A vault in a folder.
 pub struct Sqlite {
-    // Dropped in this order: the writer folds the log into the main file when it is the last connection.
+    // Dropped in this order: the writer folds the log into the main file when it is the last
+    // connection.
     readers: Readers,
     writer: Writer,
     blobs: Arc<Blobs>,
@@ -60,8 +62,8 @@ impl Sqlite {
     /// Opens the vault in a folder, making it if need be; removes what a crash left half done.
     ///
     /// # Errors
-    /// [`VaultError::Unopened`] if another process has it open, the file system or the files are not
-    /// fit, or the chain of local emergency receipts is broken.
+    /// [`VaultError::Unopened`] if another process has it open, the file system or the files are
+    /// not fit, or the chain of local emergency receipts is broken.
     pub fn open(folder: &Path) -> Result<Self, VaultError> {
         Self::open_folder(folder).map_err(|failure| match failure {
             Failure::Refused(error) => VaultError::Unopened(error.to_string()),
@@ -105,7 +107,8 @@ impl Sqlite {
         self.read(|connection| read::select(connection, &self.blobs, select, versions, from, max))
     }
 
-    /// Puts envelopes where their sizes say, and files first: a file must be durable before its row is.
+    /// Puts envelopes where their sizes say, and files first: a file must be durable before its row
+    /// is.
     fn place(&self, envelope: Envelope, files: &mut Vec<Blob>) -> Result<Body, VaultError> {
         self.fatal.check()?;
         let body = Body::place(envelope, &self.blobs);
@@ -121,7 +124,8 @@ impl Sqlite {
         }
     }
 
-    /// Removes the files of a refused batch. After a failure nobody knows what is durable: they stay.
+    /// Removes the files of a refused batch. After a failure nobody knows what is durable: they
+    /// stay.
     fn settle<T>(&self, files: &[Blob], outcome: &Result<T, VaultError>) {
         if matches!(outcome, Err(VaultError::Conflict(_) | VaultError::Invalid(_))) {
             self.discard(files);

@@ -132,7 +132,8 @@ pub(super) fn next_anchor(connection: &Connection) -> Result<u64, Failure> {
 pub(super) fn unanchored(connection: &Connection, max: usize) -> Result<Vec<(u64, Hash)>, Failure> {
     let mut statement = connection.prepare_cached(
         "SELECT sequence, commitment FROM commitments
-         WHERE sequence >= coalesce((SELECT first + count FROM anchors ORDER BY first DESC LIMIT 1), 0)
+         WHERE sequence >=
+             coalesce((SELECT first + count FROM anchors ORDER BY first DESC LIMIT 1), 0)
          ORDER BY sequence LIMIT ?",
     )?;
     let max = max.min(PAGE_ITEMS_MAX) as i64;

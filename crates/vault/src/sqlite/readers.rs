@@ -22,7 +22,8 @@ impl Readers {
         Self { path, idle: Mutex::default() }
     }
 
-    /// Reads with an idle connection, or with a new one. A connection whose read broke is not used again.
+    /// Reads with an idle connection, or with a new one. A connection whose read broke is not used
+    /// again.
     pub(super) fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Failure>,

@@ -68,8 +68,9 @@ pub(super) struct Held {
 
 impl Held {
     /// Columns that [`Held::read`] expects, of a record or copy `r` and its commitment `c`.
-    pub(super) const COLUMNS: &str = "r.sequence, r.record, r.version, r.patient, r.scope, r.epoch, \
-                                      c.commitment, r.envelope, r.blob, r.digest";
+    pub(super) const COLUMNS: &str = "
+        r.sequence, r.record, r.version, r.patient, r.scope, r.epoch,
+        c.commitment, r.envelope, r.blob, r.digest";
 
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let body = match row.get::<_, Option<Vec<u8>>>(7)? {
@@ -134,8 +135,8 @@ pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     u64::try_from(stored).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, stored))
 }
 
-/// A count as SQLite has it. What is stored was checked to be in range; a bound beyond it is as good
-/// as the largest.
+/// A count as SQLite has it. What is stored was checked to be in range; a bound beyond it is as
+/// good as the largest.
 pub(super) fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,8 +1,8 @@
 //! The tables, and how a connection is set up.
 //!
-//! Commitments are a table of their own: they stay for the proofs of their neighbours when the records
-//! of a scope or a patient are erased. Tokens hang on commitments for the same reason: erasing a record
-//! checks no other table.
+//! Commitments are a table of their own: they stay for the proofs of their neighbours when the
+//! records of a scope or a patient are erased. Tokens hang on commitments for the same reason:
+//! erasing a record checks no other table.
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -17,7 +17,8 @@ const APPLICATION_ID: i64 = 0x4353_5456;
 /// SQLite 3.51.3: the first without the checkpoint race that could corrupt a database in WAL mode.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
-/// How long a connection waits for another one's short locks (recovery, checkpoint), in milliseconds.
+/// How long a connection waits for another one's short locks (recovery, checkpoint), in
+/// milliseconds.
 const LOCK_WAIT_MS: u64 = 10_000;
 
 const STATEMENTS_CACHED: usize = 64;

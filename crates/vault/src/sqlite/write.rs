@@ -56,7 +56,8 @@ fn scope(connection: &Connection, own: &OwnScope) -> Result<(), Failure> {
     check::scope_follows(newest, new)?;
     connection
         .prepare_cached(
-            "INSERT INTO scopes (scope, epoch, patient, seal, back, wrapped) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO scopes (scope, epoch, patient, seal, back, wrapped)
+             VALUES (?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![new.scope.0, new.epoch, new.patient, new.seal, new.back, own.wrapped])?;
     Ok(())

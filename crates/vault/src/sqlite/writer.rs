@@ -1,9 +1,9 @@
 //! The one thread that writes. Calls that wait while it commits share the next commit.
 //!
-//! Each call runs in a savepoint of one transaction, so that a refused call leaves no trace and harms no
-//! other. Nobody is answered before the commit is durable. The same thread moves pages from the
-//! write-ahead log to the main file, after the answers. If the store fails, everyone in the group is told
-//! so, the thread ends, and with it the vault.
+//! Each call runs in a savepoint of one transaction, so that a refused call leaves no trace and
+//! harms no other. Nobody is answered before the commit is durable. The same thread moves pages
+//! from the write-ahead log to the main file, after the answers. If the store fails, everyone in
+//! the group is told so, the thread ends, and with it the vault.
 
 use std::{
     sync::mpsc::{Receiver, SyncSender, sync_channel},

@@ -1,7 +1,8 @@
 //! Killed at any moment, a vault has kept everything that it acknowledged, and no half of anything.
 //!
-//! The test runs itself again as a writing process, kills it with SIGKILL, and looks at what is left.
-//! A kill loses no page that the kernel has; what survives a power cut rests on `fsync` alone.
+//! The test runs itself again as a writing process, kills it with SIGKILL, and looks at what is
+//! left. A kill loses no page that the kernel has; what survives a power cut rests on `fsync`
+//! alone.
 
 use std::{
     collections::BTreeMap,

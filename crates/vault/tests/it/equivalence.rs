@@ -1,4 +1,5 @@
-//! Random histories: a vault on a disk answers as a vault in memory does, to every call and question.
+//! Random histories: a vault on a disk answers as a vault in memory does, to every call and
+//! question.
 
 use std::fmt::Debug;
 
