@@ -38,6 +38,10 @@ fn an_access_ends_in_the_first_block_at_its_time() {
     let access = access_id(world.accept(M(1), open(0, 10 * MINUTE)));
     assert_eq!(world.wait(10 * MINUTE - 1), [""; 0]);
     assert!(world.covers(access, 0, 0, Results));
+    // Nobody answers at its time, even if no block has come to end it.
+    let mut between = world.clone();
+    between.now += 1;
+    assert!(!between.covers(access, 0, 0, Results));
     assert_eq!(world.wait(1), ["due Ended Expired"]);
     assert!(!world.covers(access, 0, 0, Results));
     assert_eq!(world.wait(1), [""; 0], "it ends once");
@@ -72,7 +76,11 @@ fn a_block_ends_so_many_and_the_next_one_the_rest() {
             (0..32).map(|_| world.sign(M(0), Body::OpenAccess(own.clone())).encode()).collect();
         world.block(time, &asked);
     }
+    let mut other = world.clone();
+    other.reads_all = true;
+    assert_eq!(other.wait(2 * HOUR).len(), ENDINGS_PER_BLOCK_MAX, "whatever was read");
     assert_eq!(world.wait(2 * HOUR).len(), ENDINGS_PER_BLOCK_MAX);
+    assert_eq!(world.proven(), other.proven());
     assert_eq!(world.wait(1).len(), 32);
     assert_eq!(world.wait(1).len(), 0);
 }

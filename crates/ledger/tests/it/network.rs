@@ -105,6 +105,26 @@ pub fn removal() -> BTreeSet<u8> {
     world.rejects
 }
 
+/// With five members two refusals decide, unless one of the two has gone.
+pub fn refusals() -> BTreeSet<u8> {
+    let mut world = World::new(5);
+    let admit_six = world.accept(M(0), admit(6));
+    check(&mut world, vec![(M(4), vote(admit_six, false), "Voted None")]);
+    let out = world.accept(M(0), remove(4));
+    check(
+        &mut world,
+        vec![
+            (M(1), vote(out, true), "Voted None"),
+            (M(2), vote(out, true), "Voted None"),
+            (M(3), vote(out, true), "Voted Some(true)"),
+            (M(3), vote(admit_six, false), "Voted None"),
+            (M(1), vote(admit_six, true), "Voted None"),
+            (M(2), vote(admit_six, true), "Voted Some(true)"),
+        ],
+    );
+    world.rejects
+}
+
 pub fn alone() -> BTreeSet<u8> {
     let mut world = World::new(1);
     check(
@@ -139,7 +159,7 @@ pub fn shares() -> BTreeSet<u8> {
     world.rejects
 }
 
-pub const TABLES: &[fn() -> BTreeSet<u8>] = &[proposals, votes, removal, alone, shares];
+pub const TABLES: &[fn() -> BTreeSet<u8>] = &[proposals, votes, removal, refusals, alone, shares];
 
 #[test]
 fn tables() {
