@@ -1,9 +1,14 @@
 //! Envelopes: one record version, sealed for its place, padded, opened only for a [`Permit`].
 //!
-//! `version u8 = 1 | nonce 24 | ciphertext | tag 16`, XChaCha20-Poly1305
-//! (draft-irtf-cfrg-xchacha-03) under the record key, whose additional data is everything in
-//! [`Place`] and the custodian. The content is `salt 32 | metadata length u32 LE | metadata | bytes
-//! length u32 LE | bytes | zeros` up to [`padded_len`](crate::padding::padded_len). Each record
+//! ```text
+//! envelope = version u8 (1) | nonce [24] | ciphertext | tag [16]
+//! content  = salt [32] | length u32 LE | metadata | length u32 LE | bytes | zeros
+//! bound    = "carestone/envelope/v1\n" | record [16] | version u32 LE | patient [32]
+//!            | scope [16] | epoch u32 LE | custodian [32]
+//! ```
+//!
+//! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) under the record key encrypts the content and
+//! binds the place as additional data. Zeros fill the content up to [`padded_len`]. Each record
 //! version has a key of its own, and the nonce is random, so that sealing a version twice is
 //! harmless too.
 //!
