@@ -70,8 +70,7 @@ impl Session {
         }
         let links: Vec<(&str, &str)> =
             links.iter().map(|(relation, url)| (*relation, url.as_str())).collect();
-        let mut answer =
-            Answer::new(BundleKind::Searchset, None).total(found.len()).links(&links);
+        let mut answer = Answer::new(BundleKind::Searchset, None).total(found.len()).links(&links);
         if !query.only_total() {
             for candidate in found.iter().skip(skip).take(count) {
                 push(&mut answer, base, candidate.resource, candidate.id);

@@ -1,7 +1,7 @@
 //! Evidence that outlives the network: proof files that `carestone verify` checks offline.
 
-use ledger::PatientId;
 use chain::RecordOpening;
+use ledger::PatientId;
 
 use crate::{FlowError, Member, sessions::OpenedRecord};
 

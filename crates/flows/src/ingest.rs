@@ -73,7 +73,8 @@ impl Member {
         if is_batch {
             refused.retain(|issue| !issue.expression.starts_with("Bundle.entry["));
         } else {
-            refused.extend(checked.iter().filter_map(|entry| entry.as_ref().err()).flatten().cloned());
+            refused
+                .extend(checked.iter().filter_map(|entry| entry.as_ref().err()).flatten().cloned());
         }
         if !refused.is_empty() {
             refused.dedup();
@@ -181,7 +182,9 @@ impl Member {
             issues.push(Issue::error(IssueCode::NotSupported, entry.place(), text));
         }
         let place = format!("{}.resource", entry.place());
-        issues.extend(errors(fhir::validate(resource)).into_iter().map(|issue| placed(issue, &place)));
+        issues.extend(
+            errors(fhir::validate(resource)).into_iter().map(|issue| placed(issue, &place)),
+        );
         if !issues.is_empty() {
             return Err(issues);
         }
@@ -243,7 +246,8 @@ impl Member {
         let version = self.next_version(record, one.expected, prepared)?;
         let category = derived.filed_under().and_then(Category::parse).unwrap_or(HOUSE_CATEGORY);
         let scope = prepared.scope(self, patient, category)?;
-        let place = Place { record, version, patient: patient.0, scope: scope.tag, epoch: scope.epoch };
+        let place =
+            Place { record, version, patient: patient.0, scope: scope.tag, epoch: scope.epoch };
         let sealed = self.seal(one, &place, scope)?;
         let tokens = derived.identifiers.iter().map(|code| self.identifier(kind, code)).collect();
         let (commitment, envelope) = sealed;
@@ -335,9 +339,9 @@ impl Member {
         let salt: [u8; 32] = self.world.draw();
         let content = Content { salt: &salt, metadata: &metadata, bytes: one.resource.bytes() };
         let key = custody::record_key(&scope.secret, &place.record.0, place.version);
-        let envelope = self.world.with_chance(|mut rng| {
-            vault::seal(&key, &self.id.0, place, content, &mut rng)
-        });
+        let envelope = self
+            .world
+            .with_chance(|mut rng| vault::seal(&key, &self.id.0, place, content, &mut rng));
         let too_large = |error: vault::SealError| {
             let issue = Issue::error(IssueCode::TooLong, one.place.clone(), error.to_string());
             FlowError::Content(vec![issue])
@@ -424,12 +428,14 @@ fn misnamed(resource: &Resource, kind: &str, id: Option<&str>) -> Option<Issue> 
 }
 
 fn unknown_patient(place: &str) -> Issue {
-    let text = "the patient it refers to is not known here: send the Patient first, or in the same Bundle";
+    let text =
+        "the patient it refers to is not known here: send the Patient first, or in the same Bundle";
     Issue::error(IssueCode::NotFound, place, text)
 }
 
 fn unsupported_kind(kind: BundleKind) -> Issue {
-    let text = format!("a Bundle of type `{}` is not taken: send a transaction or batch", kind.code());
+    let text =
+        format!("a Bundle of type `{}` is not taken: send a transaction or batch", kind.code());
     Issue::error(IssueCode::NotSupported, "Bundle.type", text)
 }
 

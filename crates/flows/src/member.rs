@@ -8,10 +8,7 @@ use ledger::{
 use vault::NodeKeys;
 
 use crate::{
-    FlowError, NodeSecret, World, limits,
-    parted::Parted,
-    scopes::Scopes,
-    sessions::Sessions,
+    FlowError, NodeSecret, World, limits, parted::Parted, scopes::Scopes, sessions::Sessions,
 };
 
 /// A member organisation at work. Every story is a method; the files are named after the stories.

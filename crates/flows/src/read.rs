@@ -255,8 +255,7 @@ impl Member {
         let (access, sequence) = (open.record().id, record.sequence);
         let mut envelope = Vec::new();
         loop {
-            let ask =
-                Ask::FetchPart { access, custodian, sequence, offset: envelope.len() as u64 };
+            let ask = Ask::FetchPart { access, custodian, sequence, offset: envelope.len() as u64 };
             let answer = if holder == self.id {
                 self.part(open, custodian, sequence, envelope.len() as u64)?
             } else {
@@ -454,7 +453,11 @@ impl Member {
         let fits = anchor.first == batch.first
             && anchor.count as usize == leaves.len()
             && anchor.root == tree::root(&leaves);
-        if fits { Ok(anchor.position) } else { Err(broken("a batch is not the one that was anchored")) }
+        if fits {
+            Ok(anchor.position)
+        } else {
+            Err(broken("a batch is not the one that was anchored"))
+        }
     }
 
     /// Asks another member and reads its answer.
@@ -482,13 +485,14 @@ impl ScopeEpoch {
 
 /// The newest epoch of each scope.
 fn newest(scopes: &[WireScope]) -> impl Iterator<Item = &WireScope> {
-    let newest: BTreeMap<[u8; 16], &WireScope> = scopes.iter().fold(BTreeMap::new(), |mut map, scope| {
-        let place = map.entry(scope.tag).or_insert(scope);
-        if scope.epoch > place.epoch {
-            *place = scope;
-        }
-        map
-    });
+    let newest: BTreeMap<[u8; 16], &WireScope> =
+        scopes.iter().fold(BTreeMap::new(), |mut map, scope| {
+            let place = map.entry(scope.tag).or_insert(scope);
+            if scope.epoch > place.epoch {
+                *place = scope;
+            }
+            map
+        });
     newest.into_values()
 }
 
@@ -502,9 +506,10 @@ fn open_seals(sealed: &Sealed, keys: &[OpeningKey], secrets: &mut Secrets) {
                 && scope.category.is_none_or(|category| identity.scope.category == category)
         };
         let Some(seal) = seal_of(scope) else { continue };
-        let opened = keys.iter().filter(fits).find_map(|key| {
-            custody::open(key, &seal).ok().map(|secret| (*key.identity(), secret))
-        });
+        let opened = keys
+            .iter()
+            .filter(fits)
+            .find_map(|key| custody::open(key, &seal).ok().map(|secret| (*key.identity(), secret)));
         if let Some((identity, secret)) = opened {
             walk_back(sealed, scope.tag, identity, secret, secrets);
         }
@@ -526,10 +531,8 @@ fn walk_back(
     let category = identity.scope.category;
     loop {
         secrets.insert((sealed.custodian, tag, identity.epoch), (category, secret.clone()));
-        let epoch = sealed
-            .scopes
-            .iter()
-            .find(|scope| scope.tag == tag && scope.epoch == identity.epoch);
+        let epoch =
+            sealed.scopes.iter().find(|scope| scope.tag == tag && scope.epoch == identity.epoch);
         let back = epoch.and_then(|scope| scope.back.as_deref()?.try_into().ok());
         let Some(back) = back else { return };
         match custody::walk_back(&identity, &secret, &ChainLink::from_bytes(back)) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use borsh::BorshDeserialize;
 use custody::{Identity, Scope};
 use ledger::{AccessId, Category, CategorySet, MemberId, PatientId, ReaderKey};
-use vault::{SealedRecord, ScopeTag, Versions};
+use vault::{ScopeTag, SealedRecord, Versions};
 
 use crate::{
     Answer, Ask, FlowError, Member, OpenAccess, Page, Refusal, ScopeEpoch, limits,
@@ -97,10 +97,7 @@ impl Member {
 
     /// The tags of this member's own scopes that the access covers, each with its category. A scope that
     /// is restricted is not covered, and so looks like one that does not exist.
-    fn covered_tags(
-        &self,
-        open: &OpenAccess,
-    ) -> Result<BTreeMap<ScopeTag, Category>, FlowError> {
+    fn covered_tags(&self, open: &OpenAccess) -> Result<BTreeMap<ScopeTag, Category>, FlowError> {
         let patient = open.record().patient;
         let mut tags = BTreeMap::new();
         for category in CategorySet::ALL.iter() {
@@ -154,14 +151,12 @@ impl Member {
     fn batch(&self, custodian: MemberId, sequence: u64) -> Result<Option<WireBatch>, FlowError> {
         if custodian == self.id {
             let batch = self.vault.batch_of(sequence)?;
-            return Ok(batch.map(|batch| WireBatch {
-                first: batch.first,
-                commitments: batch.commitments,
-            }));
+            return Ok(
+                batch.map(|batch| WireBatch { first: batch.first, commitments: batch.commitments })
+            );
         }
         let Some(anchor) = self.chain.anchored(custodian, sequence)? else { return Ok(None) };
-        let commitments =
-            self.vault.copied_commitments(custodian.0, anchor.first, anchor.count)?;
+        let commitments = self.vault.copied_commitments(custodian.0, anchor.first, anchor.count)?;
         Ok(commitments.map(|commitments| WireBatch { first: anchor.first, commitments }))
     }
 

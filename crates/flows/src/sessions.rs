@@ -120,12 +120,15 @@ impl Session {
             let place = newest.entry(record.name()).or_default();
             *place = (*place).max(record.version);
         }
-        self.records.iter().filter(move |record| newest.get(&record.name()) == Some(&record.version))
+        self.records
+            .iter()
+            .filter(move |record| newest.get(&record.name()) == Some(&record.version))
     }
 
     /// The versions of one resource, oldest first.
     pub fn versions(&self, kind: &str, id: &str) -> Vec<&OpenedRecord> {
-        let named = |record: &&OpenedRecord| record.metadata.kind == kind && record.metadata.id == id;
+        let named =
+            |record: &&OpenedRecord| record.metadata.kind == kind && record.metadata.id == id;
         let mut versions: Vec<_> = self.records.iter().filter(named).collect();
         versions.sort_by_key(|record| record.version);
         versions

@@ -62,8 +62,8 @@ impl NodeSecret {
     }
 
     fn token_mac(&self, claims: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.token_key())
-            .expect("HMAC takes any key length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&*self.token_key()).expect("HMAC takes any key length");
         mac.update(b"carestone/token/v1\n");
         mac.update(claims);
         mac

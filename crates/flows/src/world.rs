@@ -14,7 +14,11 @@ pub trait Network: Send + Sync + 'static {
     fn submit(&self, command: Vec<u8>);
 
     /// Sends a request to another member over the authenticated peer network.
-    fn ask(&self, member: MemberId, request: Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, AskError>>;
+    fn ask(
+        &self,
+        member: MemberId,
+        request: Vec<u8>,
+    ) -> BoxFuture<'static, Result<Vec<u8>, AskError>>;
 }
 
 /// Why a member gave no answer.

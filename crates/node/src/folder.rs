@@ -74,8 +74,9 @@ impl Folder {
     /// Reads the configuration.
     pub fn config(&self) -> Result<Config> {
         let path = self.path(CONFIG);
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}: run `carestone init` first", path.display()))?;
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!("cannot read {}: run `carestone init` first", path.display())
+        })?;
         let table: toml::Table =
             text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
         if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
@@ -87,8 +88,9 @@ impl Folder {
     /// Reads the node's secret.
     pub fn secret(&self) -> Result<NodeSecret> {
         let path = self.path(KEY);
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}: run `carestone init` first", path.display()))?;
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!("cannot read {}: run `carestone init` first", path.display())
+        })?;
         let secret = bytes_from_hex(text.trim())
             .with_context(|| format!("{} is not 64 hexadecimal digits", path.display()))?;
         Ok(NodeSecret::new(secret))
@@ -155,9 +157,8 @@ impl Card {
 
     /// The member on a card.
     pub fn member(&self) -> Result<Member> {
-        let key = |text: &str| {
-            bytes_from_hex(text).context("a key on a card is 64 hexadecimal digits")
-        };
+        let key =
+            |text: &str| bytes_from_hex(text).context("a key on a card is 64 hexadecimal digits");
         let command_key = key(&self.command_key)?;
         Ok(Member {
             id: flows::keys::member_id(&command_key),
@@ -205,10 +206,10 @@ impl GenesisFile {
     }
 
     fn genesis(self) -> Result<Genesis> {
-        let origins = self.signer_origins.into_iter().map(|origin| Origin {
-            origin: origin.origin,
-            relying_party: origin.relying_party,
-        });
+        let origins = self
+            .signer_origins
+            .into_iter()
+            .map(|origin| Origin { origin: origin.origin, relying_party: origin.relying_party });
         let members: Result<Vec<Member>> = self.members.iter().map(Card::member).collect();
         Ok(Genesis {
             name: self.name,
@@ -304,8 +305,11 @@ mod tests {
     fn the_commented_configuration_is_read_back() {
         let addresses = (default_peer(), default_http());
         let text = config_text("St. Mary's \"West\"", addresses.0, addresses.1);
-        let uncommented: String =
-            text.lines().map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line)).collect::<Vec<_>>().join("\n");
+        let uncommented: String = text
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line))
+            .collect::<Vec<_>>()
+            .join("\n");
         for text in [text, uncommented] {
             let config: Config = toml::from_str(&text).unwrap();
             assert_eq!(config.name, "St. Mary's \"West\"");

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use flows::words::{authenticator_to_text, bytes_from_hex, hex};
 use ledger::{
-    Author, Authenticator, Body, Command, NetworkId, Origin, PatientId, SignedCommand, passkey,
+    Authenticator, Author, Body, Command, NetworkId, Origin, PatientId, SignedCommand, passkey,
 };
 use p256::ecdsa::{Signature, SigningKey, signature::Signer};
 use serde::{Deserialize, Serialize};

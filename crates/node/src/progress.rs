@@ -10,7 +10,8 @@ pub fn bar(steps: u64, what: &str) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let template = "{msg:>24} [{bar:32}] {pos}/{len} {elapsed} {eta} left";
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(steps).with_style(style.progress_chars("=> "));
     bar.set_message(what.to_owned());
     bar

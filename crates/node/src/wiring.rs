@@ -31,7 +31,9 @@ impl Node {
         let secret = folder.secret()?;
         let id = flows::keys::member_id(&secret.command_public());
         if !genesis.members.iter().any(|member| member.id == id) {
-            bail!("this node is not among the members of genesis.json; add its card and make it anew");
+            bail!(
+                "this node is not among the members of genesis.json; add its card and make it anew"
+            );
         }
         let ledger_folder = folder.path("ledger");
         std::fs::create_dir_all(&ledger_folder).context("cannot make the ledger's folder")?;
@@ -182,11 +184,7 @@ impl consensus::Application for Product {
         })
     }
 
-    fn on_cosignature(
-        &self,
-        from: [u8; 32],
-        cosignature: Vec<u8>,
-    ) -> Result<(), consensus::Fatal> {
+    fn on_cosignature(&self, from: [u8; 32], cosignature: Vec<u8>) -> Result<(), consensus::Fatal> {
         let Some(member) = self.member_of(&from) else { return Ok(()) };
         match self.chain.add_cosignature(member, &cosignature) {
             Ok(_) => Ok(()),

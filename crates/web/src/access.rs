@@ -154,9 +154,8 @@ pub async fn prove_entry(
 /// The session of an access, if it is this caller's own.
 pub fn own_session(app: &App, caller: &Caller, access: &str) -> Result<Arc<Session>, Problem> {
     let staff = caller.staff()?;
-    let access: AccessId = access
-        .parse()
-        .map_err(|_| Problem::bad_request("an access is 64 hexadecimal digits"))?;
+    let access: AccessId =
+        access.parse().map_err(|_| Problem::bad_request("an access is 64 hexadecimal digits"))?;
     let session = app.member.session(access)?.filter(|session| session.staff == staff);
     Ok(session.ok_or(FlowError::NotFound("open access"))?)
 }
@@ -179,9 +178,7 @@ fn categories(names: &[String]) -> Result<CategorySet, Problem> {
 
 fn reason(word: &str) -> Result<EmergencyReason, Problem> {
     emergency_reason(word).ok_or_else(|| {
-        Problem::bad_request(
-            "an emergency is one of unresponsive, immediate-danger, no-capacity",
-        )
+        Problem::bad_request("an emergency is one of unresponsive, immediate-danger, no-capacity")
     })
 }
 

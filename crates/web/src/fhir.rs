@@ -271,10 +271,8 @@ fn take(pairs: &mut Vec<(String, String)>, name: &str) -> Option<String> {
 fn resource(record: &OpenedRecord, headers: &HeaderMap) -> Response {
     let as_received = text(headers, BYTES) == Some("as-received");
     let resource = if as_received { &record.exact } else { &record.resolved };
-    let headers = [
-        (header::CONTENT_TYPE, FHIR_JSON.to_owned()),
-        (header::ETAG, etag(record.version)),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, FHIR_JSON.to_owned()), (header::ETAG, etag(record.version))];
     (StatusCode::OK, headers, resource.bytes().clone()).into_response()
 }
 

@@ -49,9 +49,10 @@ pub async fn network(State(app): State<App>) -> Json<Value> {
     let members = network.members.iter().map(|member| {
         json!({ "id": member.id.to_string(), "name": member.name, "address": member.address })
     });
-    let origins = network.origins.iter().map(|origin| {
-        json!({ "origin": origin.origin, "relying_party": origin.relying_party })
-    });
+    let origins = network
+        .origins
+        .iter()
+        .map(|origin| json!({ "origin": origin.origin, "relying_party": origin.relying_party }));
     Json(json!({
         "network": network.network.to_string(),
         "name": network.name,

@@ -21,7 +21,11 @@ pub fn routes() -> Router<App> {
 }
 
 async fn checkpoint(State(app): State<App>) -> Result<Response, Problem> {
-    let note = app.member.chain.checkpoint().ok_or(FlowError::Unavailable("no checkpoint is cosigned yet; try again"))?;
+    let note = app
+        .member
+        .chain
+        .checkpoint()
+        .ok_or(FlowError::Unavailable("no checkpoint is cosigned yet; try again"))?;
     Ok(text(note))
 }
 

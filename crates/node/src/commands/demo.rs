@@ -139,10 +139,8 @@ impl Story {
 
     fn take_in(&mut self, demo: &Demo) -> Result<String> {
         let hospitals = sample_hospitals(demo.members);
-        let population = Population {
-            scale: Scale::Small,
-            ..Population::new(SEED, demo.patients, &hospitals)
-        };
+        let population =
+            Population { scale: Scale::Small, ..Population::new(SEED, demo.patients, &hospitals) };
         let people: Vec<_> = population.people().collect();
         let bar = progress::bar(people.len() as u64, "patients");
         let cluster = self.cluster()?;
@@ -232,7 +230,8 @@ impl Story {
         let client = cluster.members[person.known_at[0].0].patient(person.account);
         let grantee = cluster.members[reader].id.parse()?;
         let mut terms = terms(grantee, &[], &["TREAT".to_owned()], GRANT_MS)?;
-        let sentence = format!("I let {} read my records for treatment.", cluster.members[reader].name);
+        let sentence =
+            format!("I let {} read my records for treatment.", cluster.members[reader].name);
         terms.sentence = proof::sha256(&[sentence.as_bytes()]);
         let answer = sign_and_submit(&client, &person.key, person.account, Body::Grant(terms))?;
         let grant = answer["event"]["granted"].as_str().context("no grant in the answer")?;
@@ -285,7 +284,8 @@ impl Story {
         })?;
         let policy = reader.get("/log/policy", &[])?.text()?;
         let verified = proof::verify(&file, &policy).context("the proof does not hold")?;
-        let headers = [("x-carestone-access", access.as_str()), ("x-carestone-bytes", "as-received")];
+        let headers =
+            [("x-carestone-access", access.as_str()), ("x-carestone-bytes", "as-received")];
         let bytes = reader.get(&format!("/fhir/Patient/{local}"), &headers)?.accepted()?.body;
         ensure!(verified.matches_bytes(&bytes), "the proof is about other bytes");
         let received = String::from_utf8_lossy(&person.bundle);
@@ -293,7 +293,8 @@ impl Story {
             received.contains(&*String::from_utf8_lossy(&bytes)),
             "what was read is not what was delivered, byte for byte"
         );
-        let rejected = (0..file.len()).filter(|place| !holds_flipped(&file, *place, &policy)).count();
+        let rejected =
+            (0..file.len()).filter(|place| !holds_flipped(&file, *place, &policy)).count();
         ensure!(rejected == file.len(), "{} flipped bytes went through", file.len() - rejected);
         Ok(format!("{} bytes of proof; each of them flipped once, each rejected", file.len()))
     }
@@ -363,7 +364,8 @@ impl Story {
         let why = self.expect_denied()?;
         let reader = self.reader()?;
         let access = self.access.clone().context("no access")?;
-        let gone = || Ok(reader.get(&format!("/carestone/v1/accesses/{access}"), &[])?.status == 404);
+        let gone =
+            || Ok(reader.get(&format!("/carestone/v1/accesses/{access}"), &[])?.status == 404);
         wait_until("the old session is closed", gone)?;
         Ok(why)
     }

@@ -36,7 +36,8 @@ impl Receipts {
         let list = client.get_json(&path)?;
         print.result(&list, || {
             let lines = list["receipts"].as_array().into_iter().flatten().map(sentence);
-            let count = format!("{} receipts, complete up to block {}", list["count"], list["height"]);
+            let count =
+                format!("{} receipts, complete up to block {}", list["count"], list["height"]);
             lines.chain([count]).collect::<Vec<_>>().join("\n")
         });
         Ok(())

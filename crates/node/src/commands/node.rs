@@ -109,7 +109,8 @@ pub fn genesis(
     let created_ms = now_ms();
     let origin = origin.unwrap_or_else(|| format!("carestone.example/{created_ms}"));
     let name = name.to_owned();
-    let genesis = Genesis { name, origin, members, origins, created_ms, epoch_blocks: EPOCH_BLOCKS };
+    let genesis =
+        Genesis { name, origin, members, origins, created_ms, epoch_blocks: EPOCH_BLOCKS };
     genesis.validate().context("this cannot be a network")?;
     Ok(genesis)
 }

@@ -38,7 +38,8 @@ impl Ingest {
         let bar = progress::bar(self.files.len() as u64, "delivering");
         let mut total = Delivered::default();
         for path in &self.files {
-            let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let bytes =
+                fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
             let delivered = if path.extension().is_some_and(|extension| extension == "ndjson") {
                 deliver_lines(&client, &bytes)
             } else {

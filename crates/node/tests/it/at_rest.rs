@@ -12,7 +12,8 @@ fn no_file_of_a_node_holds_an_identifier_of_a_patient() {
     let system = node.token(&["--system", "ehr"]);
     let hospitals = sample_hospitals(1);
     let population = Population { scale: Scale::Small, ..Population::new(99, 8, &hospitals) };
-    let mut needles = vec!["resourceType".to_owned(), "Observation".to_owned(), "snomed".to_owned()];
+    let mut needles =
+        vec!["resourceType".to_owned(), "Observation".to_owned(), "snomed".to_owned()];
     for person in population.people() {
         let bundle = &person.bundles[0];
         let reply = node.send("POST", "/fhir", Some(&system), &[], &bundle.bytes);

@@ -42,7 +42,13 @@ fn bad_input_is_refused_with_words_and_stores_nothing() {
         };
         let headers = [("content-type", "application/json")];
         let reply = node.send(case.method, &case.path, token, &headers, &case.body);
-        assert!((400..500).contains(&reply.status), "{}: {} {}", case.what, reply.status, reply.body);
+        assert!(
+            (400..500).contains(&reply.status),
+            "{}: {} {}",
+            case.what,
+            reply.status,
+            reply.body
+        );
         let words = words(&reply.body);
         assert!(!words.is_empty(), "{}: {}", case.what, reply.body);
         rows.push_str(&format!("| {} | {} | {words} |\n", case.what, reply.status));
@@ -61,8 +67,12 @@ fn bad_input_is_refused_with_words_and_stores_nothing() {
 }
 
 fn cases(node: &Node, network: &Value) -> Vec<Case> {
-    let case = |what, method, path: &str, bearer, body: Vec<u8>| {
-        Case { what, method, path: path.to_owned(), bearer, body }
+    let case = |what, method, path: &str, bearer, body: Vec<u8>| Case {
+        what,
+        method,
+        path: path.to_owned(),
+        bearer,
+        body,
     };
     let text = |text: &str| text.as_bytes().to_vec();
     let observation = |subject: &str| {
@@ -74,54 +84,199 @@ fn cases(node: &Node, network: &Value) -> Vec<Case> {
         .into_bytes()
     };
     let transaction = |entries: Value| {
-        json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries }).to_string().into_bytes()
+        json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries })
+            .to_string()
+            .into_bytes()
     };
     let signed = Signed::new(node, network);
     let (fhir, commands) = ("/fhir", "/carestone/v1/commands");
     let binary = |size: usize| {
         let data = "A".repeat(size);
-        format!(r#"{{"resourceType":"Binary","contentType":"text/plain","data":"{data}"}}"#).into_bytes()
+        format!(r#"{{"resourceType":"Binary","contentType":"text/plain","data":"{data}"}}"#)
+            .into_bytes()
     };
     vec![
         case("no token", "POST", fhir, Bearer::Nobody, text("{}")),
         case("a changed token", "POST", fhir, Bearer::Forged, text("{}")),
         case("staff delivers records", "POST", fhir, Bearer::Staff, text("{}")),
-        case("a system reads records", "GET", "/fhir/Observation?patient=1", Bearer::System, text("")),
-        case("malformed JSON", "POST", "/fhir/Observation", Bearer::System, text("{\"resourceType\":")),
-        case("a duplicate key", "POST", "/fhir/Patient", Bearer::System, text(r#"{"resourceType":"Patient","active":true,"active":false}"#)),
-        case("not UTF-8", "POST", "/fhir/Patient", Bearer::System, b"{\"resourceType\":\"Patient\",\"id\":\"\xff\"}".to_vec()),
-        case("an unknown resource type", "POST", "/fhir/Patiant", Bearer::System, text(r#"{"resourceType":"Patiant"}"#)),
-        case("a wrong type of a value", "POST", "/fhir/Patient", Bearer::System, text(r#"{"resourceType":"Patient","active":"yes"}"#)),
-        case("an unknown element", "POST", "/fhir/Patient", Bearer::System, text(r#"{"resourceType":"Patient","colour":"red"}"#)),
-        case("an impossible date", "POST", "/fhir/Patient", Bearer::System, text(r#"{"resourceType":"Patient","birthDate":"1985-02-30"}"#)),
-        case("a missing required element", "POST", "/fhir/Observation", Bearer::System, text(r#"{"resourceType":"Observation","code":{"text":"x"}}"#)),
-        case("an unknown patient", "POST", "/fhir/Observation", Bearer::System, observation("Patient/nobody")),
-        case("a patient of another server", "POST", "/fhir/Observation", Bearer::System, observation("https://other.example/fhir/Patient/1")),
-        case("another type than the URL's", "POST", "/fhir/Patient", Bearer::System, observation("Patient/nobody")),
-        case("another id than the URL's", "PUT", "/fhir/Patient/a", Bearer::System, text(r#"{"resourceType":"Patient","id":"b"}"#)),
-        case("a Bundle of an unsupported type", "POST", fhir, Bearer::System, text(r#"{"resourceType":"Bundle","type":"history"}"#)),
-        case("a transaction with one bad entry", "POST", fhir, Bearer::System, transaction(json!([
-            { "fullUrl": "urn:uuid:6f1c1f6e-0000-4000-8000-000000000001", "resource": { "resourceType": "Patient" },
-              "request": { "method": "POST", "url": "Patient" } },
-            { "fullUrl": "urn:uuid:6f1c1f6e-0000-4000-8000-000000000002",
-              "resource": { "resourceType": "Observation", "status": "finished", "code": { "text": "x" } },
-              "request": { "method": "POST", "url": "Observation" } },
-        ]))),
-        case("a dangling urn:uuid reference", "POST", fhir, Bearer::System, transaction(json!([
-            { "resource": { "resourceType": "Observation", "status": "final", "code": { "text": "x" },
-                "subject": { "reference": "urn:uuid:6f1c1f6e-0000-4000-8000-00000000000f" } },
-              "request": { "method": "POST", "url": "Observation" } },
-        ]))),
+        case(
+            "a system reads records",
+            "GET",
+            "/fhir/Observation?patient=1",
+            Bearer::System,
+            text(""),
+        ),
+        case(
+            "malformed JSON",
+            "POST",
+            "/fhir/Observation",
+            Bearer::System,
+            text("{\"resourceType\":"),
+        ),
+        case(
+            "a duplicate key",
+            "POST",
+            "/fhir/Patient",
+            Bearer::System,
+            text(r#"{"resourceType":"Patient","active":true,"active":false}"#),
+        ),
+        case(
+            "not UTF-8",
+            "POST",
+            "/fhir/Patient",
+            Bearer::System,
+            b"{\"resourceType\":\"Patient\",\"id\":\"\xff\"}".to_vec(),
+        ),
+        case(
+            "an unknown resource type",
+            "POST",
+            "/fhir/Patiant",
+            Bearer::System,
+            text(r#"{"resourceType":"Patiant"}"#),
+        ),
+        case(
+            "a wrong type of a value",
+            "POST",
+            "/fhir/Patient",
+            Bearer::System,
+            text(r#"{"resourceType":"Patient","active":"yes"}"#),
+        ),
+        case(
+            "an unknown element",
+            "POST",
+            "/fhir/Patient",
+            Bearer::System,
+            text(r#"{"resourceType":"Patient","colour":"red"}"#),
+        ),
+        case(
+            "an impossible date",
+            "POST",
+            "/fhir/Patient",
+            Bearer::System,
+            text(r#"{"resourceType":"Patient","birthDate":"1985-02-30"}"#),
+        ),
+        case(
+            "a missing required element",
+            "POST",
+            "/fhir/Observation",
+            Bearer::System,
+            text(r#"{"resourceType":"Observation","code":{"text":"x"}}"#),
+        ),
+        case(
+            "an unknown patient",
+            "POST",
+            "/fhir/Observation",
+            Bearer::System,
+            observation("Patient/nobody"),
+        ),
+        case(
+            "a patient of another server",
+            "POST",
+            "/fhir/Observation",
+            Bearer::System,
+            observation("https://other.example/fhir/Patient/1"),
+        ),
+        case(
+            "another type than the URL's",
+            "POST",
+            "/fhir/Patient",
+            Bearer::System,
+            observation("Patient/nobody"),
+        ),
+        case(
+            "another id than the URL's",
+            "PUT",
+            "/fhir/Patient/a",
+            Bearer::System,
+            text(r#"{"resourceType":"Patient","id":"b"}"#),
+        ),
+        case(
+            "a Bundle of an unsupported type",
+            "POST",
+            fhir,
+            Bearer::System,
+            text(r#"{"resourceType":"Bundle","type":"history"}"#),
+        ),
+        case(
+            "a transaction with one bad entry",
+            "POST",
+            fhir,
+            Bearer::System,
+            transaction(json!([
+                { "fullUrl": "urn:uuid:6f1c1f6e-0000-4000-8000-000000000001", "resource": { "resourceType": "Patient" },
+                  "request": { "method": "POST", "url": "Patient" } },
+                { "fullUrl": "urn:uuid:6f1c1f6e-0000-4000-8000-000000000002",
+                  "resource": { "resourceType": "Observation", "status": "finished", "code": { "text": "x" } },
+                  "request": { "method": "POST", "url": "Observation" } },
+            ])),
+        ),
+        case(
+            "a dangling urn:uuid reference",
+            "POST",
+            fhir,
+            Bearer::System,
+            transaction(json!([
+                { "resource": { "resourceType": "Observation", "status": "final", "code": { "text": "x" },
+                    "subject": { "reference": "urn:uuid:6f1c1f6e-0000-4000-8000-00000000000f" } },
+                  "request": { "method": "POST", "url": "Observation" } },
+            ])),
+        ),
         case("an oversized body", "POST", "/fhir/Binary", Bearer::System, binary(70 << 20)),
-        case("an unknown search parameter", "GET", "/fhir/Observation?cod=1", Bearer::Staff, text("")),
-        case("an access without a purpose", "POST", "/carestone/v1/accesses", Bearer::Staff, text(r#"{"patient":"1"}"#)),
-        case("an access for an unknown purpose", "POST", "/carestone/v1/accesses", Bearer::Staff, format!(r#"{{"patient":"{}","purpose":"FUN"}}"#, "00".repeat(32)).into_bytes()),
-        case("an access to an unknown patient", "POST", "/carestone/v1/accesses", Bearer::Staff, format!(r#"{{"patient":"{}","purpose":"TREAT"}}"#, "00".repeat(32)).into_bytes()),
-        case("an unknown category", "POST", "/carestone/v1/accesses", Bearer::Staff, format!(r#"{{"patient":"{}","purpose":"TREAT","categories":["gossip"]}}"#, "00".repeat(32)).into_bytes()),
+        case(
+            "an unknown search parameter",
+            "GET",
+            "/fhir/Observation?cod=1",
+            Bearer::Staff,
+            text(""),
+        ),
+        case(
+            "an access without a purpose",
+            "POST",
+            "/carestone/v1/accesses",
+            Bearer::Staff,
+            text(r#"{"patient":"1"}"#),
+        ),
+        case(
+            "an access for an unknown purpose",
+            "POST",
+            "/carestone/v1/accesses",
+            Bearer::Staff,
+            format!(r#"{{"patient":"{}","purpose":"FUN"}}"#, "00".repeat(32)).into_bytes(),
+        ),
+        case(
+            "an access to an unknown patient",
+            "POST",
+            "/carestone/v1/accesses",
+            Bearer::Staff,
+            format!(r#"{{"patient":"{}","purpose":"TREAT"}}"#, "00".repeat(32)).into_bytes(),
+        ),
+        case(
+            "an unknown category",
+            "POST",
+            "/carestone/v1/accesses",
+            Bearer::Staff,
+            format!(
+                r#"{{"patient":"{}","purpose":"TREAT","categories":["gossip"]}}"#,
+                "00".repeat(32)
+            )
+            .into_bytes(),
+        ),
         case("bytes that are no command", "POST", commands, Bearer::System, vec![0; 40]),
         case("an invalid signature", "POST", commands, Bearer::System, signed.with_bad_signature()),
-        case("a command for another network", "POST", commands, Bearer::System, signed.for_another_network()),
-        case("a foreign signer origin", "POST", commands, Bearer::System, signed.from_foreign_origin()),
+        case(
+            "a command for another network",
+            "POST",
+            commands,
+            Bearer::System,
+            signed.for_another_network(),
+        ),
+        case(
+            "a foreign signer origin",
+            "POST",
+            commands,
+            Bearer::System,
+            signed.from_foreign_origin(),
+        ),
         case("a consent signed as a login", "POST", commands, Bearer::System, signed.as_login()),
         case("a replayed command", "POST", commands, Bearer::System, signed.replayed(node)),
         case("an expired command", "POST", commands, Bearer::System, signed.expired()),

@@ -47,7 +47,11 @@ fn every_synthea_resource_comes_out_as_it_went_in() {
         let all = node.get(&format!("/fhir/Patient/{patient}/$everything"), &staff, &headers);
         for entry in all["entry"].as_array().unwrap() {
             let resource = &entry["resource"];
-            let name = format!("{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
+            let name = format!(
+                "{}/{}",
+                resource["resourceType"].as_str().unwrap(),
+                resource["id"].as_str().unwrap()
+            );
             let headers = [headers[0], ("x-carestone-bytes", "as-received")];
             let reply = node.send("GET", &format!("/fhir/{name}"), Some(&staff), &headers, b"");
             assert_eq!(reply.body.as_bytes(), &sent[&name], "{name}");

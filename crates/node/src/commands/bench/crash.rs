@@ -102,18 +102,27 @@ struct Written {
 
 impl Load {
     fn new(cluster: &Cluster) -> Result<Load> {
-        let patients: Result<Vec<Patient>> = cluster.members.iter().enumerate().map(|(place, member)| {
-            let system = member.system();
-            let local = format!("crash-{place}");
-            let patient = json!({ "resourceType": "Patient", "id": local });
-            system
-                .put(&format!("/fhir/Patient/{local}"), FHIR_JSON, patient.to_string().as_bytes())?
-                .accepted()?;
-            let answer = crate::commands::patient::enrol(&system, &local, None, None)?;
-            let account = answer["patient"].as_str().unwrap_or_default().parse()?;
-            let (staff, own) = (member.staff("dr.crash"), member.patient(account));
-            Ok(Patient { account, local, system, staff, own, member: member.id.clone() })
-        }).collect();
+        let patients: Result<Vec<Patient>> = cluster
+            .members
+            .iter()
+            .enumerate()
+            .map(|(place, member)| {
+                let system = member.system();
+                let local = format!("crash-{place}");
+                let patient = json!({ "resourceType": "Patient", "id": local });
+                system
+                    .put(
+                        &format!("/fhir/Patient/{local}"),
+                        FHIR_JSON,
+                        patient.to_string().as_bytes(),
+                    )?
+                    .accepted()?;
+                let answer = crate::commands::patient::enrol(&system, &local, None, None)?;
+                let account = answer["patient"].as_str().unwrap_or_default().parse()?;
+                let (staff, own) = (member.staff("dr.crash"), member.patient(account));
+                Ok(Patient { account, local, system, staff, own, member: member.id.clone() })
+            })
+            .collect();
         Ok(Load {
             patients: patients?,
             stop: AtomicBool::new(false),
@@ -144,7 +153,8 @@ impl Load {
                 "valueInteger": number,
             })
             .to_string();
-            let reply = patient.system.put(&format!("/fhir/Observation/{id}"), FHIR_JSON, body.as_bytes());
+            let reply =
+                patient.system.put(&format!("/fhir/Observation/{id}"), FHIR_JSON, body.as_bytes());
             match reply {
                 Ok(reply) if (200..300).contains(&reply.status) => {
                     self.acknowledged.fetch_add(1, Ordering::Relaxed);
@@ -167,7 +177,9 @@ impl Load {
         });
         while self.runs() {
             let access = patient.staff.post_json("/carestone/v1/accesses", &body);
-            if let Some(id) = access.ok().and_then(|access| access["access"].as_str().map(str::to_owned)) {
+            if let Some(id) =
+                access.ok().and_then(|access| access["access"].as_str().map(str::to_owned))
+            {
                 lock(&self.receipts).push((place, id));
             }
             thread::sleep(Duration::from_millis(250));

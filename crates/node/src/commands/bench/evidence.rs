@@ -6,14 +6,19 @@ use anyhow::{Context, Result};
 use fhir::synthetic::{Population, Scale, sample_hospitals};
 use serde_json::{Value, json};
 
-use super::{Bench, figures::{percentile, round}};
-use crate::commands::{cluster::Cluster, demo::{take_in, wait_for}};
+use super::{
+    Bench,
+    figures::{percentile, round},
+};
+use crate::commands::{
+    cluster::Cluster,
+    demo::{take_in, wait_for},
+};
 
 /// Size and verification time of the proof file of a record of this network.
 pub fn measure(_bench: &Bench, cluster: &mut Cluster) -> Result<Value> {
     let hospitals = sample_hospitals(1);
-    let population =
-        Population { scale: Scale::Small, ..Population::new(3, 1, &hospitals) };
+    let population = Population { scale: Scale::Small, ..Population::new(3, 1, &hospitals) };
     let person = population.people().next().context("nobody")?;
     let patient = take_in(cluster, &person)?;
     let client = cluster.members[0].staff("dr.bench");

@@ -40,9 +40,9 @@ pub fn measure(bench: &Bench, cluster: &mut Cluster) -> Result<Value> {
                 })
             })
             .collect();
-        senders.into_iter().try_for_each(|sender| {
-            sender.join().unwrap_or_else(|_| bail!("a sender panicked"))
-        })
+        senders
+            .into_iter()
+            .try_for_each(|sender| sender.join().unwrap_or_else(|_| bail!("a sender panicked")))
     })?;
     let (stored_s, stored_cpu) = (start.elapsed().as_secs_f64(), process_cpu_s(process)? - before);
     wait_anchored(member, resources as u64)?;

@@ -51,8 +51,9 @@ pub fn measure(_bench: &Bench, cluster: &mut Cluster) -> Result<Value> {
     let samples: Vec<f64> = samples?.into_iter().flatten().collect();
     let mut result = spread_ms(&samples);
     result["per_s"] = json!((samples.len() as f64 / start.elapsed().as_secs_f64()).round());
-    result["method"] =
-        json!("HTTP request to answer; the answer is written when the block is durable at that member");
+    result["method"] = json!(
+        "HTTP request to answer; the answer is written when the block is durable at that member"
+    );
     Ok(result)
 }
 

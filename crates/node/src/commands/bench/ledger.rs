@@ -155,7 +155,9 @@ fn send(member: &Process, batches: &[Vec<u8>]) -> Result<()> {
         {
             thread::sleep(Duration::from_millis(10));
         }
-        client.post("/carestone/v1/commands/batch", "application/octet-stream", batch)?.accepted()?;
+        client
+            .post("/carestone/v1/commands/batch", "application/octet-stream", batch)?
+            .accepted()?;
     }
     Ok(())
 }

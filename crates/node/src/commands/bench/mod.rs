@@ -85,7 +85,10 @@ impl Bench {
         Ok(())
     }
 
-    fn on_fresh_network(&self, measure: fn(&Bench, &mut Cluster) -> Result<Value>) -> Result<Value> {
+    fn on_fresh_network(
+        &self,
+        measure: fn(&Bench, &mut Cluster) -> Result<Value>,
+    ) -> Result<Value> {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let names: Vec<String> = (1..=self.members).map(|n| format!("Hospital {n}")).collect();
         let mut cluster = Cluster::start(folder.path(), &names, "log = \"warn\"\n")?;
@@ -99,5 +102,8 @@ impl Bench {
 /// The figures of one part, a line each.
 fn table(name: &str, result: &Value) -> String {
     let lines = result.as_object().into_iter().flatten();
-    lines.map(|(what, value)| format!("  {name:>9}  {what:<40} {value}")).collect::<Vec<_>>().join("\n")
+    lines
+        .map(|(what, value)| format!("  {name:>9}  {what:<40} {value}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

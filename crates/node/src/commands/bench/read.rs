@@ -8,12 +8,10 @@ use ledger::Body;
 use serde_json::{Value, json};
 
 use super::{Bench, figures::spread_ms};
-use crate::{
-    commands::{
-        cluster::Cluster,
-        patient::{sign_and_submit, terms},
-        demo::take_in,
-    },
+use crate::commands::{
+    cluster::Cluster,
+    demo::take_in,
+    patient::{sign_and_submit, terms},
 };
 
 /// Another hospital reads patients who granted it, each several times, each time under a new receipt.
@@ -50,7 +48,8 @@ pub fn measure(bench: &Bench, cluster: &mut Cluster) -> Result<Value> {
         result[*part] = spread_ms(samples);
     }
     result["resources_p50"] = json!(super::figures::percentile(&resources, 50));
-    result["method"] = json!("POST accesses, answered when all resources are decrypted and checked");
+    result["method"] =
+        json!("POST accesses, answered when all resources are decrypted and checked");
     Ok(result)
 }
 
