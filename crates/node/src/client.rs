@@ -18,8 +18,6 @@ pub struct Client {
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
-    /// The version, if it says one.
-    pub etag: Option<String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -38,11 +36,6 @@ impl Client {
     /// The same node with another token.
     pub fn with_token(&self, token: String) -> Self {
         Self { token: Some(token), ..self.clone() }
-    }
-
-    /// The node's address.
-    pub fn url(&self) -> &str {
-        &self.url
     }
 
     /// Gets a path.
@@ -94,12 +87,10 @@ impl Client {
     fn reply(&self, answered: Result<Response<Body>, ureq::Error>) -> Result<Reply> {
         let response = answered.with_context(|| format!("{} cannot be reached", self.url))?;
         let status = response.status().as_u16();
-        let etag = response.headers().get("etag").and_then(|value| value.to_str().ok());
-        let etag = etag.map(str::to_owned);
         let mut body = Vec::new();
         let reader = response.into_body().into_reader();
         reader.take(BODY_BYTES_MAX).read_to_end(&mut body).context("the answer broke off")?;
-        Ok(Reply { status, etag, body })
+        Ok(Reply { status, body })
     }
 }
 

@@ -146,8 +146,10 @@ async fn everything(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Answered {
+    let caller = caller?;
+    caller.staff()?;
     let patient = known_patient(&app, &id)?;
-    let session = session_for(&app, &caller?, &headers, Some(patient)).await?;
+    let session = session_for(&app, &caller, &headers, Some(patient)).await?;
     let base = format!("{}/fhir", app.base_url);
     Ok(fhir_json(StatusCode::OK, session.everything(&base)))
 }
@@ -160,6 +162,7 @@ async fn search(
     RawQuery(query): RawQuery,
 ) -> Answered {
     let caller = caller?;
+    caller.staff()?;
     let query = query.unwrap_or_default();
     let mut pairs = flows::words::query_pairs(&query);
     let patient = take_patient(&kind, &mut pairs);

@@ -74,6 +74,10 @@ fn functions(lines: &[&str]) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     for (start, line) in lines.iter().enumerate() {
         let Some(name) = function_name(line) else { continue };
+        let ends = |line: &&&str| line.ends_with('{') || line.ends_with(';');
+        if lines[start..].iter().find(ends).is_some_and(|line| line.ends_with(';')) {
+            continue; // Declared in a trait, without a body.
+        }
         let closing = format!("{}}}", &line[..line.len() - line.trim_start().len()]);
         if let Some(end) = lines[start..].iter().position(|line| *line == closing) {
             found.push((name.to_owned(), end + 1));
@@ -103,6 +107,14 @@ fn function_name(line: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::functions;
+
+    #[test]
+    fn a_declaration_has_no_length() {
+        let text =
+            "trait A {\n    fn one(\n        a: u8,\n    ) -> u8;\n    fn two() {\n    }\n}\n";
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(functions(&lines), [("two".to_owned(), 2)]);
+    }
 
     #[test]
     fn a_function_is_measured_to_its_own_closing_brace() {
