@@ -21,9 +21,8 @@ pub struct Folder(PathBuf);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Name of the organisation, shown to people; the genesis has it too.
-    #[serde(rename = "name")]
-    _name: String,
+    /// Name of the organisation, shown to people.
+    pub name: String,
     /// Where other members reach this one.
     #[serde(default = "default_peer")]
     pub peer_listen: SocketAddr,
@@ -313,7 +312,7 @@ mod tests {
             .join("\n");
         for text in [text, uncommented] {
             let config: Config = toml::from_str(&text).unwrap();
-            assert_eq!(config._name, "St. Mary's \"West\"");
+            assert_eq!(config.name, "St. Mary's \"West\"");
             assert_eq!(config.base_url(), "http://localhost:8400");
             assert_eq!(config.heartbeat_ms, default_heartbeat());
         }

@@ -17,16 +17,23 @@ pub struct Problem {
     code: &'static str,
     /// A sentence for people.
     detail: String,
-    /// An OperationOutcome, where there are issues.
-    outcome: Option<Value>,
-    /// Further facts.
-    facts: Value,
+    /// What else there is to say.
+    more: Option<Box<More>>,
+}
+
+/// What else there is to say about a problem.
+#[derive(Debug)]
+enum More {
+    /// An OperationOutcome.
+    Outcome(Value),
+    /// Facts for programs.
+    Facts(Value),
 }
 
 impl Problem {
     /// A problem with the request itself.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), outcome: None, facts: Value::Null }
+        Self { status, code, detail: detail.into(), more: None }
     }
 
     /// The request does not say something that it must, or says it wrongly.
@@ -36,29 +43,33 @@ impl Problem {
 
     /// The answer under `/fhir`.
     pub fn into_fhir(self) -> Response {
-        let outcome = self.outcome.unwrap_or_else(|| {
-            json!({
+        let outcome = match self.more.map(|more| *more) {
+            Some(More::Outcome(outcome)) => outcome,
+            _ => json!({
                 "resourceType": "OperationOutcome",
                 "issue": [{
                     "severity": "error",
                     "code": fhir_code(self.code),
                     "diagnostics": self.detail,
                 }],
-            })
-        });
+            }),
+        };
         let body = outcome.to_string();
         (self.status, [(header::CONTENT_TYPE, "application/fhir+json")], body).into_response()
+    }
+
+    fn with(self, more: More) -> Self {
+        Self { more: Some(Box::new(more)), ..self }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut body = json!({ "error": self.code, "detail": self.detail });
-        if let Some(outcome) = self.outcome {
-            body["issues"] = outcome["issue"].clone();
-        }
-        if !self.facts.is_null() {
-            body["facts"] = self.facts;
+        match self.more.map(|more| *more) {
+            Some(More::Outcome(outcome)) => body["issues"] = outcome["issue"].clone(),
+            Some(More::Facts(facts)) => body["facts"] = facts,
+            None => {}
         }
         (self.status, Json(body)).into_response()
     }
@@ -69,23 +80,18 @@ impl From<FlowError> for Problem {
         let detail = error.to_string();
         let new = |status, code| Self::new(status, code, detail.clone());
         match error {
-            FlowError::Content(issues) => Self {
-                outcome: Some(flows::words::outcome(&issues)),
-                ..new(StatusCode::UNPROCESSABLE_ENTITY, "invalid")
-            },
+            FlowError::Content(issues) => new(StatusCode::UNPROCESSABLE_ENTITY, "invalid")
+                .with(More::Outcome(flows::words::outcome(&issues))),
             FlowError::NotFound(_) => new(StatusCode::NOT_FOUND, "not-found"),
-            FlowError::Denied(receipt) => Self {
-                facts: json!({
+            FlowError::Denied(receipt) => {
+                new(StatusCode::FORBIDDEN, "denied").with(More::Facts(json!({
                     "access": receipt.access.to_string(),
                     "receipt": receipt.number,
                     "patient": receipt.patient.to_string(),
-                }),
-                ..new(StatusCode::FORBIDDEN, "denied")
-            },
-            FlowError::Rejected(reject) => Self {
-                facts: json!({ "reject": format!("{reject:?}") }),
-                ..new(StatusCode::CONFLICT, "rejected")
-            },
+                })))
+            }
+            FlowError::Rejected(reject) => new(StatusCode::CONFLICT, "rejected")
+                .with(More::Facts(json!({ "reject": format!("{reject:?}") }))),
             FlowError::Conflict => new(StatusCode::CONFLICT, "conflict"),
             FlowError::Stale { .. } => new(StatusCode::PRECONDITION_FAILED, "conflict"),
             FlowError::NotFinal => new(StatusCode::GATEWAY_TIMEOUT, "timeout"),

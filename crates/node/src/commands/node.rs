@@ -141,12 +141,14 @@ impl Run {
     /// Runs until it is told to stop.
     pub fn run(self) -> Result<()> {
         let folder = Folder::new(&self.folder.data);
-        start_log(&folder.config()?.log)?;
+        let config = folder.config()?;
+        start_log(&config.log)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             let node = Node::start(&folder)?;
-            let url = folder.config()?.base_url();
-            tracing::info!(member = %node.member.id, network = %node.member.network, url, "running");
+            let (name, url) = (config.name.clone(), config.base_url());
+            let (member, network) = (node.member.id, node.member.network);
+            tracing::info!(name, %member, %network, url, "running");
             node.run(told_to_stop()).await
         })
     }

@@ -223,9 +223,9 @@ fn cases(node: &Node, network: &Value) -> Vec<Case> {
         ),
         case("an oversized body", "POST", "/fhir/Binary", Bearer::System, binary(70 << 20)),
         case(
-            "an unknown search parameter",
+            "a search that names no patient",
             "GET",
-            "/fhir/Observation?cod=1",
+            "/fhir/Observation?code=1",
             Bearer::Staff,
             text(""),
         ),
