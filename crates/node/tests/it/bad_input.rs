@@ -275,7 +275,7 @@ fn cases(node: &Node, network: &Value) -> Vec<Case> {
             "POST",
             commands,
             Bearer::System,
-            signed.from_foreign_origin(),
+            signed.signed_elsewhere(),
         ),
         case("a consent signed as a login", "POST", commands, Bearer::System, signed.as_login()),
         case("a replayed command", "POST", commands, Bearer::System, signed.replayed(node)),
@@ -364,7 +364,7 @@ impl Signed {
         self.sign(command, client_data)
     }
 
-    fn from_foreign_origin(&self) -> Vec<u8> {
+    fn signed_elsewhere(&self) -> Vec<u8> {
         let command = self.command(self.network, soon());
         let client_data = ledger::passkey::client_data(&command.id(), "https://evil.example");
         self.sign(command, client_data)

@@ -65,11 +65,6 @@ impl Node {
         stdout(&carestone(&arguments)).trim().to_owned()
     }
 
-    /// Runs a command at this node and expects it to succeed.
-    pub fn command(&self, token: &str, arguments: &[&str]) -> String {
-        stdout(&carestone(&[arguments, &["--node", &self.url, "--token", token]].concat()))
-    }
-
     /// Sends a request.
     pub fn send(
         &self,
