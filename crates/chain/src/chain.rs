@@ -18,7 +18,7 @@ use crate::cosigning::Cosigning;
 use crate::log::Edge;
 use crate::snapshot::Snapshot;
 use crate::store::{MemoryStore, SqliteStore, Store};
-use crate::wait::Waiters;
+use crate::wait::{self, Waiters};
 use crate::writer::Writer;
 use crate::{Applied, Block, Error, Result, Spent, Tip, Tuning};
 
@@ -228,8 +228,9 @@ impl Chain {
     // ---- waiting -----------------------------------------------------------------------------
 
     /// Waits for the first outcome of a command, from a block that is durable: its position in the log
-    /// and the entry. Resolves at once if there is one already. It waits for ever if the command never
-    /// comes: give it a limit, for instance the command's expiry.
+    /// and the entry. Resolves at once if there is one already. A copy of the command under another
+    /// key than its author's, refused as [`Reject::WrongKey`], is not waited for. It waits for ever if
+    /// the command never comes: give it a limit, for instance the command's expiry.
     ///
     /// # Errors
     ///
@@ -243,7 +244,7 @@ impl Chain {
         let found = self.outcome(command);
         async move {
             let receiver = queued?;
-            match found? {
+            match found?.filter(|(_, entry)| !is_refused_copy(entry)) {
                 Some(found) => Ok(found),
                 None => receiver.await.map_err(|_| Error::Stopped),
             }
@@ -359,6 +360,10 @@ impl Now {
             edge: writer.edge(),
         }
     }
+}
+
+fn is_refused_copy(entry: &Entry) -> bool {
+    matches!(entry, Entry::Outcome { outcome, .. } if wait::is_foreign(outcome))
 }
 
 /// Checks that blocks follow the tip without a gap and that time rises.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::channel::{mpsc, oneshot};
-use ledger::{CommandId, Entry};
+use ledger::{CommandId, Entry, Outcome, Reject};
 
 use crate::{Applied, Error, Result};
 
@@ -61,7 +61,10 @@ impl Waiters {
             return;
         }
         for (position, entry) in (applied.first..).zip(&applied.entries) {
-            let Entry::Outcome { command, .. } = entry else { continue };
+            let Entry::Outcome { command, outcome, .. } = entry else { continue };
+            if is_foreign(outcome) {
+                continue;
+            }
             let Some(senders) = inner.commands.remove(command) else { continue };
             inner.waiting -= senders.len();
             for sender in senders {
@@ -111,6 +114,13 @@ impl Inner {
         self.waiting += 1;
         Ok(())
     }
+}
+
+/// Whether this is what became of a command under somebody else's signature. Everybody may put one
+/// under a command that they see, and have it ordered first; whoever waits for the command still
+/// waits for the author's own.
+pub(crate) fn is_foreign(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Rejected(Reject::WrongKey))
 }
 
 fn keep_waiting<T>(senders: &mut Vec<oneshot::Sender<T>>) -> bool {

@@ -71,7 +71,9 @@ fn whole_accesses(rng: &mut ChaCha20Rng, stewards: &[Steward], count: u32) {
     let question = Question { network: NETWORK, access: ACCESS, public, identities: &identities };
     let sealed: Vec<_> = stewards
         .iter()
-        .map(|steward| custody::answer(rng, steward, ACCESS, &key, &identities).expect("an answer"))
+        .map(|steward| {
+            custody::answer(rng, steward, ACCESS, &key.key, &identities).expect("an answer")
+        })
         .collect();
     let open = |index: usize| -> Answer {
         let (steward, key) = (stewards[index].member(), stewards[index].signing_key());
@@ -80,7 +82,7 @@ fn whole_accesses(rng: &mut ChaCha20Rng, stewards: &[Steward], count: u32) {
     let answers: Vec<_> = (0..3).map(open).collect();
 
     report(&format!("steward answers {count} identities"), 50, || {
-        drop(black_box(custody::answer(rng, &stewards[0], ACCESS, &key, &identities)));
+        drop(black_box(custody::answer(rng, &stewards[0], ACCESS, &key.key, &identities)));
     });
     report(&format!("reader opens an answer of {count}"), 50, || drop(black_box(open(0))));
     report(&format!("reader recovers {count} keys from 3 answers"), 50, || {

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use ed25519_zebra::{Signature, VerificationKey};
-use ledger::{AccessId, Ed25519Key, MemberId, NetworkId, ReaderKey};
+use ledger::{AccessId, Ed25519Key, MemberId, NetworkId};
 use proof::{Hash, tree};
 use rand_core::CryptoRng;
 
@@ -139,7 +139,7 @@ pub fn answer(
     rng: &mut impl CryptoRng,
     steward: &Steward,
     access: AccessId,
-    reader_key: &ReaderKey,
+    reader_key: &Ed25519Key,
     identities: &[Identity],
 ) -> Result<SealedAnswer, RefuseError> {
     if identities.len() > ANSWER_IDENTITIES_MAX {
@@ -148,7 +148,7 @@ pub fn answer(
     if identities.iter().any(|identity| identity.network != steward.network()) {
         return Err(RefuseError::ForeignNetwork);
     }
-    sealed_box::check(&reader_key.key)?;
+    sealed_box::check(reader_key)?;
     let partials = identities.iter().map(|identity| (*identity, steward.partial(identity).bytes));
     seal_answer(rng, steward, access, reader_key, partials.collect())
 }
@@ -226,7 +226,7 @@ fn seal_answer(
     rng: &mut impl CryptoRng,
     steward: &Steward,
     access: AccessId,
-    reader_key: &ReaderKey,
+    reader_key: &Ed25519Key,
     partials: Vec<(Identity, [u8; Partial::BYTES])>,
 ) -> Result<SealedAnswer, RefuseError> {
     let header = Header {
@@ -239,7 +239,7 @@ fn seal_answer(
     let signature = steward.sign(&header.message(leaves.len(), &tree::root(&leaves)));
     let plain = encode(&partials, &signature);
     let info = seal_info(header.network, access);
-    let sealed = sealed_box::seal_to(rng, &reader_key.key, &info, &header.steward.0, &plain)?;
+    let sealed = sealed_box::seal_to(rng, reader_key, &info, &header.steward.0, &plain)?;
     Ok(SealedAnswer(sealed))
 }
 

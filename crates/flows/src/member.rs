@@ -150,7 +150,8 @@ impl Member {
         self.world.network.submit(bytes);
         match self.world.within(limits::FINAL_MS_MAX, outcome).await {
             Some(outcome) => Ok(outcome?),
-            None => Err(FlowError::NotFinal),
+            // What is there by now is a refusal of the key that signed, or nothing.
+            None => self.chain.outcome(id)?.ok_or(FlowError::NotFinal),
         }
     }
 

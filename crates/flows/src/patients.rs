@@ -35,7 +35,11 @@ impl Member {
     }
 
     /// Opens an account for a patient of this hospital, or finds the one it has, and binds it. Without
-    /// authenticators the patient claims it later, at the desk.
+    /// authenticators the patient claims it later, at the desk. An account that was opened without a key,
+    /// because records came first, is claimed with the first one.
+    ///
+    /// # Errors
+    /// [`FlowError::Rejected`] if the account has keys already: then only the patient adds others.
     pub async fn enrol(
         &self,
         local_id: &str,
@@ -49,7 +53,12 @@ impl Member {
                 patient
             }
         };
-        self.open_account(patient, authenticators).await?;
+        match authenticators.first() {
+            Some(first) if self.chain.account(patient)?.is_some() => {
+                self.claim(patient, first.clone()).await?;
+            }
+            _ => self.open_account(patient, authenticators).await?,
+        }
         Ok(patient)
     }
 

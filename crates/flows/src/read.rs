@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use custody::{
-    ChainLink, Identity, OpeningKey, Question, ReaderSecret, Scope, ScopeSecret, SealedAnswer,
+    ChainLink, Identity, OpeningKey, PublicKey, Question, ReaderSecret, Scope, ScopeSecret,
+    SealedAnswer,
 };
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use ledger::{
@@ -40,8 +41,10 @@ pub struct Reading {
 }
 
 /// The sealed records of one custodian, and who gave them.
+#[derive(Clone)]
 struct Sealed {
     custodian: MemberId,
+    holder: MemberId,
     scopes: Vec<WireScope>,
     records: Vec<WireRecord>,
     batches: Vec<WireBatch>,
@@ -119,7 +122,22 @@ impl Member {
         let secrets = self.open_scopes(&open, &session.reader, &sealed).await?;
         session.timings.shares_ms = session.timings.lap(clock);
         for one in sealed {
-            session.records.append(&mut self.open_records(&open, &secrets, one)?);
+            let (custodian, holder) = (one.custodian, one.holder);
+            let opened = match self.open_records(&open, &secrets, one) {
+                Err(error) if !error.is_fatal() => {
+                    tracing::warn!(%error, %custodian, %holder, "records are not what was anchored");
+                    self.open_elsewhere(&open, &session.reader, custodian, holder).await
+                }
+                opened => opened,
+            };
+            match opened {
+                Ok(mut records) => session.records.append(&mut records),
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, %custodian, "no holder gives a custodian's records intact");
+                    session.missing.push(custodian);
+                }
+            }
         }
         session.timings.open_ms = session.timings.lap(clock);
         Ok(self.sessions.keep(session))
@@ -203,14 +221,45 @@ impl Member {
         Err(last)
     }
 
+    /// Opens one custodian's records as another holder gives them, because those of this holder do not
+    /// fit the ledger.
+    async fn open_elsewhere(
+        &self,
+        open: &OpenAccess,
+        reader: &ReaderSecret,
+        custodian: MemberId,
+        not_from: MemberId,
+    ) -> Result<Vec<OpenedRecord>, FlowError> {
+        let mut last = FlowError::Unavailable("no other holder has the records");
+        let others = std::iter::once(custodian).chain(self.holders(custodian)?);
+        for holder in others.filter(|holder| *holder != not_from) {
+            let opened = async {
+                let sealed = self.fetch_from(open, custodian, holder).await?;
+                let sealed = std::slice::from_ref(&sealed);
+                let secrets = self.open_scopes(open, reader, sealed).await?;
+                self.open_records(open, &secrets, sealed[0].clone())
+            };
+            match opened.await {
+                Err(error) if !error.is_fatal() => last = error,
+                opened => return opened,
+            }
+        }
+        Err(last)
+    }
+
     async fn fetch_from(
         &self,
         open: &OpenAccess,
         custodian: MemberId,
         holder: MemberId,
     ) -> Result<Sealed, FlowError> {
-        let mut sealed =
-            Sealed { custodian, scopes: Vec::new(), records: Vec::new(), batches: Vec::new() };
+        let mut sealed = Sealed {
+            custodian,
+            holder,
+            scopes: Vec::new(),
+            records: Vec::new(),
+            batches: Vec::new(),
+        };
         let mut next = Some(0);
         while let Some(from) = next {
             let page = self.fetch_page(open, custodian, holder, from).await?;
@@ -336,6 +385,7 @@ impl Member {
             .collect();
         let mut answers = Vec::new();
         let mut best: Vec<OpeningKey> = Vec::new();
+        let mut accused: BTreeSet<u32> = BTreeSet::new();
         while let Some((steward, sealed)) = asking.next().await {
             let Some(answer) = self.open_answer(reader, &question, steward, sealed)? else {
                 continue;
@@ -347,9 +397,12 @@ impl Member {
             let recovered = self.world.with_chance(|mut rng| {
                 custody::recover_all(&mut rng, &custody.public, &identities, &answers)
             });
-            self.accuse(&custody.public, &recovered.culprits, &answers);
+            let mut culprits = recovered.culprits;
+            culprits.retain(|culprit| accused.insert(*culprit));
+            self.accuse(&custody.public, &culprits, &answers);
             best = recovered.keys;
-            if recovered.missing.is_empty() || recovered.culprits.is_empty() {
+            let withheld = |identity| is_withheld(&custody.public, identity, &answers);
+            if recovered.missing.iter().all(withheld) {
                 return Ok(best);
             }
         }
@@ -414,8 +467,9 @@ impl Member {
         let Sealed { custodian, records, batches, .. } = sealed;
         let mut anchored = BTreeMap::new();
         for batch in batches {
-            let log_index = self.check_batch(custodian, &batch)?;
-            anchored.insert(batch.first, (Arc::new(batch), log_index));
+            if let Some(log_index) = self.check_batch(custodian, &batch)? {
+                anchored.insert(batch.first, (Arc::new(batch), log_index));
+            }
         }
         let now = self.chain.tip().time;
         let mut opened = Vec::new();
@@ -445,8 +499,16 @@ impl Member {
         Ok(opened)
     }
 
-    /// Checks that a batch is the one that the custodian anchored; gives its place in the log.
-    fn check_batch(&self, custodian: MemberId, batch: &WireBatch) -> Result<u64, FlowError> {
+    /// Checks that a batch is the one that the custodian anchored; gives its place in the log. None if
+    /// the custodian's ledger is ahead of this one: its records count as not anchored yet.
+    fn check_batch(
+        &self,
+        custodian: MemberId,
+        batch: &WireBatch,
+    ) -> Result<Option<u64>, FlowError> {
+        if batch.first >= self.chain.anchor_head(custodian)?.next {
+            return Ok(None);
+        }
         let anchor = self.chain.anchored(custodian, batch.first)?;
         let anchor = anchor.ok_or_else(|| broken("a batch is not on the ledger"))?;
         let leaves: Vec<_> = batch.commitments.iter().map(|leaf| tree::leaf_hash(leaf)).collect();
@@ -454,7 +516,7 @@ impl Member {
             && anchor.count as usize == leaves.len()
             && anchor.root == tree::root(&leaves);
         if fits {
-            Ok(anchor.position)
+            Ok(Some(anchor.position))
         } else {
             Err(broken("a batch is not the one that was anchored"))
         }
@@ -481,6 +543,15 @@ impl ScopeEpoch {
         let scope = Scope { patient, custodian: self.custodian, category: self.category };
         Identity { network, scope, epoch: self.epoch }
     }
+}
+
+/// Whether so many stewards leave an identity out that an honest one is among them: then the access
+/// does not cover it. Fewer may be lying, and whoever has not answered yet may still sign it.
+fn is_withheld(public: &PublicKey, identity: &Identity, answers: &[custody::Answer]) -> bool {
+    let leaves_out =
+        |answer: &&custody::Answer| !answer.partials().any(|(signed, _)| signed == *identity);
+    let faults_max = public.players() - public.threshold();
+    answers.iter().filter(leaves_out).count() > faults_max as usize
 }
 
 /// The newest epoch of each scope.

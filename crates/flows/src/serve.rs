@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use borsh::BorshDeserialize;
 use custody::{Identity, Scope};
-use ledger::{AccessId, Category, CategorySet, MemberId, PatientId, ReaderKey};
+use ledger::{AccessId, Category, CategorySet, MemberId, PatientId};
 use vault::{ScopeTag, SealedRecord, Versions};
 
 use crate::{
@@ -63,6 +63,9 @@ impl Member {
         custodian: MemberId,
         from: u64,
     ) -> Result<Page, FlowError> {
+        if !self.reaches(open, custodian)? {
+            return Ok(Page::default());
+        }
         let patient = open.record().patient;
         let tags = if custodian == self.id { Some(self.covered_tags(open)?) } else { None };
         let records = self.held_from(patient, custodian, from, limits::PAGE_RECORDS)?;
@@ -78,6 +81,15 @@ impl Member {
         }
         page.batches = self.batches(custodian, &page.records)?;
         Ok(page)
+    }
+
+    /// Whether the access opens anything of this custodian's. A custodian that it does not name looks like
+    /// one that has nothing.
+    fn reaches(&self, open: &OpenAccess, custodian: MemberId) -> Result<bool, FlowError> {
+        let named = &open.record().custodians;
+        let is_named = named.is_empty() || named.contains(&custodian);
+        let account = self.chain.account(open.record().patient)?;
+        Ok(is_named && account.is_some_and(|account| account.custodians.contains(&custodian)))
     }
 
     /// The sealed records of a patient that lie here, of this member or copied from another.
@@ -183,6 +195,9 @@ impl Member {
         custodian: MemberId,
         sequence: u64,
     ) -> Result<Option<SealedRecord>, FlowError> {
+        if !self.reaches(open, custodian)? {
+            return Ok(None);
+        }
         let page = self.held_from(open.record().patient, custodian, sequence, 1)?;
         let tags = if custodian == self.id { Some(self.covered_tags(open)?) } else { None };
         let covered = |record: &SealedRecord| {
@@ -212,8 +227,8 @@ impl Member {
             return Ok(Answer::Refused(Refusal::NoAccess));
         };
         let identities = self.covered_identities(&open, scopes)?;
-        // The ledger has checked possession; what is left of the key is where to seal to.
-        let reader_key = ReaderKey { key: open.record().reader_key, possession: [0; 64] };
+        // The ledger has checked possession of this key.
+        let reader_key = open.record().reader_key;
         let answer = self.world.with_chance(|mut rng| {
             custody::answer(&mut rng, steward, access, &reader_key, &identities)
         });

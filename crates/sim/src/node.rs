@@ -469,7 +469,9 @@ impl Line {
 
 impl Network for Line {
     fn submit(&self, command: Vec<u8>) {
-        if let Some(engine) = lock(&self.engine).clone() {
+        // The lock must be free: a member that cheats submits again from within.
+        let engine = lock(&self.engine).clone();
+        if let Some(engine) = engine {
             let _ = engine.submit(command);
         }
     }

@@ -55,7 +55,7 @@ fn a_scope_that_stewards_leave_out_stays_closed_alone() {
     let (secret, key) = reader(9);
     let answers = network.stewards.iter().enumerate().map(|(index, steward)| {
         let told = if index < 2 { asked.clone() } else { vec![asked[0], asked[2]] };
-        let sealed = answer(&mut rng(1), steward, ACCESS, &key, &told).unwrap();
+        let sealed = answer(&mut rng(1), steward, ACCESS, &key.key, &told).unwrap();
         let question = network.question(&asked);
         open_answer(&secret, &question, steward.member(), &network.key(index), &sealed).unwrap()
     });
@@ -74,7 +74,7 @@ fn only_this_reader_access_steward_and_network_open_it() {
     let (stranger, _) = reader(10);
     let steward = &network.stewards[0];
     let (id, signing) = (steward.member(), network.key(0));
-    let sealed = answer(&mut rng(1), steward, ACCESS, &key, &asked).unwrap();
+    let sealed = answer(&mut rng(1), steward, ACCESS, &key.key, &asked).unwrap();
     let question = network.question(&asked);
     assert!(open_answer(&secret, &question, id, &signing, &sealed).is_ok());
 
@@ -103,7 +103,7 @@ fn another_custody_key_is_no_excuse() {
     let (public, _) = custody::danger_deal(&mut rng(50), network.public.stewards()).unwrap();
     let asked = scopes();
     let (secret, key) = reader(9);
-    let sealed = answer(&mut rng(1), &network.stewards[0], ACCESS, &key, &asked).unwrap();
+    let sealed = answer(&mut rng(1), &network.stewards[0], ACCESS, &key.key, &asked).unwrap();
     let question = Question { public: &public, ..network.question(&asked) };
     let id = network.stewards[0].member();
     let opened = open_answer(&secret, &question, id, &network.key(0), &sealed);
@@ -123,7 +123,7 @@ fn answers_follow_the_question() {
     let (secret, key) = reader(9);
     let steward = &network.stewards[0];
     for told in wrong {
-        let sealed = answer(&mut rng(1), steward, ACCESS, &key, &told).unwrap();
+        let sealed = answer(&mut rng(1), steward, ACCESS, &key.key, &told).unwrap();
         let question = network.question(&asked);
         let opened = open_answer(&secret, &question, steward.member(), &network.key(0), &sealed);
         assert_eq!(opened.map(drop), Err(AnswerError::WrongIdentities));
@@ -167,7 +167,7 @@ fn stewards_refuse_what_they_cannot_answer() {
     let network = Stewards::new(1);
     let (_, key) = reader(9);
     let refuse = |key: &ReaderKey, identities: &[Identity]| {
-        answer(&mut rng(1), &network.stewards[0], ACCESS, key, identities).unwrap_err()
+        answer(&mut rng(1), &network.stewards[0], ACCESS, &key.key, identities).unwrap_err()
     };
     let foreign = Identity { network: NetworkId([9; 32]), ..identity(Category::Audit, 0) };
     assert_eq!(refuse(&key, &[foreign]), RefuseError::ForeignNetwork);
@@ -192,7 +192,7 @@ fn an_answer_to_nothing_is_an_answer() {
     let network = Stewards::new(4);
     let (secret, key) = reader(9);
     let steward = &network.stewards[0];
-    let sealed = answer(&mut rng(1), steward, ACCESS, &key, &[]).unwrap();
+    let sealed = answer(&mut rng(1), steward, ACCESS, &key.key, &[]).unwrap();
     let asked = scopes();
     let question = network.question(&asked);
     let opened = open_answer(&secret, &question, steward.member(), &network.key(0), &sealed);
@@ -241,7 +241,7 @@ fn the_longest_answer_fits_its_limit() {
     let network = Stewards::new(1);
     let (_, key) = reader(9);
     let many = vec![identity(Category::Audit, 0); ANSWER_IDENTITIES_MAX];
-    let sealed = answer(&mut rng(1), &network.stewards[0], ACCESS, &key, &many).unwrap();
+    let sealed = answer(&mut rng(1), &network.stewards[0], ACCESS, &key.key, &many).unwrap();
     assert_eq!(sealed.as_bytes().len(), SealedAnswer::BYTES_MAX);
     assert_eq!(SealedAnswer::BYTES_MAX, 305_268);
 }

@@ -85,7 +85,7 @@ fn changed_answers_are_refused() {
     let asked = [identity(Category::Audit, 0), identity(Category::Vitals, 1)];
     let (secret, key) = reader(9);
     let steward = &network.stewards[0];
-    let sealed = custody::answer(&mut rng(1), steward, ACCESS, &key, &asked).unwrap();
+    let sealed = custody::answer(&mut rng(1), steward, ACCESS, &key.key, &asked).unwrap();
     let question = network.question(&asked);
     for changed in mutations(sealed.as_bytes(), 400) {
         let changed = SealedAnswer::from_bytes(changed);

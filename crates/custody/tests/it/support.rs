@@ -81,7 +81,7 @@ pub fn ask(
 ) -> Result<Answer, custody::AnswerError> {
     let (secret, key) = reader(9);
     let steward = &network.stewards[index];
-    let sealed = custody::answer(&mut rng(11), steward, ACCESS, &key, identities).unwrap();
+    let sealed = custody::answer(&mut rng(11), steward, ACCESS, &key.key, identities).unwrap();
     let question = network.question(identities);
     custody::open_answer(&secret, &question, steward.member(), &network.key(index), &sealed)
 }
