@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Builds the release binary and plays the story; what `carestone demo` prints on stdout is untouched.
+/// Builds the release binary and plays the story; what it prints on stdout is untouched.
 fn demo(options: &[String]) -> Result<()> {
     setup::run()?;
     cargo(&["build", "--release", "--package", "node"])?;

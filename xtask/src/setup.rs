@@ -1,4 +1,4 @@
-//! What a fresh machine needs besides Rust: found, installed with apt when we are root, or named clearly.
+//! What a fresh machine needs besides Rust: found, installed with apt when we are root, or named.
 
 use anyhow::{Result, bail};
 
@@ -34,7 +34,7 @@ fn provide(tool: &Tool) -> Result<()> {
         return install(tool.package);
     }
     bail!(
-        "`{program}` is missing ({}); install it, on Debian or Ubuntu with: sudo apt-get install {}",
+        "`{program}` is missing ({}); install it, on Debian with: sudo apt-get install {}",
         tool.why,
         tool.package
     );

@@ -7,12 +7,14 @@ use crate::{FlowError, Member};
 
 impl Member {
     /// The account under which records without a patient are kept (organisations, practitioners,
-    /// locations). It belongs to the member, so that its records are sealed and read like all others.
+    /// locations). It belongs to the member, so that its records are sealed and read like all
+    /// others.
     pub fn house(&self) -> PatientId {
         PatientId(proof::sha256(&[b"carestone/house/v1\n", &self.network.0, &self.id.0]))
     }
 
-    /// The ledger account of a patient of this hospital, by the logical id of its `Patient` resource.
+    /// The ledger account of a patient of this hospital, by the logical id of its `Patient`
+    /// resource.
     pub fn account_of(&self, local_id: &str) -> Result<Option<PatientId>, FlowError> {
         let patient = self.vault.patient_by_token(self.local_patient(local_id))?;
         Ok(patient.map(PatientId))
@@ -34,8 +36,10 @@ impl Member {
         Ok(())
     }
 
-    /// Opens an account for a patient of this hospital, or finds the one it has, and binds it. Without
-    /// authenticators the patient claims it later, at the desk. An account that was opened without a key,
+    /// Opens an account for a patient of this hospital, or finds the one it has, and binds it.
+    /// Without
+    /// authenticators the patient claims it later, at the desk. An account that was opened without
+    /// a key,
     /// because records came first, is claimed with the first one.
     ///
     /// # Errors

@@ -46,7 +46,7 @@ fn is_allowed(expression: &str) -> bool {
     !expression.is_empty() && parser.any() && parser.at == parser.words.len()
 }
 
-/// The words and brackets of an expression; the old `/` means `OR`, and `WITH` joins its neighbours.
+/// The words and brackets of an expression; `/` means `OR`, and `WITH` joins its neighbours.
 fn words(expression: &str) -> Vec<String> {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let mut words: Vec<String> = Vec::new();
