@@ -62,8 +62,6 @@ fn demo(options: &[String]) -> Result<()> {
 fn test() -> Result<()> {
     setup::run()?;
     tidy::run(false)?;
-    // The tests start real member processes, so the binary is built first, in the tests' profile.
-    cargo(&["build", "--package", "node"])?;
     if succeeds("cargo", &["nextest", "--version"]) {
         cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])?;
         cargo(&["test", "--workspace", "--doc"])

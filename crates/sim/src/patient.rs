@@ -39,7 +39,7 @@ pub struct Delivery {
 /// By what a patient signs.
 pub enum Key {
     /// A program's key.
-    Ed25519(SigningKey),
+    Ed25519(Box<SigningKey>),
     /// A passkey in software; signs the same bytes as a browser's.
     Passkey(Box<p256::ecdsa::SigningKey>),
 }
@@ -81,14 +81,14 @@ impl Key {
                 let key = p256::ecdsa::SigningKey::from_slice(&secret);
                 Self::Passkey(Box::new(key.expect("a hash is a scalar, but for one in 2^32")))
             }
-            _ => Self::Ed25519(SigningKey::from(secret)),
+            _ => Self::Ed25519(Box::new(SigningKey::from(secret))),
         }
     }
 
     /// As an account lists it.
     pub fn authenticator(&self) -> Authenticator {
         match self {
-            Key::Ed25519(key) => Authenticator::Ed25519(VerificationKey::from(key).into()),
+            Key::Ed25519(key) => Authenticator::Ed25519(VerificationKey::from(&**key).into()),
             Key::Passkey(key) => Authenticator::Passkey(passkey::compress(&point(key))),
         }
     }

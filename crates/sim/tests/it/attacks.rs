@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use custody::{Identity, Question, ReaderSecret, SealedAnswer, Verdict};
 use flows::{Answer, Ask, FlowError, Network, Refusal, ScopeEpoch};
+use futures::FutureExt;
 use ledger::{
     AccessId, Author, Body, Category, CategorySet, Command, CommandId, Entry, Event, GrantId,
     MemberId, Outcome, PatientId, Purpose, Reject, Request, Scope, StaffRef,
@@ -13,8 +14,10 @@ use proof::checkpoint::{Checkpoint, Note};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use sim::{
     Cast, Conduct, Stage,
+    byzantine::resign,
     patient::{COMMON, Key, Patient, assert as assertion, terms},
     play,
+    watch::Stored,
     workload::{Workload, reading},
 };
 
@@ -143,6 +146,25 @@ impl Scene {
         Ok(answer.partials().map(|(identity, _)| identity).collect())
     }
 
+    /// What a holder gives the reader of the home's copies: records of a page, and bytes of a part.
+    async fn copies(&self, holder: usize, access: AccessId) -> (usize, usize) {
+        let custodian = self.home_id();
+        let fetch = Ask::Fetch { access, custodian, from: 0 };
+        let records = match self.ask(self.reader, holder, fetch).await.unwrap() {
+            Answer::Page(page) => page.records,
+            other => panic!("{other:?}"),
+        };
+        let notes =
+            |stored: &&Stored| stored.patient == self.patient && stored.custodian == self.home;
+        let sequence = self.stage.watch.notes().stored.iter().find(notes).unwrap().sequence;
+        let part = Ask::FetchPart { access, custodian, sequence, offset: 0 };
+        match self.ask(self.reader, holder, part).await.unwrap() {
+            Answer::Part(part) => (records.len(), part.len()),
+            Answer::Refused(Refusal::NotHeld) => (records.len(), 0),
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn identity(&self, scope: ScopeEpoch) -> Identity {
         let ScopeEpoch { custodian, category, epoch } = scope;
         let network = self.stage.expect(self.home).network;
@@ -220,10 +242,7 @@ fn memory_of_commands_stops_a_replayed_access() {
         assert!(member.chain.access(access).unwrap().is_none(), "and stays closed");
         // Ordered again by a cheating leader, the rules refuse it.
         let copy = replay_of(&scene, 0);
-        let tip = copy.tip();
-        let block =
-            chain::Block { height: tip.height + 1, time: tip.time + 1, commands: vec![bytes] };
-        let applied = copy.apply(&block).unwrap();
+        let applied = apply(&copy, bytes);
         let Entry::Outcome { outcome, .. } = &applied.entries[0] else { panic!() };
         assert_eq!(*outcome, Outcome::Rejected(Reject::Replayed));
     });
@@ -325,6 +344,63 @@ fn settled_outcomes_stop_a_foreign_signature_under_a_command() {
 }
 
 #[test]
+fn own_ledger_stops_copies_of_a_custodian_that_was_not_asked() {
+    scene(None, |mut scene| async move {
+        let desk = scene.stage.expect(scene.home);
+        let holder = desk.holders(desk.id).unwrap()[0];
+        let holder_place = scene.stage.cast.place_of(holder).unwrap();
+        let bystander = |place: &usize| *place != scene.home && *place != holder_place;
+        scene.reader = (0..4).find(bystander).unwrap();
+        let linked = desk.chain.account(scene.patient).unwrap().unwrap().custodians;
+        if !linked.contains(&holder) {
+            scene.story.sign(&desk, 0, Body::Link(holder)).await.unwrap();
+        }
+        scene.grant(CategorySet::ALL).await;
+        let (_, mut request) = scene.request(7);
+        request.custodians = vec![holder];
+        let (id, bytes) = scene.sign(7, Body::OpenAccess(request));
+        let reader = scene.stage.expect(scene.reader);
+        reader.submit_final(id, bytes).await.unwrap();
+        let narrow = scene.copies(holder_place, AccessId(id.0)).await;
+        assert_eq!(narrow, (0, 0), "the access names another custodian");
+        let (wide, _) = scene.open(8).await;
+        let (records, part) = scene.copies(holder_place, wide).await;
+        assert!(records > 0 && part > 0, "the holder has copies: {records}, {part}");
+    });
+}
+
+#[test]
+fn author_key_stops_a_foreign_signature_from_answering_those_who_wait() {
+    scene(None, |scene| async move {
+        scene.grant(CategorySet::ALL).await;
+        scene.stage.sleep(3_000).await;
+        let (_, request) = scene.request(7);
+        let (id, own) = scene.sign(7, Body::OpenAccess(request));
+        let thief = scene.stage.cast.hospitals[scene.home].secret().command_key();
+        let foreign = resign(&own, &thief).unwrap();
+        let copy = replay_of(&scene, scene.home);
+        let mut early = Box::pin(copy.wait(id));
+        apply(&copy, foreign);
+        let (_, refused) = copy.outcome(id).unwrap().unwrap();
+        assert!(matches!(
+            refused,
+            Entry::Outcome { outcome: Outcome::Rejected(Reject::WrongKey), .. }
+        ));
+        assert!((&mut early).now_or_never().is_none(), "who waits from before waits on");
+        let mut late = Box::pin(copy.wait(id));
+        assert!((&mut late).now_or_never().is_none(), "and so does who comes now");
+        apply(&copy, own);
+        for waiting in [early.now_or_never(), late.now_or_never()] {
+            let (_, entry) = waiting.expect("it is final").unwrap();
+            assert!(matches!(
+                entry,
+                Entry::Outcome { outcome: Outcome::Accepted(Event::Accessed(_)), .. }
+            ));
+        }
+    });
+}
+
+#[test]
 fn threshold_stops_stewards_that_are_one_too_few() {
     scene(None, |scene| async move {
         let identity = scene.identity(scene.scope(scene.home_id(), COMMON, 0));
@@ -421,6 +497,12 @@ fn replay_of(scene: &Scene, place: usize) -> chain::Chain {
         copy.apply(block).unwrap();
     }
     copy
+}
+
+/// The next block of a copy, with one command.
+fn apply(copy: &chain::Chain, command: Vec<u8>) -> Arc<chain::Applied> {
+    let (height, time) = (copy.tip().height + 1, copy.tip().time + 1);
+    copy.apply(&chain::Block { height, time, commands: vec![command] }).unwrap()
 }
 
 /// Whatever one member does, a granted read opens every record there is.
