@@ -71,6 +71,11 @@ fn kill_one_by_one(bench: &Bench, cluster: &mut Cluster, load: &Load) -> Result<
             say(format!("{kill} kills, {acknowledged} writes acknowledged"));
         }
     }
+    // With everybody back, reads are answered again.
+    let before = lock(&load.receipts).len();
+    wait_for("a read is answered after the last kill", || {
+        Ok((lock(&load.receipts).len() > before).then_some(()))
+    })?;
     Ok(bench.kills)
 }
 
