@@ -75,18 +75,6 @@ impl Member {
         self.load(session).await
     }
 
-    /// Reads what this member may read of a patient: everybody's records if the patient granted it something,
-    /// else those that it wrote itself.
-    pub async fn read_as_allowed(&self, mut reading: Reading) -> Result<Arc<Session>, FlowError> {
-        let account = self.chain.account(reading.patient)?;
-        let consent = self.chain.consent(reading.patient)?;
-        let is_granted = consent.grants.iter().any(|grant| grant.terms.grantee == self.id);
-        if !is_granted && account.is_some_and(|account| account.custodians.contains(&self.id)) {
-            reading.custodians = vec![self.id];
-        }
-        self.read(reading).await
-    }
-
     /// An open session with what is there now: fetched again, under the same access, if this member has
     /// written since, or if some seconds have passed.
     pub async fn refresh(&self, session: Arc<Session>) -> Result<Arc<Session>, FlowError> {
@@ -184,11 +172,8 @@ impl Member {
     ) -> Result<(Vec<Sealed>, Vec<MemberId>), FlowError> {
         let account = self.chain.account(open.record().patient)?;
         let linked = account.map(|account| account.custodians).unwrap_or_default();
-        let asked = &open.record().custodians;
-        let custodians: Vec<MemberId> = linked
-            .into_iter()
-            .filter(|custodian| asked.is_empty() || asked.contains(custodian))
-            .collect();
+        let custodians: Vec<MemberId> =
+            linked.into_iter().filter(|custodian| open.record().reaches(*custodian)).collect();
         let fetched = join_all(custodians.iter().map(|custodian| self.fetch(open, *custodian)));
         let (mut sealed, mut missing) = (Vec::new(), Vec::new());
         for (custodian, fetched) in custodians.iter().zip(fetched.await) {

@@ -86,10 +86,9 @@ impl Member {
     /// Whether the access opens anything of this custodian's. A custodian that it does not name looks like
     /// one that has nothing.
     fn reaches(&self, open: &OpenAccess, custodian: MemberId) -> Result<bool, FlowError> {
-        let named = &open.record().custodians;
-        let is_named = named.is_empty() || named.contains(&custodian);
         let account = self.chain.account(open.record().patient)?;
-        Ok(is_named && account.is_some_and(|account| account.custodians.contains(&custodian)))
+        let is_linked = account.is_some_and(|account| account.custodians.contains(&custodian));
+        Ok(is_linked && open.record().reaches(custodian))
     }
 
     /// The sealed records of a patient that lie here, of this member or copied from another.

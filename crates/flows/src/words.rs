@@ -60,9 +60,10 @@ pub fn receipt_json(receipt: &Receipt) -> Value {
 
 fn decision_json(decision: &Decision) -> Value {
     match decision {
-        Decision::Allowed { categories, until, basis } => json!({
+        Decision::Allowed { categories, own, until, basis } => json!({
             "allowed": true,
             "categories": categories.names(),
+            "own": own.names(),
             "until": until,
             "basis": basis_json(basis),
         }),

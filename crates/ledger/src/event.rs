@@ -228,6 +228,9 @@ pub enum Decision {
         /// What may be read: asked for and granted. Restrictions are not visible here: stewards and
         /// holders answer for a restricted scope as for one that does not exist.
         categories: CategorySet,
+        /// What may be read of the records that the reader wrote itself: what it asked for,
+        /// whatever the patient grants or hides. Empty in an emergency.
+        own: CategorySet,
         /// Block time at which it ends by itself.
         until: BlockTime,
         /// Why it was allowed.

@@ -173,12 +173,23 @@ pub struct AccessRecord {
     /// Whose records may be read, in the order of their ids: what was asked for, what the grant
     /// allows, and linked. Empty means every linked custodian's.
     pub custodians: Vec<MemberId>,
+    /// What may be read of the records that the reader wrote itself, whatever the patient grants or
+    /// hides.
+    pub own: CategorySet,
     /// Block time at which it began.
     pub opened: BlockTime,
     /// Block time at which it ends by itself.
     pub until: BlockTime,
     /// Why it was allowed.
     pub basis: Basis,
+}
+
+impl AccessRecord {
+    /// Whether anything of this custodian's is asked for: if not, it need not be asked.
+    pub fn reaches(&self, custodian: MemberId) -> bool {
+        let is_own = custodian == self.reader && !self.own.is_empty();
+        is_own || names(&self.custodians, custodian)
+    }
 }
 
 /// Where an access is kept: value of `Key::Access`, which outlives the access.

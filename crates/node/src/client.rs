@@ -121,7 +121,12 @@ impl Reply {
             (true, Some(detail)) => detail.to_owned(),
             (true, None) => String::from_utf8_lossy(&self.body).trim().to_owned(),
         };
-        format!("{words} (HTTP {})", self.status)
+        let hint = if self.status == 401 {
+            "; `carestone token` issues one: pass it by --token or CARESTONE_TOKEN"
+        } else {
+            ""
+        };
+        format!("{words}{hint} (HTTP {})", self.status)
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Config {
     /// How long a first command waits for others to share its block, in milliseconds.
     #[serde(default = "default_gather")]
     pub gather_ms: u64,
-    /// What is logged, as in `info` or `info,flows=debug`.
+    /// What is logged, as in `info` or `warn,flows=debug`.
     #[serde(default = "default_log")]
     pub log: String,
 }
@@ -261,7 +261,7 @@ http_listen = "{http}"
 # How long a first command waits for others to share its block, in milliseconds.
 # gather_ms = {gather}
 
-# What is logged: error, warn, info, debug, or per part as in "info,flows=debug". Nothing personal ever is.
+# What is logged: error, warn, info, debug, or per part as below. Nothing personal ever is.
 # log = {log:?}
 "#,
         port = http.port(),
@@ -288,7 +288,8 @@ fn default_gather() -> u64 {
 }
 
 fn default_log() -> String {
-    "info".to_owned()
+    // The engine says a lot that only its makers want to know.
+    "warn,carestone=info,consensus=info,flows=info,web=info".to_owned()
 }
 
 const CONFIG: &str = "carestone.toml";

@@ -54,9 +54,19 @@ pub struct Access {
     pub categories: CategorySet,
     /// At whom; `None` is everywhere.
     pub only: Option<BTreeSet<MemberId>>,
+    /// What the reader may read of the records that it wrote itself.
+    wrote: CategorySet,
     until: u64,
     basis: Basis,
     over: bool,
+}
+
+impl Access {
+    /// Whether the reader wrote these records itself, and asked for them.
+    fn is_own(&self, custodian: MemberId, category: Option<Category>) -> bool {
+        let asked = |category| self.wrote.contains(category);
+        custodian == self.reader && category.map_or(!self.wrote.is_empty(), asked)
+    }
 }
 
 /// What the oracle expects of a command.
@@ -149,9 +159,10 @@ impl Oracle {
         category: Option<Category>,
     ) -> bool {
         self.accesses.get(&access).is_some_and(|own| {
+            let reached = own.only.as_ref().is_none_or(|only| only.contains(&custodian));
+            let within = |set: CategorySet| category.is_none_or(|category| set.contains(category));
             own.reader == reader
-                && category.is_none_or(|category| own.categories.contains(category))
-                && own.only.as_ref().is_none_or(|only| only.contains(&custodian))
+                && ((reached && within(own.categories)) || own.is_own(custodian, category))
                 && self.linked(own.patient, custodian)
         })
     }
@@ -165,6 +176,7 @@ impl Oracle {
                 && category.is_some_and(|category| categories.contains(category))
                 && (at.is_empty() || at.contains(&custodian))
         });
+        let hidden = hidden && !own.is_own(custodian, category);
         own.over || own.until <= self.now || (hidden && matches!(own.basis, Basis::Grant(_)))
     }
 
@@ -316,7 +328,7 @@ impl Oracle {
         }
         let number = self.receipts(request.patient) + 1;
         self.receipts.insert(request.patient, number);
-        if let Decision::Allowed { categories, until, basis } = &decision {
+        if let Decision::Allowed { categories, own, until, basis } = &decision {
             let used = |given: &&mut Given| *basis == Basis::Grant(given.id);
             self.grants.iter_mut().filter(used).for_each(|given| given.uses += 1);
             let access = Access {
@@ -325,6 +337,7 @@ impl Oracle {
                 reader_key: request.reader_key.key,
                 categories: *categories,
                 only,
+                wrote: *own,
                 until: *until,
                 basis: basis.clone(),
                 over: false,
@@ -341,10 +354,11 @@ impl Oracle {
             return (Decision::Denied(Denial::NotLinked), None);
         }
         let longest = self.now + request.duration_ms.min(24 * HOUR);
-        if asked == Some([reader].into()) {
-            let categories = request.categories;
-            let basis = Basis::Custodian;
-            return (Decision::Allowed { categories, until: longest, basis }, asked);
+        let itself = Some(BTreeSet::from([reader]));
+        let (categories, basis) = (self.written(reader, request), Basis::Custodian);
+        let as_custodian = Decision::Allowed { categories, own: categories, until: longest, basis };
+        if asked == itself {
+            return (as_custodian, itself);
         }
         let offers = self.grants.iter().filter(|given| {
             let terms = &given.terms;
@@ -376,10 +390,21 @@ impl Oracle {
             ))
         });
         let Some((given, categories, only)) = offers.into_iter().next() else {
-            return (Decision::Denied(Denial::NoConsent), None);
+            return match categories.is_empty() {
+                true => (Decision::Denied(Denial::NoConsent), None),
+                false => (as_custodian, itself),
+            };
         };
         let (until, basis) = (longest.min(given.terms.until), Basis::Grant(given.id));
-        (Decision::Allowed { categories, until, basis }, only)
+        let own = self.written(reader, request);
+        (Decision::Allowed { categories, own, until, basis }, only)
+    }
+
+    /// What a reader asks for of the records that it wrote itself.
+    fn written(&self, reader: MemberId, request: &Request) -> CategorySet {
+        let asked = request.custodians.is_empty() || request.custodians.contains(&reader);
+        let wrote = asked && self.linked(request.patient, reader);
+        if wrote { request.categories } else { CategorySet::EMPTY }
     }
 
     fn judge_emergency(
@@ -404,7 +429,8 @@ impl Oracle {
             return (Decision::Denied(Denial::NotLinked), None);
         }
         let until = self.now + request.duration_ms.min(4 * HOUR);
-        (Decision::Allowed { categories, until, basis }, asked)
+        let own = CategorySet::EMPTY;
+        (Decision::Allowed { categories, own, until, basis }, asked)
     }
 
     fn is_full(&self, patient: PatientId, reader: MemberId, is_emergency: bool) -> bool {

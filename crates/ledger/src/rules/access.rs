@@ -57,12 +57,13 @@ impl Ruling {
 
 /// Whether this reader may read now, what, where and until when.
 ///
-/// - A custodian that asks for its own records alone is allowed: it wrote them.
-/// - Otherwise *one* grant must carry the access, so that its withdrawal ends all of it. Of the
-///   grants in force that name the reader and the purpose, the one that covers most of the asked
-///   categories is taken; then the one that covers most custodians; then one without a limit of
-///   accesses; then the one that lasts longest; then the lowest id. What it does not cover is left
-///   out.
+/// - A custodian may read what it wrote itself, if that is among what it asks for: a grant widens
+///   its view and never narrows it.
+/// - For the records of others *one* grant must carry the access, so that its withdrawal ends all
+///   of it. Of the grants in force that name the reader and the purpose, the one that covers most
+///   of the asked categories is taken; then the one that covers most custodians; then one without a
+///   limit of accesses; then the one that lasts longest; then the lowest id. What it does not cover
+///   is left out. Without one a custodian is left with its own records.
 /// - Restrictions play no part here: a receipt must not show them. See [`covers`].
 pub fn decide(
     reader: MemberId,
@@ -75,27 +76,22 @@ pub fn decide(
         return Ruling::denied(Denial::NotLinked);
     };
     let longest = now.saturating_add(request.duration_ms.min(ACCESS_MS_MAX));
-    if asked == [reader] {
-        let decision = Decision::Allowed {
-            categories: request.categories,
-            until: longest,
-            basis: Basis::Custodian,
-        };
-        return Ruling { decision, custodians: asked };
-    }
-    let offers =
-        consent.grants.iter().filter(|grant| in_force(grant, reader, request.purpose, now));
+    let is_own = account.custodians.binary_search(&reader).is_ok() && names(&asked, reader);
+    let own = if is_own { request.categories } else { CategorySet::EMPTY };
+    let in_force = |grant: &&Grant| in_force(grant, reader, request.purpose, now);
+    let offers = consent.grants.iter().filter(in_force);
     let offers = offers.filter_map(|grant| Offer::new(grant, request.categories, &asked, account));
     // The last of equals is the maximum, so the newest come first.
-    let Some(best) = offers.rev().max_by_key(Offer::rank) else {
-        return Ruling::denied(Denial::NoConsent);
+    let best = offers.rev().max_by_key(Offer::rank).filter(|_| asked != [reader]);
+    let (categories, until, basis, custodians) = match best {
+        Some(Offer { grant, categories, custodians }) => {
+            let until = longest.min(grant.terms.until);
+            (categories, until, Basis::Grant(grant.id), custodians)
+        }
+        None if is_own => (own, longest, Basis::Custodian, Vec::from([reader])),
+        None => return Ruling::denied(Denial::NoConsent),
     };
-    let decision = Decision::Allowed {
-        categories: best.categories,
-        until: longest.min(best.grant.terms.until),
-        basis: Basis::Grant(best.grant.id),
-    };
-    Ruling { decision, custodians: best.custodians }
+    Ruling { decision: Decision::Allowed { categories, own, until, basis }, custodians }
 }
 
 /// Whether an access covers a scope in an epoch: what every steward and every holder asks, of its
@@ -118,19 +114,21 @@ pub fn covers(
     let open = record.opened <= now
         && now < record.until
         && network::find(view.network, record.reader).is_some();
-    let asked =
-        record.categories.contains(scope.category) && names(&record.custodians, scope.custodian);
-    exists && open && asked && permits(view.consent, record, scope)
+    let is_own = scope.custodian == record.reader && record.own.contains(scope.category);
+    exists && open && (is_own || permits(view.consent, record, scope))
 }
 
-/// Whether the basis of the access still reaches this scope.
+/// Whether the basis of the access reaches this scope, now.
 fn permits(consent: &ConsentState, record: &AccessRecord, scope: Scope) -> bool {
+    let asked =
+        record.categories.contains(scope.category) && names(&record.custodians, scope.custodian);
     let restricted = consent.restricts(scope.custodian, scope.category);
-    match record.basis {
-        Basis::Custodian => scope.custodian == record.reader,
-        Basis::Emergency(_) => CategorySet::EMERGENCY.contains(scope.category),
-        Basis::Grant(id) => !restricted && consent.grants.iter().any(|grant| grant.id == id),
-    }
+    asked
+        && match record.basis {
+            Basis::Custodian => scope.custodian == record.reader,
+            Basis::Emergency(_) => CategorySet::EMERGENCY.contains(scope.category),
+            Basis::Grant(id) => !restricted && consent.grants.iter().any(|grant| grant.id == id),
+        }
 }
 
 /// A reader asks to read. The answer, whatever it is, is a receipt in the patient's list.
@@ -192,7 +190,7 @@ pub(super) fn enter(
         ruling = Ruling::denied(Denial::TooMany);
     }
     let access = AccessId(id.0);
-    if let Decision::Allowed { categories, until, basis } = ruling.decision.clone() {
+    if let Decision::Allowed { categories, own, until, basis } = ruling.decision.clone() {
         let record = AccessRecord {
             id: access,
             number,
@@ -202,6 +200,7 @@ pub(super) fn enter(
             purpose: request.purpose,
             categories,
             custodians: ruling.custodians,
+            own,
             opened: now,
             until,
             basis,

@@ -40,5 +40,6 @@ pub fn decide(
     };
     let until = now.saturating_add(request.duration_ms.min(EMERGENCY_MS_MAX));
     let basis = Basis::Emergency(reason);
-    Ruling { decision: Decision::Allowed { categories, until, basis }, custodians }
+    let own = CategorySet::EMPTY;
+    Ruling { decision: Decision::Allowed { categories, own, until, basis }, custodians }
 }

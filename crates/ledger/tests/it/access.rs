@@ -47,9 +47,10 @@ pub fn decisions() -> BTreeSet<u8> {
             (M(2), open(0, &[Results]), "Denied NoConsent"),
             // A custodian reads what it wrote, and nothing else.
             (M(0), open_with(0, &[MentalHealth], at(&[0])), "Custodian mental-health 60min"),
-            (M(0), open(0, &[Results]), "Denied NoConsent"),
+            (M(0), open(0, &[Results]), "Custodian results 60min"),
             (M(0), open_with(0, &[Results], at(&[1])), "Denied NotLinked"),
-            (M(0), open_with(1, &[Results], at(&[0, 1])), "Denied NoConsent"),
+            (M(0), open_with(1, &[Results], at(&[0, 1])), "Custodian results 60min"),
+            (M(0), open_with(1, &[Results], at(&[1])), "Denied NoConsent"),
             (M(2), open_with(0, &[Results], at(&[2])), "Denied NotLinked"),
             (M(1), open_with(0, &[Results], at(&[0, 3])), "Grant results 60min"),
             (M(1), open(0, &[]), "Reject BadTerms"),
@@ -58,7 +59,7 @@ pub fn decisions() -> BTreeSet<u8> {
         ],
     );
     assert_eq!(world.accesses(0).count, 12, "denials are receipts too");
-    assert_eq!(world.accesses(1).count, 1);
+    assert_eq!(world.accesses(1).count, 2);
     world.rejects
 }
 
@@ -169,6 +170,27 @@ fn covers_what_was_asked_granted_and_linked() {
     assert!(!world.covers(access, 1, 3, Results));
     world.wait(HOUR);
     assert!(!world.covers_epoch(access, 1, 0, Results, 0), "its time is over");
+}
+
+#[test]
+fn a_grant_widens_what_a_custodian_sees_and_never_narrows_it() {
+    let mut world = World::with_patients();
+    world.accept(P(1), Body::Grant(terms(0, &[Results])));
+    let access = access_id(world.accept(M(0), open(1, &[Results, Vitals])));
+    let hide = Body::Restrict { categories: CategorySet::of(&[Results]), custodians: Vec::new() };
+    let cases = [(0, Results, true), (0, Vitals, true), (1, Results, true), (1, Vitals, false)];
+    for (at, category, expected) in cases {
+        assert_eq!(world.covers(access, 1, at, category), expected, "{at} {category:?}");
+    }
+    world.accept(P(1), hide);
+    assert!(world.covers(access, 1, 0, Results), "it wrote them");
+    assert!(!world.covers(access, 1, 1, Results), "hidden");
+    assert!(!world.covers(access, 1, 0, Problems), "not asked for");
+
+    // Nor does it, if it asked for the records of others alone.
+    let others = open_with(1, &[Results], |request| request.custodians = ids(&[1]));
+    let access = access_id(world.accept(M(0), others));
+    assert!(!world.covers(access, 1, 0, Results));
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub struct Access {
     pub reader: MemberId,
     categories: CategorySet,
     only: Option<BTreeSet<MemberId>>,
+    wrote: CategorySet,
     until: u64,
     basis: Basis,
     over: bool,
@@ -112,15 +113,16 @@ impl Oracle {
                 && categories.contains(category)
                 && (custodians.is_empty() || custodians.contains(&custodian))
         });
+        let offered = own.categories.contains(category)
+            && reached
+            && (!hidden || !matches!(own.basis, Basis::Grant(_)));
         !own.over
             && own.patient == patient
             && now < own.until
             && self.members.contains(&own.reader)
             && self.links.contains(&(patient, custodian))
-            && own.categories.contains(category)
-            && reached
             && epoch <= begun
-            && (!hidden || !matches!(own.basis, Basis::Grant(_)))
+            && (offered || (custodian == own.reader && own.wrote.contains(category)))
     }
 
     fn replay(&mut self, leaf: &Leaf) {
@@ -233,20 +235,28 @@ impl Oracle {
     /// Judges a receipt and remembers the access.
     fn opened(&mut self, request: &Request, receipt: &Receipt, now: u64) {
         assert!(self.members.contains(&receipt.reader));
-        let (categories, until, basis) = match &receipt.decision {
-            Decision::Allowed { categories, until, basis } => (*categories, *until, basis.clone()),
+        let (categories, own, until, basis) = match &receipt.decision {
+            Decision::Allowed { categories, own, until, basis } => {
+                (*categories, *own, *until, basis.clone())
+            }
             Decision::Denied(denial) => return self.denied(request, receipt, *denial, now),
         };
         assert!(!categories.is_empty() && categories.without(request.categories).is_empty());
         assert!(now < until && until - now <= request.duration_ms.min(24 * HOUR));
         let mut only = self.linked(request, &request.custodians);
+        let mut wrote = self.written(request, receipt.reader);
         match &basis {
             Basis::Custodian => {
-                assert_eq!(only.clone().expect("itself alone"), [receipt.reader].into());
+                let itself = Some([receipt.reader].into());
+                assert_eq!((categories, wrote), (request.categories, request.categories));
+                let offers = self.offers(request, receipt.reader, now);
+                assert!(only == itself || offers.is_empty(), "a grant would show more");
+                only = itself;
             }
             Basis::Emergency(_) => {
                 assert_eq!(categories, request.categories.and(CategorySet::EMERGENCY));
                 assert!(until - now <= 4 * HOUR);
+                wrote = CategorySet::EMPTY;
             }
             Basis::Grant(id) => {
                 let most = self.offers(request, receipt.reader, now).into_values().max();
@@ -261,8 +271,9 @@ impl Oracle {
                 only = narrower(only, self.linked(request, &terms.custodians));
             }
         }
+        assert_eq!(own, wrote);
         let (patient, reader) = (request.patient, receipt.reader);
-        let own = Access { patient, reader, categories, only, until, basis, over: false };
+        let own = Access { patient, reader, categories, only, wrote, until, basis, over: false };
         self.accesses.insert(receipt.access, own);
     }
 
@@ -271,6 +282,7 @@ impl Oracle {
         match denial {
             Denial::NoConsent => {
                 assert!(self.offers(request, receipt.reader, now).is_empty());
+                assert!(self.written(request, receipt.reader).is_empty());
             }
             Denial::NotVital => {
                 assert!(request.categories.and(CategorySet::EMERGENCY).is_empty());
@@ -301,6 +313,13 @@ impl Oracle {
             }
         }
         offers
+    }
+
+    /// What a reader asks for of the records that it wrote itself.
+    fn written(&self, request: &Request, reader: MemberId) -> CategorySet {
+        let asked = request.custodians.is_empty() || request.custodians.contains(&reader);
+        let linked = self.links.contains(&(request.patient, reader));
+        if asked && linked { request.categories } else { CategorySet::EMPTY }
     }
 
     /// Those of a list that are linked to the patient; `None` stands for every one.

@@ -227,7 +227,8 @@ fn events() -> Vec<Event> {
 }
 
 fn decisions() -> Vec<Decision> {
-    let allowed = |basis| Decision::Allowed { categories: CategorySet::ALL, until: TIME, basis };
+    let (categories, own) = (CategorySet::ALL, CategorySet::EMERGENCY);
+    let allowed = |basis| Decision::Allowed { categories, own, until: TIME, basis };
     vec![
         allowed(Basis::Grant(GRANT)),
         allowed(Basis::Custodian),
@@ -337,6 +338,7 @@ fn record() -> AccessRecord {
         purpose: Purpose::Treatment,
         categories: CategorySet::EMERGENCY,
         custodians: vec![CUSTODIAN],
+        own: CategorySet::EMPTY,
         opened: TIME,
         until: TIME + 1,
         basis: Basis::Grant(GRANT),

@@ -310,7 +310,7 @@ pub fn describe(leaf: &Leaf) -> String {
 fn describe_event(event: &Event) -> String {
     match event {
         Event::Accessed(receipt) => match &receipt.decision {
-            Decision::Allowed { categories, until, basis } => {
+            Decision::Allowed { categories, until, basis, .. } => {
                 let minutes = (until - receipt.time) / MINUTE;
                 let basis = format!("{basis:?}");
                 let basis = basis.split('(').next().expect("a name");

@@ -44,25 +44,41 @@ impl Receipts {
     }
 }
 
+/// One look, in words: when, who, on what ground, what, why.
 fn sentence(receipt: &Value) -> String {
     let word = |value: &Value| value.as_str().unwrap_or("somebody").to_owned();
-    let asked: Vec<&str> =
-        receipt["asked"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let decision = &receipt["decision"];
-    let answer = match (decision["allowed"].as_bool(), &decision["basis"]) {
-        (Some(true), basis) if basis["emergency"].is_string() => {
-            format!("broke the glass ({}) for", word(&basis["emergency"]))
+    let basis = &decision["basis"];
+    let (answer, what) = match decision["allowed"].as_bool() {
+        Some(true) if basis["emergency"].is_string() => (
+            format!("broke the glass ({}) for", word(&basis["emergency"])),
+            &decision["categories"],
+        ),
+        Some(true) if basis["grant"].is_string() => {
+            ("was allowed by your grant to read".to_owned(), &decision["categories"])
         }
-        (Some(true), _) => "was allowed to read".to_owned(),
-        _ => "was refused".to_owned(),
+        Some(true) => ("was allowed to read its own records:".to_owned(), &decision["categories"]),
+        _ => ("was refused".to_owned(), &receipt["asked"]),
     };
+    let own = match decision["own"].as_array() {
+        Some(own) if !own.is_empty() && basis["grant"].is_string() => ", and its own records",
+        _ => "",
+    };
+    let what: Vec<&str> = what.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     format!(
-        "{}. {} {answer} {} ({})",
+        "{}. {}  {} {answer} {}{own} ({})",
         receipt["number"],
+        moment(&receipt["time"]),
         word(&receipt["reader_name"]),
-        asked.join(", "),
+        what.join(", "),
         word(&receipt["purpose"])
     )
+}
+
+/// Block time as people write it, in UTC.
+fn moment(time: &Value) -> String {
+    let moment = time.as_i64().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    moment.map_or_else(String::new, |moment| moment.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 /// `carestone prove`
