@@ -90,6 +90,32 @@ impl Session {
     }
 }
 
+/// Conditions on resources of one type, as in the query of a scope: a search that chooses.
+#[derive(Clone, Debug)]
+pub struct Conditions(Query);
+
+impl Conditions {
+    /// Reads search parameters of a type.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`] if there is no such type, [`FlowError::Content`] if a parameter is not known.
+    pub fn parse(kind: &str, pairs: &[(String, String)]) -> Result<Self, FlowError> {
+        let kind = ResourceType::parse(kind).ok_or(FlowError::NotFound("resource type"))?;
+        let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Query::parse(Some(kind), pairs).map(Self).map_err(FlowError::Content)
+    }
+
+    /// Whether they hold for a record.
+    pub fn hold(&self, record: &OpenedRecord) -> bool {
+        let time = instant(record.metadata.stored_ms);
+        self.0.matches(&Candidate {
+            resource: &record.resolved,
+            id: &record.metadata.id,
+            last_updated: Some(&time),
+        })
+    }
+}
+
 impl FiledBundle {
     /// The response Bundle.
     pub fn answer(&self) -> Vec<u8> {

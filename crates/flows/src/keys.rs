@@ -52,6 +52,11 @@ impl NodeSecret {
         self.derive("token")
     }
 
+    /// Key under which the node keeps what it issued to apps: grants, tokens, launches.
+    pub fn apps_key(&self) -> Zeroizing<[u8; 32]> {
+        self.derive("apps")
+    }
+
     /// Key of the salts of staff references.
     pub fn staff_key(&self) -> Zeroizing<[u8; 32]> {
         self.derive("staff")

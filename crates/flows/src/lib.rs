@@ -54,7 +54,7 @@ pub mod words;
 
 mod run;
 
-pub use answers::capability;
+pub use answers::{Conditions, capability};
 pub use error::FlowError;
 pub use ingest::{Filed, FiledBundle, Incoming};
 pub use keys::NodeSecret;

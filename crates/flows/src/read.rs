@@ -119,7 +119,7 @@ impl Member {
                 opened => opened,
             };
             match opened {
-                Ok(mut records) => session.records.append(&mut records),
+                Ok(records) => session.records.extend(records.into_iter().map(Arc::new)),
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, %custodian, "no holder gives a custodian's records intact");

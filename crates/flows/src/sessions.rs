@@ -28,7 +28,7 @@ pub struct Session {
     /// The receipt.
     pub receipt: Receipt,
     /// The records, all versions, by custodian and sequence.
-    pub records: Vec<OpenedRecord>,
+    pub records: Vec<Arc<OpenedRecord>>,
     /// Custodians whose records could not be had: the view is incomplete.
     pub missing: Vec<MemberId>,
     /// How long each step took.
@@ -122,14 +122,32 @@ impl Session {
         }
         self.records
             .iter()
+            .map(|record| &**record)
             .filter(move |record| newest.get(&record.name()) == Some(&record.version))
+    }
+
+    /// The same access, seen through a keyhole: what does not fit is not there, so that no search,
+    /// include, total or page of the view tells of it.
+    pub fn narrowed(&self, fits: impl Fn(&OpenedRecord) -> bool) -> Session {
+        let kept = self.records.iter().filter(|record| fits(record));
+        Session {
+            staff: self.staff.clone(),
+            reader: self.reader.clone(),
+            opened: self.opened,
+            receipt_index: self.receipt_index,
+            receipt: self.receipt.clone(),
+            records: kept.cloned().collect(),
+            missing: self.missing.clone(),
+            timings: self.timings,
+        }
     }
 
     /// The versions of one resource, oldest first.
     pub fn versions(&self, kind: &str, id: &str) -> Vec<&OpenedRecord> {
         let named =
             |record: &&OpenedRecord| record.metadata.kind == kind && record.metadata.id == id;
-        let mut versions: Vec<_> = self.records.iter().filter(named).collect();
+        let records = self.records.iter().map(|record| &**record);
+        let mut versions: Vec<_> = records.filter(named).collect();
         versions.sort_by_key(|record| record.version);
         versions
     }

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-pub use fhir::outcome;
+pub use fhir::{outcome, types::ResourceType};
 pub use ledger::{
-    AccessId, Authenticator, CategorySet, EmergencyReason, MemberId, PatientId, Purpose,
+    AccessId, Authenticator, Category, CategorySet, EmergencyReason, MemberId, PatientId, Purpose,
 };
 
-use ledger::{Basis, Category, Decision, Denial, Event, Receipt};
+use ledger::{Basis, Decision, Denial, Event, Receipt};
 
 /// A key as people pass it on: `p256:` and the compressed point, or `ed25519:` and the key, in hex.
 pub fn authenticator_from_text(text: &str) -> Option<Authenticator> {
