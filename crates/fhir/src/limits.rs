@@ -53,3 +53,24 @@ pub const SEARCH_VALUE_BYTES_MAX: usize = 16 << 10;
 
 /// Matches of one page: a larger `_count` is taken as this.
 pub const SEARCH_COUNT_MAX: usize = 1_000;
+
+/// The limits of one HL7 v2 message. Hostile input costs at most what these allow.
+pub mod v2 {
+    /// Bytes of one message, documents inside it included.
+    pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+    /// Segments of one message.
+    pub const SEGMENTS_MAX: usize = 10_000;
+
+    /// Resources derived from one message; what follows is listed as not understood.
+    pub const RESOURCES_MAX: usize = 5_000;
+
+    /// Parts listed as not understood; what is beyond is counted in the last one.
+    pub const NOT_UNDERSTOOD_MAX: usize = 1_000;
+
+    /// Characters quoted of one part that was not understood.
+    pub const QUOTED_CHARS_MAX: usize = 200;
+
+    /// Empty lines that one escape (`\.sp9999\`) may ask for.
+    pub const BLANK_LINES_MAX: usize = 20;
+}

@@ -10,12 +10,15 @@
 //! - [`time`]: HL7 times as FHIR dates and times
 //! - [`systems`]: names and OIDs of code systems as URIs
 //! - [`draft`]: how a derived resource is built and named
+//! - [`v2`]: HL7 v2 messages
 
 pub mod time;
 
 pub mod systems;
 
 pub mod draft;
+
+pub mod v2;
 
 pub use draft::{Draft, Names};
 pub use time::{Stamp, TimeError, Zone};
