@@ -31,34 +31,44 @@ impl Admission {
         Self { network, context: CheckContext::for_blocks(network), passed: Mutex::default() }
     }
 
-    /// Checks a command as members check each other's blocks.
-    pub fn check(&self, bytes: &[u8]) -> Result<CommandId, Reject> {
-        let hash = proof::sha256(&[bytes]);
-        if let Some(checked) = self.lock().commands.get(&hash) {
-            return Ok(checked.id());
-        }
-        let checked = ledger::check(bytes, &self.context)?;
-        Ok(self.remember(hash, bytes.len(), checked))
+    /// Checks many commands at once, which costs about half as much for each. Those that passed
+    /// before are taken from memory.
+    pub fn check_many(&self, commands: &[&[u8]]) -> Vec<Result<CommandId, Reject>> {
+        let known = self.known(commands);
+        let open = commands.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let open: Vec<&[u8]> = open.map(|(bytes, _)| *bytes).collect();
+        let mut checked = self.check_new(&open, &self.context).into_iter();
+        let settle = |known: Option<CommandId>| {
+            known.map_or_else(|| checked.next().expect("every command is checked"), Ok)
+        };
+        known.into_iter().map(settle).collect()
     }
 
-    /// Checks many commands at once, which costs about half as much for each.
-    pub fn check_many(&self, commands: &[&[u8]]) -> Vec<Result<CommandId, Reject>> {
-        let results = ledger::check_batch(commands, &self.context);
+    /// Checks commands at the door, where they also must come from one of these signer origins.
+    pub fn check_submissions(
+        &self,
+        commands: &[&[u8]],
+        origins: Vec<Origin>,
+    ) -> Vec<Result<CommandId, Reject>> {
+        self.check_new(commands, &CheckContext::for_submission(self.network, origins))
+    }
+
+    fn known(&self, commands: &[&[u8]]) -> Vec<Option<CommandId>> {
+        let hashes: Vec<Hash> = commands.iter().map(|bytes| proof::sha256(&[bytes])).collect();
+        let passed = self.lock();
+        hashes.iter().map(|hash| passed.commands.get(hash).map(Checked::id)).collect()
+    }
+
+    fn check_new(
+        &self,
+        commands: &[&[u8]],
+        context: &CheckContext,
+    ) -> Vec<Result<CommandId, Reject>> {
+        let results = ledger::check_batch(commands, context);
         let remember = |(bytes, result): (&&[u8], Result<Checked, Reject>)| {
             Ok(self.remember(proof::sha256(&[bytes]), bytes.len(), result?))
         };
         commands.iter().zip(results).map(remember).collect()
-    }
-
-    /// Checks a command at the door, where it also must come from one of these signer origins.
-    pub fn check_submission(
-        &self,
-        bytes: &[u8],
-        origins: Vec<Origin>,
-    ) -> Result<CommandId, Reject> {
-        let context = CheckContext::for_submission(self.network, origins);
-        let checked = ledger::check(bytes, &context)?;
-        Ok(self.remember(proof::sha256(&[bytes]), bytes.len(), checked))
     }
 
     /// Checks the commands of a block, on several threads if that pays. What was checked before is

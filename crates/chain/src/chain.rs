@@ -95,7 +95,7 @@ impl Chain {
     ///
     /// Why it is not; see [`ledger::check()`].
     pub fn check(&self, command: &[u8]) -> core::result::Result<CommandId, Reject> {
-        self.admission.check(command)
+        self.check_many(&[command]).remove(0)
     }
 
     /// [`Chain::check`] of many commands at once, which costs about half as much for each.
@@ -103,13 +103,13 @@ impl Chain {
         self.admission.check_many(commands)
     }
 
-    /// [`Chain::check`] at the door: also refuses a passkey of a page that is no registered signer now.
-    ///
-    /// # Errors
-    ///
-    /// Why it is refused; see [`ledger::check()`].
-    pub fn check_submission(&self, command: &[u8]) -> core::result::Result<CommandId, Reject> {
-        self.admission.check_submission(command, self.network().origins.clone())
+    /// [`Chain::check_many`] at the door: also refuses a passkey of a page that is no registered
+    /// signer now.
+    pub fn check_submissions(
+        &self,
+        commands: &[&[u8]],
+    ) -> Vec<core::result::Result<CommandId, Reject>> {
+        self.admission.check_submissions(commands, self.network().origins.clone())
     }
 
     /// Applies one block; durable on return. A block that was applied before changes nothing.

@@ -130,8 +130,8 @@ impl Ledger {
 }
 
 impl Application for Ledger {
-    fn check(&self, command: &[u8]) -> bool {
-        !command.is_empty()
+    fn check(&self, commands: &[&[u8]]) -> Vec<bool> {
+        commands.iter().map(|command| !command.is_empty()).collect()
     }
 
     fn apply(&self, blocks: Vec<Block>) -> Result<(), Fatal> {

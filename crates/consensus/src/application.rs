@@ -23,10 +23,11 @@ pub struct Fatal(pub String);
 /// The product, as the engine drives it. Calls come from the engine's threads; `check`,
 /// `answer` and `on_cosignature` may run beside `apply`.
 pub trait Application: Send + Sync + 'static {
-    /// Whether these bytes are a valid command, looking at nothing but the bytes. Must give the
-    /// same answer on all members for ever: honest members refuse a block with an invalid
-    /// command.
-    fn check(&self, command: &[u8]) -> bool;
+    /// For each of these whether it is a valid command, looking at nothing but its bytes. Must give
+    /// the same answer on all members for ever, and whatever it is checked together with: honest
+    /// members refuse a block with an invalid command. Many at once, because signatures are
+    /// cheaper to verify together.
+    fn check(&self, commands: &[&[u8]]) -> Vec<bool>;
 
     /// Applies the next blocks and returns when they are durable. Blocks come in order of height
     /// and without gaps; after a crash a block can come again, which must change nothing.

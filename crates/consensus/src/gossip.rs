@@ -53,11 +53,7 @@ where
             tracing::debug!("a member sent an unreadable batch of commands");
             continue;
         };
-        for command in commands {
-            // Refusals are not worth a word: the sender repeats what is valid, and what is not
-            // valid is of no use.
-            let _ = member.offer(Origin::Peer(from), command);
-        }
+        member.offer_all(Origin::Peer(from), commands);
     }
 }
 

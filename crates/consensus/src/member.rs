@@ -3,8 +3,10 @@
 use crate::{
     Application, Fatal, Settings, Status, Stopped, SubmitError,
     handle::AskError,
+    hash::Hash,
     mempool::{Mempool, Origin, identified},
 };
+use bytes::Bytes;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},
@@ -106,10 +108,30 @@ impl Member {
         if self.mempool().holds(&id) {
             return Ok(false);
         }
-        if !self.application.check(&bytes) {
-            return Err(SubmitError::Invalid);
+        match self.application.check(&[&bytes])[..] {
+            [true] => self.add(origin, id, bytes),
+            _ => Err(SubmitError::Invalid),
         }
-        let added = self.mempool().add(origin, id, bytes)?;
+    }
+
+    /// Takes those of a peer's commands that are new and valid; they are checked together. Refusals
+    /// are not worth a word: the sender repeats what is valid, and the rest is of no use.
+    pub(crate) fn offer_all(&self, origin: Origin, commands: Vec<Vec<u8>>) {
+        let length_max = self.settings.limits.command_bytes_max as usize;
+        let short = commands.into_iter().filter(|command| command.len() <= length_max);
+        let mut fresh: Vec<(Hash, Bytes)> = short.map(identified).collect();
+        let mempool = self.mempool();
+        fresh.retain(|(id, _)| !mempool.holds(id));
+        drop(mempool);
+        let bytes: Vec<&[u8]> = fresh.iter().map(|(_, command)| command.as_ref()).collect();
+        let valid = self.application.check(&bytes);
+        for ((id, command), _) in fresh.into_iter().zip(valid).filter(|(_, valid)| *valid) {
+            let _ = self.add(origin, id, command);
+        }
+    }
+
+    fn add(&self, origin: Origin, id: Hash, command: Bytes) -> Result<bool, SubmitError> {
+        let added = self.mempool().add(origin, id, command)?;
         if added {
             self.arrived.notify_waiters();
         }

@@ -171,11 +171,15 @@ fn milliseconds(time: SystemTime) -> u64 {
 }
 
 fn check_unchecked(member: &Member, block: &EngineBlock) -> bool {
-    for (id, command) in block.ids().iter().zip(block.commands()) {
-        let checked = member.mempool().is_checked(id);
-        if !checked && !member.application.check(command) {
-            return false;
-        }
+    let mempool = member.mempool();
+    let unchecked = block.ids().iter().zip(block.commands());
+    let unchecked: Vec<&[u8]> = unchecked
+        .filter(|(id, _)| !mempool.is_checked(id))
+        .map(|(_, command)| command.as_ref())
+        .collect();
+    drop(mempool);
+    if !member.application.check(&unchecked).into_iter().all(|valid| valid) {
+        return false;
     }
     member.mempool().remember_checked(block.ids().iter().copied());
     true

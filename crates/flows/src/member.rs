@@ -160,18 +160,21 @@ impl Member {
     /// # Errors
     /// [`FlowError::Rejected`] at once if it is not well signed, else as [`Member::submit_final`].
     pub async fn submit_signed(&self, bytes: Vec<u8>) -> Result<Final, FlowError> {
-        let id = self.chain.check_submission(&bytes).map_err(FlowError::Rejected)?;
+        let checked = self.chain.check_submissions(&[&bytes]).remove(0);
+        let id = checked.map_err(FlowError::Rejected)?;
         self.submit_final(id, bytes).await
     }
 
-    /// Passes on a command that somebody else signed, without waiting for what becomes of it.
+    /// Passes on commands that somebody else signed, without waiting for what becomes of them.
     ///
     /// # Errors
-    /// [`FlowError::Rejected`] if it is not well signed.
-    pub fn submit_unawaited(&self, bytes: Vec<u8>) -> Result<CommandId, FlowError> {
-        let id = self.chain.check_submission(&bytes).map_err(FlowError::Rejected)?;
-        self.world.network.submit(bytes);
-        Ok(id)
+    /// [`FlowError::Rejected`] if one is not well signed; then none is passed on.
+    pub fn submit_unawaited(&self, commands: Vec<Vec<u8>>) -> Result<Vec<CommandId>, FlowError> {
+        let bytes: Vec<&[u8]> = commands.iter().map(Vec::as_slice).collect();
+        let checked = self.chain.check_submissions(&bytes).into_iter();
+        let ids = checked.collect::<Result<_, _>>().map_err(FlowError::Rejected)?;
+        commands.into_iter().for_each(|command| self.world.network.submit(command));
+        Ok(ids)
     }
 
     /// How much this member's vault holds.

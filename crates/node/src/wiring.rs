@@ -135,8 +135,8 @@ impl Product {
 }
 
 impl consensus::Application for Product {
-    fn check(&self, command: &[u8]) -> bool {
-        self.chain.check(command).is_ok()
+    fn check(&self, commands: &[&[u8]]) -> Vec<bool> {
+        self.chain.check_many(commands).iter().map(Result::is_ok).collect()
     }
 
     fn apply(&self, blocks: Vec<consensus::Block>) -> Result<(), consensus::Fatal> {

@@ -154,9 +154,9 @@ impl Node {
 struct Driven(Arc<Inner>);
 
 impl consensus::Application for Driven {
-    fn check(&self, command: &[u8]) -> bool {
-        self.0.resign(command);
-        self.0.member.chain.check(command).is_ok()
+    fn check(&self, commands: &[&[u8]]) -> Vec<bool> {
+        commands.iter().for_each(|command| self.0.resign(command));
+        self.0.member.chain.check_many(commands).iter().map(Result::is_ok).collect()
     }
 
     fn apply(&self, blocks: Vec<consensus::Block>) -> Result<(), Fatal> {

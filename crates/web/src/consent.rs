@@ -38,15 +38,16 @@ pub async fn submit_batch(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     caller.may_deliver()?;
     let mut rest = &commands[..];
-    let mut taken = 0;
+    let mut taken = Vec::new();
     while let Some((length, tail)) = rest.split_first_chunk::<4>() {
         let length = u32::from_be_bytes(*length) as usize;
         let Some((command, tail)) = tail.split_at_checked(length) else {
             return Err(Problem::bad_request("a command is shorter than its length says"));
         };
-        app.member.submit_unawaited(command.to_vec())?;
-        (taken, rest) = (taken + 1, tail);
+        taken.push(command.to_vec());
+        rest = tail;
     }
+    let taken = app.member.submit_unawaited(taken)?.len();
     Ok((StatusCode::ACCEPTED, Json(json!({ "taken": taken }))))
 }
 

@@ -50,8 +50,9 @@ impl Ledger {
 }
 
 impl Application for Ledger {
-    fn check(&self, command: &[u8]) -> bool {
-        !command.is_empty() && !command.starts_with(b"bad")
+    fn check(&self, commands: &[&[u8]]) -> Vec<bool> {
+        let is_valid = |command: &&[u8]| !command.is_empty() && !command.starts_with(b"bad");
+        commands.iter().map(is_valid).collect()
     }
 
     fn apply(&self, new: Vec<Block>) -> Result<(), Fatal> {
