@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::header,
     response::{IntoResponse, Response},
 };
@@ -129,14 +129,24 @@ pub async fn prove_receipts(
     Ok(file(app.member.prove_receipts(patient)?))
 }
 
-/// The proof file of a record that an access has opened.
+/// Which version of a record.
+#[derive(Deserialize)]
+pub struct OfVersion {
+    version: Option<u32>,
+}
+
+/// The proof file of a record that an access has opened: its latest version, or the one that is named.
 pub async fn prove_record(
     State(app): State<App>,
     caller: Caller,
     Path((access, kind, id)): Path<(String, String, String)>,
+    Query(of): Query<OfVersion>,
 ) -> Result<Response, Problem> {
     let session = app.member.refresh(own_session(&app, &caller, &access)?).await?;
-    let record = session.find(&kind, &id)?;
+    let record = match of.version {
+        Some(version) => session.find_version(&kind, &id, version)?,
+        None => session.find(&kind, &id)?,
+    };
     Ok(file(app.member.prove_record(record)?))
 }
 

@@ -21,6 +21,7 @@ pub struct Node {
 /// What was answered.
 pub struct Reply {
     pub status: u16,
+    pub headers: ureq::http::HeaderMap,
     pub body: String,
 }
 
@@ -51,11 +52,6 @@ impl Node {
     /// The node's folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
-    }
-
-    /// A place for the test's own files.
-    pub fn scratch(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 
     /// A token for this kind of bearer.
@@ -89,8 +85,9 @@ impl Node {
         let response = agent.run(request.body(body).unwrap());
         let response = response.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         let status = response.status().as_u16();
+        let headers = response.headers().clone();
         let body = response.into_body().with_config().limit(1 << 30).read_to_string().unwrap();
-        Reply { status, body }
+        Reply { status, headers, body }
     }
 
     /// Gets JSON and expects it to be there.

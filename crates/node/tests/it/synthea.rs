@@ -4,11 +4,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::PathBuf,
+    thread,
+    time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::node::{Node, carestone};
+use crate::node::{Node, Reply};
 
 #[test]
 fn every_synthea_resource_comes_out_as_it_went_in() {
@@ -27,110 +29,96 @@ fn every_synthea_resource_comes_out_as_it_went_in() {
     let node = Node::start();
     let system = node.token(&["--system", "ehr"]);
     let staff = node.token(&["--staff", "dr.test"]);
-    let mut sent = BTreeMap::new();
-    let mut patients = Vec::new();
-    let mut resources = 0;
+    let mut sent: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
     for path in &paths {
         let bytes = fs::read(path).unwrap();
         let bundle = fhir::Bundle::parse(bytes.clone(), &fhir::Limits::STANDARD).unwrap();
         let reply = node.send("POST", "/fhir", Some(&system), &[], &bytes);
         assert_eq!(reply.status, 200, "{}: {:.2000}", path.display(), reply.body);
         for entry in bundle.entries {
-            let (target, exact) = (entry.target.clone().unwrap(), entry.exact().unwrap().clone());
-            if target.resource_type.name() == "Patient" {
-                patients.push(target.id.clone());
-            }
-            resources += 1;
-            // The same organization comes with several files; the last version counts.
-            sent.insert(target.to_string(), exact.bytes().to_vec());
+            let name = entry.target.as_ref().unwrap().to_string();
+            // The same organization comes with several files: each time a new version.
+            sent.entry(name).or_default().push(entry.exact().unwrap().bytes().to_vec());
         }
     }
+    let patients = sent.keys().filter(|name| name.starts_with("Patient/"));
+    let patients: Vec<&str> = patients.map(|name| &name["Patient/".len()..]).collect();
     assert!(patients.len() >= 28, "{} patients", patients.len());
-    let member = node.get("/carestone/v1/network", &staff, &[])["member"].clone();
+    let resources: usize = sent.values().map(Vec::len).sum();
+    assert_eq!(anchored(&node, resources), resources, "count in = count out");
+
+    let policy =
+        proof::policy::Policy::parse(&node.send("GET", "/log/policy", None, &[], b"").body);
+    let reader = Reader { node: &node, staff: &staff, policy: policy.unwrap() };
     let mut read = BTreeSet::new();
-    for patient in &patients {
-        let access = open(&node, &staff, patient, &member);
-        let headers = [("x-carestone-access", access.as_str())];
-        let all = node.get(&format!("/fhir/Patient/{patient}/$everything"), &staff, &headers);
+    for patient in patients {
+        let everything = format!("/fhir/Patient/{patient}/$everything");
+        let reply = reader.get(&everything, &[("x-purpose-of-use", "TREAT")]);
+        let access = reply.headers["x-carestone-access"].to_str().unwrap();
+        let all: Value = serde_json::from_str(&reply.body).unwrap();
         for entry in all["entry"].as_array().unwrap() {
-            let resource = &entry["resource"];
-            let name = format!(
-                "{}/{}",
-                resource["resourceType"].as_str().unwrap(),
-                resource["id"].as_str().unwrap()
-            );
-            let headers = [headers[0], ("x-carestone-bytes", "as-received")];
-            let reply = node.send("GET", &format!("/fhir/{name}"), Some(&staff), &headers, b"");
-            assert_eq!(reply.body.as_bytes(), &sent[&name], "{name}");
+            let part = |name: &str| entry["resource"][name].as_str().unwrap().to_owned();
+            let name = format!("{}/{}", part("resourceType"), part("id"));
+            reader.compare(&name, access, &sent[&name]);
             read.insert(name);
         }
-        prove_one(&node, &staff, &access, patient, &sent[&format!("Patient/{patient}")]);
     }
     // What is about no patient is read from the hospital's own account.
-    for name in sent.keys().filter(|name| !read.contains(*name)) {
-        let headers = [("x-purpose-of-use", "TREAT"), ("x-carestone-bytes", "as-received")];
-        let reply = node.send("GET", &format!("/fhir/{name}"), Some(&staff), &headers, b"");
-        assert_eq!(reply.status, 200, "{name}: {}", reply.body);
-        assert_eq!(reply.body.as_bytes(), &sent[name], "{name}");
+    for (name, versions) in sent.iter().filter(|(name, _)| !read.contains(*name)) {
+        let reply = reader.get(&format!("/fhir/{name}"), &[("x-purpose-of-use", "TREAT")]);
+        let access = reply.headers["x-carestone-access"].to_str().unwrap();
+        reader.compare(name, access, versions);
     }
-    let figures = node.send("GET", "/metrics", None, &[], b"").body;
-    let stored: usize = figures
-        .lines()
-        .find_map(|line| line.strip_prefix("carestone_records "))
-        .unwrap()
-        .parse()
-        .unwrap();
-    assert_eq!(stored, resources, "count in = count out");
-    eprintln!("{resources} resources in, {} names out, {} patients", sent.len(), patients.len());
+    eprintln!("{resources} resources in, out and proven, of {} names", sent.len());
 }
 
-fn open(node: &Node, staff: &str, patient: &str, member: &Value) -> String {
-    let all = ledger::Category::ALL.iter().map(|category| category.name());
-    let body = json!({
-        "patient": patient,
-        "purpose": "TREAT",
-        "custodians": [member],
-        "categories": all.collect::<Vec<_>>(),
-    });
-    let headers = [("content-type", "application/json")];
-    // The account is opened together with the first anchor of the patient's records.
-    for _ in 0..100 {
-        let body = body.to_string();
-        let reply =
-            node.send("POST", "/carestone/v1/accesses", Some(staff), &headers, body.as_bytes());
-        if reply.status == 200 {
-            let answer: Value = serde_json::from_str(&reply.body).unwrap();
-            return answer["access"].as_str().unwrap().to_owned();
+struct Reader<'n> {
+    node: &'n Node,
+    staff: &'n str,
+    policy: proof::policy::Policy,
+}
+
+impl Reader<'_> {
+    fn get(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let get = || self.node.send("GET", path, Some(self.staff), headers, b"");
+        let mut reply = get();
+        // What is anchored is cosigned a moment later.
+        while reply.status == 503 {
+            thread::sleep(Duration::from_millis(100));
+            reply = get();
         }
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        reply
     }
-    panic!("no access to {patient}");
+
+    /// Every version comes out byte by byte, and its proof holds offline, for exactly these bytes.
+    fn compare(&self, name: &str, access: &str, versions: &[Vec<u8>]) {
+        let headers = [("x-carestone-access", access), ("x-carestone-bytes", "as-received")];
+        for (version, bytes) in (1..).zip(versions) {
+            let path = format!("/fhir/{name}/_history/{version}");
+            assert_eq!(self.get(&path, &headers).body.as_bytes(), bytes, "{path}");
+            let path = format!("/carestone/v1/accesses/{access}/records/{name}/proof");
+            let file = self.get(&format!("{path}?version={version}"), &[]).body;
+            let verified =
+                proof::verify::verify_with(&file, &self.policy).expect("the proof holds");
+            assert!(verified.matches_bytes(bytes), "{name}");
+            assert!(!verified.matches_bytes(&[bytes, b" ".as_slice()].concat()), "{name}");
+        }
+    }
 }
 
-/// The proof of one record holds offline, for exactly these bytes.
-fn prove_one(node: &Node, staff: &str, access: &str, patient: &str, bytes: &[u8]) {
-    let path = format!("/carestone/v1/accesses/{access}/records/Patient/{patient}/proof");
-    let file = (0..200)
-        .find_map(|_| {
-            let reply = node.send("GET", &path, Some(staff), &[], b"");
-            if reply.status == 200 {
-                return Some(reply.body);
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-            None
-        })
-        .expect("the record is anchored and cosigned");
-    let policy = node.send("GET", "/log/policy", None, &[], b"").body;
-    let (proof, policy_file, record) =
-        (node.scratch("proof"), node.scratch("policy"), node.scratch("record"));
-    fs::write(&proof, file).unwrap();
-    fs::write(&policy_file, policy).unwrap();
-    fs::write(&record, bytes).unwrap();
-    let text = |path: &PathBuf| path.to_str().unwrap().to_owned();
-    let (proof, policy, record) = (text(&proof), text(&policy_file), text(&record));
-    let verified = carestone(&["verify", &proof, "--policy", &policy, "--record", &record]);
-    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
-    fs::write(node.scratch("record"), [bytes, b" "].concat()).unwrap();
-    let other = carestone(&["verify", &proof, "--policy", &policy, "--record", &record]);
-    assert!(!other.status.success(), "other bytes were taken for the record");
+/// How many records are anchored, as soon as all are, and cosigned.
+fn anchored(node: &Node, expected: usize) -> usize {
+    let figure = |name: &str| {
+        let figures = node.send("GET", "/metrics", None, &[], b"").body;
+        let line = figures.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+        line.unwrap().trim().parse::<usize>().unwrap()
+    };
+    for _ in 0..600 {
+        if figure("carestone_records_anchored ") == expected {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    figure("carestone_records ")
 }

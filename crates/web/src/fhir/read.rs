@@ -5,11 +5,11 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flows::OpenedRecord;
+use flows::{OpenedRecord, Session};
 
 use super::{
-    Answered, FHIR_JSON, etag, fhir_json,
-    session::{session_for, session_with},
+    Answered, etag, fhir_json,
+    session::{ACCESS, session_for, session_with},
     text,
 };
 use crate::{App, auth::Caller, error::Problem, patients::known_patient};
@@ -21,7 +21,7 @@ pub async fn read(
     headers: HeaderMap,
 ) -> Answered {
     let session = session_with(&app, &caller?, &headers, &kind, &id).await?;
-    Ok(resource(session.find(&kind, &id)?, &headers))
+    Ok(resource(&session, session.find(&kind, &id)?, &headers))
 }
 
 pub async fn version(
@@ -31,7 +31,7 @@ pub async fn version(
     headers: HeaderMap,
 ) -> Answered {
     let session = session_with(&app, &caller?, &headers, &kind, &id).await?;
-    Ok(resource(session.find_version(&kind, &id, version)?, &headers))
+    Ok(resource(&session, session.find_version(&kind, &id, version)?, &headers))
 }
 
 pub async fn everything(
@@ -45,7 +45,7 @@ pub async fn everything(
     let patient = known_patient(&app, &id)?;
     let session = session_for(&app, &caller, &headers, Some(patient)).await?;
     let base = format!("{}/fhir", app.base_url);
-    Ok(fhir_json(StatusCode::OK, session.everything(&base)))
+    Ok(found(&session, session.everything(&base)))
 }
 
 pub async fn search(
@@ -77,8 +77,7 @@ pub async fn search(
         }
         format!("{base}/{kind}?{}", pairs.join("&"))
     };
-    let found = session.search(&base, Some(&kind), &pairs, skip, page_url)?;
-    Ok(fhir_json(StatusCode::OK, found))
+    Ok(found(&session, session.search(&base, Some(&kind), &pairs, skip, page_url)?))
 }
 
 /// Takes the patient out of a search: it has chosen the session then.
@@ -102,12 +101,17 @@ fn take(pairs: &mut Vec<(String, String)>, name: &str) -> Option<String> {
     Some(pairs.remove(place).1)
 }
 
-fn resource(record: &OpenedRecord, headers: &HeaderMap) -> Response {
+/// One resource, with its version and the access under which it was read.
+fn resource(session: &Session, record: &OpenedRecord, headers: &HeaderMap) -> Response {
     let as_received = text(headers, BYTES) == Some("as-received");
     let resource = if as_received { &record.exact } else { &record.resolved };
-    let headers =
-        [(header::CONTENT_TYPE, FHIR_JSON.to_owned()), (header::ETAG, etag(record.version))];
-    (StatusCode::OK, headers, resource.bytes().clone()).into_response()
+    let version = [(header::ETAG, etag(record.version))];
+    (version, found(session, resource.bytes().to_vec())).into_response()
+}
+
+/// An answer, with the access under which it was read: proofs are asked for by it.
+fn found(session: &Session, body: Vec<u8>) -> Response {
+    ([(ACCESS, session.access().to_string())], fhir_json(StatusCode::OK, body)).into_response()
 }
 
 /// `as-received` asks for the very bytes that came in, without resolved references.

@@ -80,5 +80,6 @@ pub async fn session_with(
     session_for(app, caller, headers, patient).await
 }
 
-const ACCESS: &str = "x-carestone-access";
+/// Names an open access, in requests and in answers.
+pub const ACCESS: &str = "x-carestone-access";
 const PURPOSE: &str = "x-purpose-of-use";
