@@ -166,7 +166,7 @@ fn network(cluster: &Cluster) -> Result<Value> {
     cluster.members[0].client().get_json("/carestone/v1/network")
 }
 
-const PATIENTS: usize = 2_000;
+const PATIENTS: usize = 10_000;
 const BATCH: usize = 100;
 const WAITING_MAX: u64 = 6_000;
 const ACCESS_MS: u64 = 60 * 60 * 1_000;
