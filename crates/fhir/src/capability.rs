@@ -78,6 +78,12 @@ interactions! {
         Search = "search-type",
         /// The versions of one resource.
         HistoryInstance = "history-instance",
+        /// The versions of all resources of a type.
+        HistoryType = "history-type",
+        /// Delete.
+        Delete = "delete",
+        /// Change in part.
+        Patch = "patch",
     }
 }
 
@@ -90,6 +96,8 @@ interactions! {
         Batch = "batch",
         /// Searches over several types.
         Search = "search-system",
+        /// The versions of all resources.
+        History = "history-system",
     }
 }
 
@@ -114,6 +122,7 @@ impl Capability<'_> {
             "implementation": { "description": self.software, "url": self.base_url },
             "fhirVersion": "4.0.1",
             "format": ["application/fhir+json", "json"],
+            "patchFormat": ["application/json-patch+json"],
             "rest": [rest],
         })
     }
@@ -130,7 +139,16 @@ fn type_json(of_type: &TypeCapability<'_>) -> Value {
         .filter_map(known)
         .map(|known| json!({ "name": known.name, "type": known.kind.code() }))
         .collect();
-    let mut json = json!({ "type": resource_type.name(), "versioning": "versioned" });
+    let mut json = json!({
+        "type": resource_type.name(),
+        "versioning": "versioned-update",
+        "readHistory": true,
+        "updateCreate": true,
+        "conditionalCreate": true,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": true,
+        "conditionalDelete": "single",
+    });
     put(&mut json, "interaction", interactions);
     put(&mut json, "searchParam", parameters);
     put(&mut json, "operation", operations_json(of_type.operations));

@@ -3,6 +3,7 @@
 //! Resources go out byte for byte; versions travel as ETags, never as edits of what was received.
 
 use fhir::{
+    Issue, IssueCode, Limits, Resource,
     bundle::{
         BundleKind,
         answer::{Answer, Match, Mode, Response},
@@ -11,16 +12,18 @@ use fhir::{
     search::{Candidate, Query, parameters},
     types::ResourceType,
 };
+use serde_json::{Value, json};
 
-use crate::{FiledBundle, FlowError, OpenedRecord, Session, limits};
+use crate::{Became, Change, EntryOutcome, FiledBundle, FlowError, OpenedRecord, Session, limits};
 
 impl Session {
     /// The latest version of a resource.
     ///
     /// # Errors
-    /// [`FlowError::NotFound`] if there is none, or none that the access covers: both look alike.
+    /// [`FlowError::NotFound`] if there is none, or none that the access covers: both look alike;
+    /// [`FlowError::Gone`] if it was deleted.
     pub fn find(&self, kind: &str, id: &str) -> Result<&OpenedRecord, FlowError> {
-        self.versions(kind, id).pop().ok_or(FlowError::NotFound("resource"))
+        present(self.versions(kind, id).pop().ok_or(FlowError::NotFound("resource"))?)
     }
 
     /// One version of a resource.
@@ -31,7 +34,8 @@ impl Session {
         version: u32,
     ) -> Result<&OpenedRecord, FlowError> {
         let mut versions = self.versions(kind, id).into_iter();
-        versions.find(|record| record.version == version).ok_or(FlowError::NotFound("version"))
+        let found = versions.find(|record| record.version == version);
+        present(found.ok_or(FlowError::NotFound("version"))?)
     }
 
     /// The answer to a search: a searchset, at most one page of it from `skip` on.
@@ -64,10 +68,8 @@ impl Session {
         });
         let found = query.run(candidates);
         let count = query.count().unwrap_or(limits::PAGE_MATCHES).min(limits::PAGE_MATCHES);
-        let mut links = vec![("self", page_url(skip))];
-        if !query.only_total() && skip + count < found.len() {
-            links.push(("next", page_url(skip + count)));
-        }
+        let shown = if query.only_total() { 0 } else { found.len() };
+        let links = page_links(skip, count, shown, page_url);
         let links: Vec<(&str, &str)> =
             links.iter().map(|(relation, url)| (*relation, url.as_str())).collect();
         let mut answer = Answer::new(BundleKind::Searchset, None).total(found.len()).links(&links);
@@ -117,8 +119,9 @@ impl Conditions {
 }
 
 impl FiledBundle {
-    /// The response Bundle.
-    pub fn answer(&self) -> Vec<u8> {
+    /// The response Bundle. What an entry asks to read is looked up by `ask`, which gives a status
+    /// such as `200 OK` and a resource.
+    pub fn answer(&self, mut ask: impl FnMut(&str) -> (String, Vec<u8>)) -> Vec<u8> {
         let kind = match self.kind {
             BundleKind::Batch => BundleKind::BatchResponse,
             _ => BundleKind::TransactionResponse,
@@ -126,22 +129,13 @@ impl FiledBundle {
         let mut answer = Answer::new(kind, None);
         for entry in &self.entries {
             match entry {
-                Ok(filed) => {
-                    let version = filed.version.to_string();
-                    let location = format!("{}/_history/{version}", filed.target);
-                    let status = match (filed.sequence, filed.version) {
-                        (Some(_), 1) => "201 Created",
-                        _ => "200 OK",
-                    };
-                    let response = Response {
-                        status,
-                        location: Some(&location),
-                        version: Some(&version),
-                        ..Response::default()
-                    };
-                    answer.push_response(&response, None);
+                EntryOutcome::Done(became) => push_done(&mut answer, became),
+                EntryOutcome::Asks(url) => {
+                    let (status, body) = ask(url);
+                    let response = Response { status: &status, ..Response::default() };
+                    answer.push_response(&response, Some(&body));
                 }
-                Err(issues) => {
+                EntryOutcome::Refused(issues) => {
                     let outcome = fhir::outcome(issues);
                     let response = Response {
                         status: "422 Unprocessable Entity",
@@ -157,9 +151,7 @@ impl FiledBundle {
 
     /// How many resources were stored.
     pub fn stored(&self) -> usize {
-        let stored = |entry: &&Result<crate::Filed, _>| {
-            entry.as_ref().is_ok_and(|filed| filed.sequence.is_some())
-        };
+        let stored = |entry: &&EntryOutcome| matches!(entry, EntryOutcome::Done(Became::Filed(_)));
         self.entries.iter().filter(stored).count()
     }
 }
@@ -173,7 +165,7 @@ pub fn capability(base: &str, version: &str) -> String {
         resource_type: *resource_type,
         interactions: &INTERACTIONS,
         parameters,
-        operations: if resource_type.name() == "Patient" { &EVERYTHING } else { &[] },
+        operations: if resource_type.name() == "Patient" { &OF_PATIENT } else { &OF_EVERY_TYPE },
     });
     let capability = Capability {
         base_url: base,
@@ -181,17 +173,107 @@ pub fn capability(base: &str, version: &str) -> String {
         version,
         date: "2026-11-20",
         types: types.collect(),
-        interactions: &[SystemInteraction::Transaction, SystemInteraction::Batch],
+        interactions: &SYSTEM_INTERACTIONS,
         operations: &[],
         security: "a bearer token that this node's operator issues",
     };
     capability.statement().to_string()
 }
 
+/// What would be wrong with a resource of this type if it were delivered, as an OperationOutcome. A
+/// `Parameters` may hold it in its parameter `resource`.
+pub fn validation(kind: &str, bytes: &[u8]) -> Value {
+    let parse = |bytes: Vec<u8>| Resource::parse(bytes, &Limits::STANDARD);
+    let resource = parse(bytes.to_vec()).and_then(|resource| {
+        let wrapped = resource.type_name() == "Parameters" && kind != "Parameters";
+        let parameters = resource.value()["parameter"].as_array().filter(|_| wrapped);
+        let named = parameters.into_iter().flatten().find(|one| one["name"] == "resource");
+        named.map_or(Ok(resource.clone()), |one| parse(one["resource"].to_string().into_bytes()))
+    });
+    let issues = match resource {
+        Ok(resource) if resource.type_name() == kind => fhir::validate(&resource),
+        Ok(resource) => {
+            let text = format!("this is a {}, not a {kind}", resource.type_name());
+            vec![Issue::error(IssueCode::Invalid, "Resource.resourceType", text)]
+        }
+        Err(issues) => issues,
+    };
+    fhir::outcome(&issues)
+}
+
+/// What is known about a version beside its bytes (`$meta`).
+pub fn meta(record: &OpenedRecord) -> Value {
+    let mut meta = record.resolved.value()["meta"].clone();
+    if !meta.is_object() {
+        meta = json!({});
+    }
+    meta["versionId"] = json!(record.version.to_string());
+    meta["lastUpdated"] = json!(instant(record.metadata.stored_ms));
+    json!({ "resourceType": "Parameters", "parameter": [{ "name": "return", "valueMeta": meta }] })
+}
+
+/// A time in milliseconds as HTTP writes it (RFC 9110, section 5.6.7).
+pub fn http_date(ms: u64) -> String {
+    let time = timestamp(ms).map(|time| time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    time.unwrap_or_default()
+}
+
+/// What [`http_date`] writes, in seconds since the Unix epoch.
+pub fn seconds_of_http_date(date: &str) -> Option<u64> {
+    let time = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    u64::try_from(time.as_second()).ok()
+}
+
+/// A FHIR instant as milliseconds since the Unix epoch.
+pub fn milliseconds(instant: &str) -> Option<u64> {
+    u64::try_from(instant.parse::<jiff::Timestamp>().ok()?.as_millisecond()).ok()
+}
+
 /// A time in milliseconds as a FHIR instant.
-fn instant(ms: u64) -> String {
-    let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    time.map(|time| time.to_string()).unwrap_or_default()
+pub(crate) fn instant(ms: u64) -> String {
+    timestamp(ms).map(|time| time.to_string()).unwrap_or_default()
+}
+
+fn timestamp(ms: u64) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()
+}
+
+/// The links of a page: itself, and the next one if there is more.
+pub(crate) fn page_links(
+    skip: usize,
+    count: usize,
+    total: usize,
+    page_url: impl Fn(usize) -> String,
+) -> Vec<(&'static str, String)> {
+    let mut links = vec![("self", page_url(skip))];
+    if skip + count < total {
+        links.push(("next", page_url(skip + count)));
+    }
+    links
+}
+
+/// The record, unless it says that the resource is deleted.
+fn present(record: &OpenedRecord) -> Result<&OpenedRecord, FlowError> {
+    if record.is_deletion() { Err(FlowError::Gone) } else { Ok(record) }
+}
+
+fn push_done(answer: &mut Answer, became: &Became) {
+    let (status, named) = match became {
+        Became::Absent => ("204 No Content", None),
+        Became::Kept(known) => ("200 OK", Some((&known.target, known.version))),
+        Became::Filed(filed) => {
+            let status = match (filed.change, filed.version) {
+                (Change::Deleted, _) => "204 No Content",
+                (_, 1) => "201 Created",
+                _ => "200 OK",
+            };
+            (status, Some((&filed.target, filed.version)))
+        }
+    };
+    let location = named.map(|(target, version)| format!("{target}/_history/{version}"));
+    let version = named.map(|(_, version)| version.to_string());
+    let (location, version) = (location.as_deref(), version.as_deref());
+    answer.push_response(&Response { status, location, version, ..Response::default() }, None);
 }
 
 fn push(answer: &mut Answer, base: &str, resource: &fhir::Resource, id: &str) {
@@ -203,15 +285,33 @@ fn push(answer: &mut Answer, base: &str, resource: &fhir::Resource, id: &str) {
     });
 }
 
-const INTERACTIONS: [Interaction; 5] = [
+const INTERACTIONS: [Interaction; 9] = [
     Interaction::Read,
     Interaction::ReadVersion,
     Interaction::Update,
     Interaction::Create,
     Interaction::Search,
+    Interaction::HistoryInstance,
+    Interaction::HistoryType,
+    Interaction::Delete,
+    Interaction::Patch,
 ];
 
-const EVERYTHING: [Operation<'static>; 1] = [Operation {
+const SYSTEM_INTERACTIONS: [SystemInteraction; 3] =
+    [SystemInteraction::Transaction, SystemInteraction::Batch, SystemInteraction::History];
+
+const VALIDATE: Operation<'static> = Operation {
+    name: "validate",
+    definition: "http://hl7.org/fhir/OperationDefinition/Resource-validate",
+};
+
+const META: Operation<'static> =
+    Operation { name: "meta", definition: "http://hl7.org/fhir/OperationDefinition/Resource-meta" };
+
+const EVERYTHING: Operation<'static> = Operation {
     name: "everything",
     definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything",
-}];
+};
+
+const OF_EVERY_TYPE: [Operation<'static>; 2] = [VALIDATE, META];
+const OF_PATIENT: [Operation<'static>; 3] = [EVERYTHING, VALIDATE, META];

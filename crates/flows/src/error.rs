@@ -1,6 +1,6 @@
 //! What can go wrong in a story, in terms that the web and the command line can answer with.
 
-use fhir::Issue;
+use fhir::{Issue, IssueCode};
 use ledger::{Receipt, Reject};
 
 /// Why a story did not come to its end.
@@ -12,6 +12,12 @@ pub enum FlowError {
     /// There is nothing by that name, or the caller may not know that there is.
     #[error("there is no such {0}")]
     NotFound(&'static str),
+    /// It was deleted; its earlier versions are still there.
+    #[error("the resource was deleted; its earlier versions are in its history")]
+    Gone,
+    /// A search names several records where one is needed.
+    #[error("the search names {0} records: name one")]
+    Ambiguous(usize),
     /// The ledger denied the access; the receipt is in the log.
     #[error("the ledger denied the access; receipt {} of the patient's list", .0.number)]
     Denied(Box<Receipt>),
@@ -42,6 +48,17 @@ pub enum FlowError {
 }
 
 impl FlowError {
+    /// What is wrong with a search, told as content of the Bundle that it is part of.
+    pub(crate) fn into_content(self) -> Self {
+        match self {
+            FlowError::Ambiguous(_) => {
+                let text = self.to_string();
+                FlowError::Content(vec![Issue::error(IssueCode::MultipleMatches, "", text)])
+            }
+            other => other,
+        }
+    }
+
     /// Whether the process must end.
     pub fn is_fatal(&self) -> bool {
         matches!(self, FlowError::Fatal(_))

@@ -1,49 +1,73 @@
-//! Ingest: from received bytes to durable, sealed records with a place in the outbox.
+//! Ingest: from received bytes to what is to be filed, and what became of it.
 //!
 //! Everything is checked before anything is stored, and everything is stored in one transaction: an
 //! answer that says "created" means durable, and an answer that says "refused" means that nothing changed.
-//! The network is not asked; anchoring follows by itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use fhir::{
     Issue, IssueCode, Limits, Resource,
-    bundle::{Bundle, BundleKind, Entry, Method},
-    derive::{Code, Derived, derive_linked},
+    bundle::{Bundle, BundleKind, Entry, Method, Request},
     links::Links,
-    reference::{Reference, Target},
+    reference::Target,
+    types::ResourceType,
 };
-use ledger::{Category, PatientId};
-use vault::{Batch, Content, Link, NewRecord, Place, RecordId, Token, Versions};
 
-use crate::{FlowError, Member, scopes::Writing, sessions::Metadata};
+use crate::{Filed, FlowError, Incoming, Member, criteria::Known, sessions::Change};
 
-/// A resource to be filed under an id.
-#[derive(Clone)]
-pub struct Incoming {
-    /// What was received.
-    pub resource: Resource,
-    /// As what it will be known.
-    pub target: Target,
-    /// What its references to other entries of its Bundle stand for.
-    pub links: Links,
-    /// The version that the sender believes to be the latest, if it says so.
-    pub expected: Option<u32>,
-    /// Business identifiers of a conditional create: if one of them is known, nothing is stored.
-    pub unless_known: Vec<Code>,
-    /// Where it is in what was received, for issues.
-    pub place: String,
+/// What a sender wants done with a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// Make a new record, unless this search names one.
+    Create {
+        /// The search, as in `identifier=system|value`.
+        unless: Option<String>,
+    },
+    /// Make the next version of this record, or the first.
+    Update {
+        /// Its logical id.
+        id: String,
+        /// The version that the sender believes to be the latest, if it says so.
+        expected: Option<u32>,
+    },
+    /// Make the next version of the record that this search names, or a new one.
+    UpdateBy(String),
 }
 
-/// What became of one resource.
+/// A Bundle that asks for something to be done.
+pub struct Delivery(Bundle);
+
+impl Delivery {
+    /// Reads a transaction, batch or collection.
+    ///
+    /// # Errors
+    /// [`FlowError::Content`] if it is none of them.
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, FlowError> {
+        let bundle = Bundle::parse(bytes, &Limits::STANDARD).map_err(FlowError::Content)?;
+        match bundle.kind {
+            BundleKind::Transaction | BundleKind::Batch | BundleKind::Collection => {
+                Ok(Self(bundle))
+            }
+            kind => Err(FlowError::Content(vec![unsupported_kind(kind)])),
+        }
+    }
+
+    /// Whether no entry asks to change anything.
+    pub fn only_reads(&self) -> bool {
+        let reads = |request: &Request| matches!(request.method, Method::Get | Method::Head);
+        self.0.entries.iter().all(|entry| entry.request.as_ref().is_some_and(reads))
+    }
+}
+
+/// What became of one request to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filed {
-    /// As what it is known.
-    pub target: Target,
-    /// Its version, from 1.
-    pub version: u32,
-    /// Its place in this custodian's sequence; none if it was known already and nothing was stored.
-    pub sequence: Option<u64>,
+pub enum Became {
+    /// A new version is durable.
+    Filed(Filed),
+    /// The record that the search named stays as it is.
+    Kept(Known),
+    /// There was nothing to delete.
+    Absent,
 }
 
 /// What became of the entries of a Bundle, in their order.
@@ -51,26 +75,50 @@ pub struct Filed {
 pub struct FiledBundle {
     /// What kind of Bundle it was.
     pub kind: BundleKind,
-    /// Each entry: filed, or what is wrong with it (only in a batch).
-    pub entries: Vec<Result<Filed, Vec<Issue>>>,
+    /// Each entry.
+    pub entries: Vec<EntryOutcome>,
 }
 
-/// Patients that a batch brings along, and those looked up while it is prepared.
-type Patients = HashMap<String, (PatientId, bool)>;
+/// What became of one entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryOutcome {
+    /// It was done.
+    Done(Became),
+    /// It asks to read this URL, relative to the base: for whoever knows the reader.
+    Asks(String),
+    /// It was refused; only in a batch.
+    Refused(Vec<Issue>),
+}
+
+/// What is to be done with an entry that is sound.
+enum Task {
+    File(Incoming),
+    Leave(Became),
+    Ask(String),
+}
 
 impl Member {
-    /// Files a Bundle: a transaction or collection as a whole or not at all, a batch as far as it is sound.
+    /// Files a Bundle as it was received; see [`Member::ingest`].
     pub fn ingest_bundle(&self, bytes: Vec<u8>) -> Result<FiledBundle, FlowError> {
-        let bundle = Bundle::parse(bytes, &Limits::STANDARD).map_err(FlowError::Content)?;
-        let is_batch = bundle.kind == BundleKind::Batch;
-        match bundle.kind {
-            BundleKind::Transaction | BundleKind::Batch | BundleKind::Collection => {}
-            kind => return Err(FlowError::Content(vec![unsupported_kind(kind)])),
-        }
-        let checked: Vec<Result<Incoming, Vec<Issue>>> =
-            bundle.entries.iter().map(|entry| self.check_entry(entry)).collect();
+        self.ingest(Delivery::parse(bytes)?)
+    }
+
+    /// Files a Bundle: a transaction or collection as a whole or not at all, a batch as far as it is sound.
+    pub fn ingest(&self, delivery: Delivery) -> Result<FiledBundle, FlowError> {
+        let Delivery(mut bundle) = delivery;
+        let _settled = self.conditional_writes(bundle.entries.iter().any(is_conditional));
+        let kept = self.settle(&mut bundle)?;
+        let checked: Vec<Result<Task, Vec<Issue>>> = bundle
+            .entries
+            .iter()
+            .zip(kept)
+            .map(|(entry, kept)| match kept {
+                Some(known) if entry.is_sound() => Ok(Task::Leave(Became::Kept(known))),
+                _ => self.check_entry(entry),
+            })
+            .collect();
         let mut refused = bundle.errors();
-        if is_batch {
+        if bundle.kind == BundleKind::Batch {
             refused.retain(|issue| !issue.expression.starts_with("Bundle.entry["));
         } else {
             refused
@@ -83,58 +131,135 @@ impl Member {
         self.file_checked(bundle.kind, checked)
     }
 
-    /// Files one resource of this type. With an id (`PUT`) it becomes the next version under that id.
+    /// Files one resource of this type; gives what became of it, and the resource as it is served from
+    /// now on.
     pub fn ingest_resource(
         &self,
         bytes: Vec<u8>,
         kind: &str,
-        id: Option<&str>,
-        expected: Option<u32>,
-    ) -> Result<Filed, FlowError> {
+        aim: &Aim,
+    ) -> Result<(Became, Resource), FlowError> {
         let resource = Resource::parse(bytes, &Limits::STANDARD).map_err(FlowError::Content)?;
+        let id = if let Aim::Update { id, .. } = aim { Some(id.as_str()) } else { None };
         let mut issues = errors(fhir::validate(&resource));
         issues.extend(misnamed(&resource, kind, id));
         if !issues.is_empty() {
             return Err(FlowError::Content(issues));
         }
-        let id = resource.id().map_or_else(|| self.new_id(), str::to_owned);
-        let target = Target { resource_type: resource.resource_type(), id };
+        let is_plain = matches!(aim, Aim::Update { .. } | Aim::Create { unless: None });
+        let _settled = self.conditional_writes(!is_plain);
+        let (target, expected) = match self.aimed(&resource, kind, aim)? {
+            Ok(found) => found,
+            Err(known) => return Ok((Became::Kept(known), resource)),
+        };
+        let change =
+            if matches!(aim, Aim::Create { .. }) { Change::Created } else { Change::Updated };
         let place = resource.type_name().to_owned();
-        let (links, unless_known) = (Links::none(), Vec::new());
-        let incoming = Incoming { resource, target, links, expected, unless_known, place };
-        let mut filed = self.file(vec![incoming])?;
-        Ok(filed.remove(0))
+        let served = crate::sessions::under_id(&resource, &target.id)?;
+        let links = Links::none();
+        let incoming = Incoming { resource, target, links, expected, change, place };
+        let filed = self.file(vec![incoming])?.remove(0);
+        Ok((Became::Filed(filed), served))
     }
 
-    /// Files resources that have been checked: all of them, durably, or none.
-    pub fn file(&self, incoming: Vec<Incoming>) -> Result<Vec<Filed>, FlowError> {
-        // Somebody else may write the same record or open the same scope at the same time; the vault
-        // then refuses the batch whole, and it is prepared again from what is there now.
-        for _ in 0..CONFLICTS_MAX {
-            let prepared = self.prepare(&incoming)?;
-            let batch = prepared.batch.clone();
-            if batch == Batch::default() {
-                return Ok(prepared.filed(0));
-            }
-            match self.vault.store(batch) {
-                Ok(stored) => {
-                    self.remember(&prepared);
-                    return Ok(prepared.filed(stored.first));
+    /// As what a resource is to be filed, or the record that stays instead.
+    #[allow(clippy::type_complexity)]
+    fn aimed(
+        &self,
+        resource: &Resource,
+        kind: &str,
+        aim: &Aim,
+    ) -> Result<Result<(Target, Option<u32>), Known>, FlowError> {
+        let own = resource.id().map(str::to_owned);
+        let (id, expected) = match aim {
+            Aim::Update { id, expected } => (id.clone(), *expected),
+            Aim::Create { unless } => {
+                if let Some(criteria) = unless
+                    && let Some(known) = self.known(kind, criteria)?
+                {
+                    return Ok(Err(known));
                 }
-                Err(vault::VaultError::Conflict(_)) => {}
-                Err(error) => return Err(error.into()),
+                self.refuse_taken(kind, own.as_deref())?;
+                (own.unwrap_or_else(|| self.new_id()), None)
             }
+            Aim::UpdateBy(criteria) => match (self.known(kind, criteria)?, own) {
+                (Some(known), Some(own)) if known.target.id != own => {
+                    return Err(other_id(kind, &own, &known.target));
+                }
+                (Some(known), _) => (known.target.id, Some(known.version)),
+                (None, own) => (own.unwrap_or_else(|| self.new_id()), None),
+            },
+        };
+        Ok(Ok((Target { resource_type: resource.resource_type(), id }, expected)))
+    }
+
+    /// A new record under an id that is taken would be a version of somebody else's.
+    fn refuse_taken(&self, kind: &str, id: Option<&str>) -> Result<(), FlowError> {
+        let Some(id) = id else { return Ok(()) };
+        if self.vault.latest_version(self.keys.record_id(kind, id))?.is_none() {
+            return Ok(());
         }
-        Err(FlowError::Conflict)
+        let text = format!(
+            "`{kind}/{id}` exists: PUT makes its next version; a POST without an id a new one"
+        );
+        Err(FlowError::Content(vec![Issue::error(
+            IssueCode::Duplicate,
+            format!("{kind}.id"),
+            text,
+        )]))
+    }
+
+    /// Deletes a record: its next version says so, and the ones before stay in its history.
+    pub fn delete(&self, kind: &str, id: &str, expected: Option<u32>) -> Result<Became, FlowError> {
+        let name = format!("{kind}/{id}");
+        let target = Target::parse(&name).ok_or(FlowError::NotFound("resource"))?;
+        match self.deletion(&target, expected, name)? {
+            Some(incoming) => Ok(Became::Filed(self.file(vec![incoming])?.remove(0))),
+            None => Ok(Became::Absent),
+        }
+    }
+
+    /// Deletes the record that a search names.
+    pub fn delete_by(&self, kind: &str, criteria: &str) -> Result<Became, FlowError> {
+        let _settled = self.conditional_writes(true);
+        match self.known(kind, criteria)? {
+            Some(Known { target, version }) => self.delete(kind, &target.id, Some(version)),
+            None => Ok(Became::Absent),
+        }
+    }
+
+    fn deletion(
+        &self,
+        target: &Target,
+        expected: Option<u32>,
+        place: String,
+    ) -> Result<Option<Incoming>, FlowError> {
+        let record = self.keys.record_id(target.resource_type.name(), &target.id);
+        if self.vault.latest_version(record)?.is_none() || self.is_deleted(record)? {
+            return Ok(None);
+        }
+        let left =
+            format!("{{\"resourceType\":\"{}\",\"id\":\"{}\"}}", target.resource_type, target.id);
+        Ok(Some(Incoming {
+            resource: Resource::parse(left, &Limits::STANDARD).map_err(FlowError::Content)?,
+            target: target.clone(),
+            links: Links::none(),
+            expected,
+            change: Change::Deleted,
+            place,
+        }))
     }
 
     fn file_checked(
         &self,
         kind: BundleKind,
-        checked: Vec<Result<Incoming, Vec<Issue>>>,
+        checked: Vec<Result<Task, Vec<Issue>>>,
     ) -> Result<FiledBundle, FlowError> {
-        let mut sound: Vec<Incoming> =
-            checked.iter().filter_map(|entry| entry.as_ref().ok()).cloned().collect();
+        let sound = checked.iter().filter_map(|entry| match entry {
+            Ok(Task::File(incoming)) => Some(incoming.clone()),
+            _ => None,
+        });
+        let mut sound: Vec<Incoming> = sound.collect();
         let mut refused: BTreeMap<String, Vec<Issue>> = BTreeMap::new();
         let filed = loop {
             match self.file(sound.clone()) {
@@ -154,37 +279,57 @@ impl Member {
             }
         };
         let mut filed = filed.into_iter();
-        let entries = checked.into_iter().map(|entry| {
-            let incoming = entry?;
-            match refused.remove(&incoming.place) {
-                Some(issues) => Err(issues),
-                None => Ok(filed.next().expect("each sound entry was filed")),
-            }
+        let entries = checked.into_iter().map(|entry| match entry {
+            Err(issues) => EntryOutcome::Refused(issues),
+            Ok(Task::Leave(became)) => EntryOutcome::Done(became),
+            Ok(Task::Ask(url)) => EntryOutcome::Asks(url),
+            Ok(Task::File(incoming)) => match refused.remove(&incoming.place) {
+                Some(issues) => EntryOutcome::Refused(issues),
+                None => {
+                    let filed = filed.next().expect("each sound entry was filed");
+                    EntryOutcome::Done(Became::Filed(filed))
+                }
+            },
         });
         Ok(FiledBundle { kind, entries: entries.collect() })
     }
 
     // ---- checking --------------------------------------------------------------------------------
 
-    /// What an entry asks for, if it is sound and asks to store something.
-    fn check_entry(&self, entry: &Entry) -> Result<Incoming, Vec<Issue>> {
-        let mut issues = errors(entry.issues.clone());
-        let Some(resource) = entry.exact() else {
-            if issues.is_empty() {
-                let text = "an entry without a resource stores nothing: remove it";
-                issues.push(Issue::error(IssueCode::NotSupported, entry.place(), text));
-            }
+    /// What an entry asks for, if it is sound.
+    fn check_entry(&self, entry: &Entry) -> Result<Task, Vec<Issue>> {
+        let issues = errors(entry.issues.clone());
+        if !issues.is_empty() {
             return Err(issues);
-        };
-        let method = entry.request.as_ref().map_or(Method::Post, |request| request.method);
-        if !matches!(method, Method::Post | Method::Put) {
-            let text = format!("{} is not taken in a Bundle yet: use POST or PUT", method.code());
-            issues.push(Issue::error(IssueCode::NotSupported, entry.place(), text));
         }
+        match (&entry.request, entry.exact()) {
+            (Some(request), _) if matches!(request.method, Method::Get | Method::Head) => {
+                Ok(Task::Ask(request.url.clone()))
+            }
+            (Some(request), _) if request.method == Method::Delete => {
+                self.check_deletion(entry, request)
+            }
+            (Some(request), _) if request.method == Method::Patch => {
+                let text = "PATCH is not taken in a Bundle: send it by itself, or the whole resource by PUT";
+                Err(vec![Issue::error(IssueCode::NotSupported, entry.place(), text)])
+            }
+            (_, None) => {
+                let text = "an entry without a resource stores nothing: remove it";
+                Err(vec![Issue::error(IssueCode::NotSupported, entry.place(), text)])
+            }
+            (request, Some(resource)) => self.check_resource(entry, request.as_ref(), resource),
+        }
+    }
+
+    fn check_resource(
+        &self,
+        entry: &Entry,
+        request: Option<&Request>,
+        resource: &Resource,
+    ) -> Result<Task, Vec<Issue>> {
         let place = format!("{}.resource", entry.place());
-        issues.extend(
-            errors(fhir::validate(resource)).into_iter().map(|issue| placed(issue, &place)),
-        );
+        let issues = errors(fhir::validate(resource)).into_iter();
+        let issues: Vec<Issue> = issues.map(|issue| placed(issue, &place)).collect();
         if !issues.is_empty() {
             return Err(issues);
         }
@@ -192,227 +337,67 @@ impl Member {
             resource_type: resource.resource_type(),
             id: self.new_id(),
         });
-        Ok(Incoming {
+        let is_update = request.is_some_and(|request| request.method == Method::Put);
+        Ok(Task::File(Incoming {
             resource: resource.clone(),
             target,
             links: entry.links.clone(),
-            expected: None,
-            unless_known: unless_known(entry),
+            expected: expected(entry, request)?,
+            change: if is_update { Change::Updated } else { Change::Created },
             place: entry.place(),
-        })
+        }))
     }
 
-    fn new_id(&self) -> String {
+    fn check_deletion(&self, entry: &Entry, request: &Request) -> Result<Task, Vec<Issue>> {
+        // A search has been followed already: it named the target, or nothing.
+        let named = request.query().is_none().then(|| Target::parse(&request.url)).flatten();
+        let Some(target) = entry.target.clone().or(named) else {
+            let kind = request.url.split('?').next().unwrap_or_default();
+            if request.query().is_some() && ResourceType::parse(kind).is_some() {
+                return Ok(Task::Leave(Became::Absent));
+            }
+            let place = format!("{}.request.url", entry.place());
+            let text = "DELETE needs `Type/id` or `Type?identifier=...`";
+            return Err(vec![Issue::error(IssueCode::Value, place, text)]);
+        };
+        let deletion = self.deletion(&target, expected(entry, Some(request))?, entry.place());
+        match deletion {
+            Ok(Some(incoming)) => Ok(Task::File(incoming)),
+            Ok(None) => Ok(Task::Leave(Became::Absent)),
+            Err(error) => {
+                let text = error.to_string();
+                Err(vec![Issue::error(IssueCode::Exception, entry.place(), text)])
+            }
+        }
+    }
+
+    pub(crate) fn new_id(&self) -> String {
         self.world.draw::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
     }
-
-    // ---- preparing -------------------------------------------------------------------------------
-
-    /// Finds patients, scopes and versions, and seals. Nothing is stored yet.
-    fn prepare(&self, incoming: &[Incoming]) -> Result<Prepared, FlowError> {
-        let derived: Vec<Derived> =
-            incoming.iter().map(|one| derive_linked(&one.resource, &one.links)).collect();
-        let patients = self.find_patients(incoming, &derived)?;
-        let mut prepared = Prepared::default();
-        for (local_id, (patient, is_new)) in &patients {
-            if *is_new {
-                let link: Link = self.link(local_id, *patient);
-                prepared.batch.links.push(link);
-            }
-        }
-        for (one, derived) in incoming.iter().zip(&derived) {
-            self.prepare_one(one, derived, &patients, &mut prepared)?;
-        }
-        Ok(prepared)
-    }
-
-    fn prepare_one(
-        &self,
-        one: &Incoming,
-        derived: &Derived,
-        patients: &Patients,
-        prepared: &mut Prepared,
-    ) -> Result<(), FlowError> {
-        let kind = one.target.resource_type.name();
-        if let Some(known) = self.known(kind, &one.unless_known)? {
-            prepared.outcomes.push((one.target.clone(), known, false));
-            return Ok(());
-        }
-        let patient = match local_patient(&one.target, derived) {
-            Some(local_id) => patients[local_id.as_str()].0,
-            None => self.house(),
-        };
-        let record = self.keys.record_id(kind, &one.target.id);
-        let version = self.next_version(record, one.expected, prepared)?;
-        let category = derived.filed_under().and_then(Category::parse).unwrap_or(HOUSE_CATEGORY);
-        let scope = prepared.scope(self, patient, category)?;
-        let place =
-            Place { record, version, patient: patient.0, scope: scope.tag, epoch: scope.epoch };
-        let sealed = self.seal(one, &place, scope)?;
-        let tokens = derived.identifiers.iter().map(|code| self.identifier(kind, code)).collect();
-        let (commitment, envelope) = sealed;
-        prepared.batch.records.push(NewRecord { place, commitment, envelope, tokens });
-        prepared.outcomes.push((one.target.clone(), version, true));
-        Ok(())
-    }
-
-    /// The account of every patient that is named. A `Patient` resource brings its patient along; any
-    /// other reference must be to a patient of this hospital.
-    fn find_patients(
-        &self,
-        incoming: &[Incoming],
-        derived: &[Derived],
-    ) -> Result<Patients, FlowError> {
-        let mut patients = Patients::new();
-        let mut issues = Vec::new();
-        for one in incoming.iter().filter(|one| one.target.resource_type.name() == "Patient") {
-            let known = self.account_of(&one.target.id)?;
-            let is_new = known.is_none();
-            let patient = known.unwrap_or_else(|| PatientId(self.world.draw()));
-            patients.entry(one.target.id.clone()).or_insert((patient, is_new));
-        }
-        for (one, derived) in incoming.iter().zip(derived) {
-            if let Some(unclear) = unclear_patient(derived) {
-                issues.push(Issue::error(IssueCode::NotSupported, one.place.clone(), unclear));
-                continue;
-            }
-            let Some(local_id) = local_patient(&one.target, derived) else { continue };
-            if patients.contains_key(&local_id) {
-                continue;
-            }
-            match self.account_of(&local_id)? {
-                Some(patient) => drop(patients.insert(local_id, (patient, false))),
-                None => issues.push(unknown_patient(&one.place)),
-            }
-        }
-        if issues.is_empty() { Ok(patients) } else { Err(FlowError::Content(issues)) }
-    }
-
-    fn next_version(
-        &self,
-        record: RecordId,
-        expected: Option<u32>,
-        prepared: &mut Prepared,
-    ) -> Result<u32, FlowError> {
-        let latest = match prepared.versions.get(&record) {
-            Some(latest) => *latest,
-            None => self.vault.latest_version(record)?.unwrap_or(0),
-        };
-        if expected.is_some_and(|expected| expected != latest) {
-            return Err(FlowError::Stale { latest });
-        }
-        prepared.versions.insert(record, latest + 1);
-        Ok(latest + 1)
-    }
-
-    /// The version of a record with one of these identifiers, if there is one.
-    fn known(&self, kind: &str, identifiers: &[Code]) -> Result<Option<u32>, FlowError> {
-        for code in identifiers {
-            let token = self.identifier(kind, code);
-            let found = self.vault.records_by_token(token, Versions::Latest, 0, 1)?;
-            if let Some(record) = found.first() {
-                return Ok(Some(record.place.version));
-            }
-        }
-        Ok(None)
-    }
-
-    fn identifier(&self, kind: &str, code: &Code) -> Token {
-        let system = code.system.as_deref().unwrap_or_default();
-        let parts = [kind.as_bytes(), system.as_bytes(), code.value.as_bytes()];
-        self.keys.token("identifier", &parts)
-    }
-
-    fn seal(
-        &self,
-        one: &Incoming,
-        place: &Place,
-        scope: &Writing,
-    ) -> Result<([u8; 32], vault::Envelope), FlowError> {
-        let metadata = Metadata {
-            kind: one.target.resource_type.name().to_owned(),
-            id: one.target.id.clone(),
-            stored_ms: self.world.clock.now_ms(),
-            links: links_of(&one.links),
-        };
-        let metadata = borsh::to_vec(&metadata).expect("writing to memory does not fail");
-        let salt: [u8; 32] = self.world.draw();
-        let content = Content { salt: &salt, metadata: &metadata, bytes: one.resource.bytes() };
-        let key = custody::record_key(&scope.secret, &place.record.0, place.version);
-        let envelope = self
-            .world
-            .with_chance(|mut rng| vault::seal(&key, &self.id.0, place, content, &mut rng));
-        let too_large = |error: vault::SealError| {
-            let issue = Issue::error(IssueCode::TooLong, one.place.clone(), error.to_string());
-            FlowError::Content(vec![issue])
-        };
-        Ok((content.commitment(), envelope.map_err(too_large)?))
-    }
-
-    /// After the store: the new epochs' secrets need no look-up next time.
-    fn remember(&self, prepared: &Prepared) {
-        for scope in prepared.scopes.values().filter(|scope| scope.opened.is_some()) {
-            self.scopes.remember(scope.tag, scope.epoch, scope.secret.clone());
-        }
-    }
 }
 
-/// A batch in the making.
-#[derive(Default)]
-struct Prepared {
-    batch: Batch,
-    scopes: BTreeMap<(PatientId, Category), Writing>,
-    versions: HashMap<RecordId, u32>,
-    /// For each resource: as what, which version, and whether it is in the batch.
-    outcomes: Vec<(Target, u32, bool)>,
+/// Whether a search decides what becomes of an entry.
+fn is_conditional(entry: &Entry) -> bool {
+    let by_search =
+        |request: &Request| request.if_none_exist.is_some() || request.query().is_some();
+    entry.request.as_ref().is_some_and(by_search)
 }
 
-impl Prepared {
-    /// The scope of a record; its epoch joins the batch if it is new.
-    fn scope(
-        &mut self,
-        member: &Member,
-        patient: PatientId,
-        category: Category,
-    ) -> Result<&Writing, FlowError> {
-        let place = match self.scopes.entry((patient, category)) {
-            std::collections::btree_map::Entry::Occupied(known) => return Ok(known.into_mut()),
-            std::collections::btree_map::Entry::Vacant(place) => place,
-        };
-        let writing = member.writing(patient, category)?;
-        self.batch.scopes.extend(writing.opened.clone());
-        Ok(place.insert(writing))
-    }
-
-    fn filed(&self, first: u64) -> Vec<Filed> {
-        let mut next = first;
-        let filed = self.outcomes.iter().map(|(target, version, is_stored)| {
-            let sequence = is_stored.then_some(next);
-            next += u64::from(*is_stored);
-            Filed { target: target.clone(), version: *version, sequence }
-        });
-        filed.collect()
-    }
+/// The version that an entry's `ifMatch` names.
+fn expected(entry: &Entry, request: Option<&Request>) -> Result<Option<u32>, Vec<Issue>> {
+    let Some(tag) = request.and_then(|request| request.if_match.as_deref()) else {
+        return Ok(None);
+    };
+    let version = tag.trim_start_matches("W/").trim_matches('"').parse();
+    version.map(Some).map_err(|_| {
+        let place = format!("{}.request.ifMatch", entry.place());
+        vec![Issue::error(IssueCode::Value, place, "`ifMatch` is `W/\"version\"`")]
+    })
 }
 
-/// The local id of the patient that a record is about.
-fn local_patient(target: &Target, derived: &Derived) -> Option<String> {
-    if target.resource_type.name() == "Patient" {
-        return Some(target.id.clone());
-    }
-    match &derived.patient {
-        Some(Reference::Local(patient)) => Some(patient.id.clone()),
-        _ => None,
-    }
-}
-
-/// Why it cannot be known whose record it is, although it names a patient.
-fn unclear_patient(derived: &Derived) -> Option<&'static str> {
-    match &derived.patient {
-        None | Some(Reference::Local(_)) => None,
-        Some(_) if derived.resource_type == "Patient" => None,
-        Some(_) => Some("name the patient by `Patient/id` or by a `urn:uuid:` of this Bundle"),
-    }
+fn other_id(kind: &str, own: &str, known: &Target) -> FlowError {
+    let text = format!("the search names `{known}`, the resource says `{own}`: leave its id out");
+    FlowError::Content(vec![Issue::error(IssueCode::Invalid, format!("{kind}.id"), text)])
 }
 
 /// Why a resource does not belong under the URL it was sent to.
@@ -427,34 +412,10 @@ fn misnamed(resource: &Resource, kind: &str, id: Option<&str>) -> Option<Issue> 
     Some(Issue::error(IssueCode::Invalid, format!("{name}.id"), text))
 }
 
-fn unknown_patient(place: &str) -> Issue {
-    let text =
-        "the patient it refers to is not known here: send the Patient first, or in the same Bundle";
-    Issue::error(IssueCode::NotFound, place, text)
-}
-
 fn unsupported_kind(kind: BundleKind) -> Issue {
     let text =
         format!("a Bundle of type `{}` is not taken: send a transaction or batch", kind.code());
     Issue::error(IssueCode::NotSupported, "Bundle.type", text)
-}
-
-/// The identifiers of `ifNoneExist: identifier=system|value`.
-fn unless_known(entry: &Entry) -> Vec<Code> {
-    let query = entry.request.as_ref().and_then(|request| request.if_none_exist.as_deref());
-    let values = query.and_then(|query| query.strip_prefix("identifier=")).unwrap_or_default();
-    let codes = values.split(',').filter(|value| !value.is_empty()).map(|value| {
-        let (system, value) = value.split_once('|').unwrap_or(("", value));
-        Code { system: (!system.is_empty()).then(|| system.to_owned()), value: value.to_owned() }
-    });
-    codes.collect()
-}
-
-fn links_of(links: &Links) -> Vec<(String, String, String)> {
-    let links = links.iter().map(|(name, target)| {
-        (name.to_owned(), target.resource_type.name().to_owned(), target.id.clone())
-    });
-    links.collect()
 }
 
 fn errors(issues: Vec<Issue>) -> Vec<Issue> {
@@ -475,9 +436,3 @@ fn entry_place(expression: &str) -> String {
     let end = expression.find(']').map_or(expression.len(), |end| end + 1);
     expression[..end].to_owned()
 }
-
-/// Where records without a patient are kept, in the member's own account.
-const HOUSE_CATEGORY: Category = Category::Documents;
-
-/// How often a batch is prepared anew because somebody else was faster.
-const CONFLICTS_MAX: usize = 8;

@@ -8,12 +8,13 @@
 //! - [`limits`], [`world`], [`error`]: bounds, what comes from outside, what can go wrong
 //! - [`keys`], [`member`]: a member and its keys; commands made final
 //! - [`ceremony`]: how the members make the custody key
-//! - [`patients`], [`scopes`], [`ingest`]: from received bytes to sealed records
+//! - [`patients`], [`scopes`], [`criteria`], [`ingest`], [`filing`]: from received bytes to sealed
+//!   records
 //! - [`anchor`], [`copies`]: what then happens by itself
 //! - [`receipt`], [`read`], [`sessions`], [`access`], [`staff`]: a consented read, receipt first;
 //!   [`complaint`]: against stewards that answer wrongly
 //! - [`message`], [`serve`], [`parted`]: what members do for each other
-//! - [`answers`]: FHIR answers from opened records
+//! - [`answers`], [`history`], [`patch`]: FHIR answers from opened records, and corrections
 //! - [`evidence`]: proof files; [`token`]: who may ask this node;
 //!   [`words`]: how things are said to people
 //! - [`run`]: all that a member does by itself
@@ -28,6 +29,8 @@ pub mod member;
 
 mod ceremony;
 
+mod criteria;
+mod filing;
 pub mod ingest;
 mod patients;
 mod scopes;
@@ -48,19 +51,27 @@ mod serve;
 
 mod answers;
 mod evidence;
+mod history;
+mod patch;
 
 pub mod token;
 pub mod words;
 
 mod run;
 
-pub use answers::{Conditions, capability};
+pub use answers::{
+    Conditions, capability, http_date, meta, milliseconds, seconds_of_http_date, validation,
+};
+pub use criteria::Known;
 pub use error::FlowError;
-pub use ingest::{Filed, FiledBundle, Incoming};
+pub use filing::{Filed, Incoming};
+pub use history::{HistoryOf, Page as HistoryPage};
+pub use ingest::{Aim, Became, Delivery, EntryOutcome, FiledBundle};
 pub use keys::NodeSecret;
 pub use member::{Custody, Final, Member};
 pub use message::{Answer, Ask, Page, Refusal, ScopeEpoch};
+pub use patch::patched;
 pub use read::Reading;
 pub use receipt::OpenAccess;
-pub use sessions::{OpenedRecord, Session};
+pub use sessions::{Change, OpenedRecord, Session};
 pub use world::{AskError, Chance, Clock, Network, World};

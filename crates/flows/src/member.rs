@@ -1,6 +1,6 @@
 //! One member's product: its keys, its copy of the ledger, its vault, and the others.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ledger::{
     Author, Body, Command, CommandId, Entry, Event, MemberId, NetworkId, Outcome, Reject,
@@ -28,6 +28,7 @@ pub struct Member {
     pub(crate) scopes: Scopes,
     pub(crate) sessions: Sessions,
     pub(crate) parted: Parted,
+    conditional: Mutex<()>,
     pub(crate) founders: Vec<ledger::Member>,
     custody: RwLock<Option<Arc<Custody>>>,
 }
@@ -75,6 +76,7 @@ impl Member {
             scopes: Scopes::default(),
             sessions: Sessions::default(),
             parted: Parted::default(),
+            conditional: Mutex::default(),
             founders,
             custody: RwLock::default(),
         })
@@ -94,6 +96,13 @@ impl Member {
     pub(crate) fn put_custody(&self, custody: Custody) {
         let mut place = self.custody.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         *place = Some(Arc::new(custody));
+    }
+
+    /// Held while what a search has found or not found is acted upon, so that two writers that ask
+    /// for the same thing do not both create it.
+    pub(crate) fn conditional_writes(&self, is_conditional: bool) -> Option<MutexGuard<'_, ()>> {
+        let hold = || self.conditional.lock().unwrap_or_else(PoisonError::into_inner);
+        is_conditional.then(hold)
     }
 
     /// Signs a command of this member.

@@ -68,6 +68,19 @@ pub struct Metadata {
     pub stored_ms: u64,
     /// What references to other entries of its Bundle stand for: name, type, id.
     pub links: Vec<(String, String, String)>,
+    /// What made this version.
+    pub change: Change,
+}
+
+/// What made a version of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Change {
+    /// It was created, and the server could choose its id.
+    Created,
+    /// It was put under a known id.
+    Updated,
+    /// It was deleted. What is left is its type and id; the versions before stay.
+    Deleted,
 }
 
 /// How long the steps of a read took, in milliseconds.
@@ -113,7 +126,7 @@ impl Session {
         }
     }
 
-    /// The latest version of each resource.
+    /// The latest version of each resource that is not deleted.
     pub fn latest(&self) -> impl Iterator<Item = &OpenedRecord> {
         let mut newest: HashMap<(MemberId, &str, &str), u32> = HashMap::new();
         for record in &self.records {
@@ -124,6 +137,7 @@ impl Session {
             .iter()
             .map(|record| &**record)
             .filter(move |record| newest.get(&record.name()) == Some(&record.version))
+            .filter(|record| !record.is_deletion())
     }
 
     /// The same access, seen through a keyhole: what does not fit is not there, so that no search,
@@ -180,6 +194,11 @@ impl OpenedRecord {
         })
     }
 
+    /// Whether this version says that the resource is deleted.
+    pub fn is_deletion(&self) -> bool {
+        self.metadata.change == Change::Deleted
+    }
+
     fn name(&self) -> (MemberId, &str, &str) {
         (self.custodian, &self.metadata.kind, &self.metadata.id)
     }
@@ -188,13 +207,17 @@ impl OpenedRecord {
 /// The resource as it is served: links resolved, and under the id it was given if it brought none. Every
 /// other byte is as received.
 fn named(exact: &Resource, metadata: &Metadata) -> Result<Resource, FlowError> {
-    let resolved = exact.resolved(&metadata.links());
-    if resolved.id().is_some() {
-        return Ok(resolved);
+    under_id(&exact.resolved(&metadata.links()), &metadata.id)
+}
+
+/// The resource with this id, if it brought none.
+pub(crate) fn under_id(resource: &Resource, id: &str) -> Result<Resource, FlowError> {
+    if resource.id().is_some() {
+        return Ok(resource.clone());
     }
-    let text = resolved.text();
+    let text = resource.text();
     let inside = text.find('{').map_or(0, |brace| brace + 1);
-    let with_id = format!("{}\"id\":\"{}\",{}", &text[..inside], metadata.id, &text[inside..]);
+    let with_id = format!("{}\"id\":\"{id}\",{}", &text[..inside], &text[inside..]);
     Resource::parse(with_id, &fhir::Limits::STANDARD)
         .map_err(|_| FlowError::Evidence("an opened record cannot be given its id".to_owned()))
 }

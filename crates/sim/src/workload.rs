@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
-use flows::{Ask, FlowError, Member, Reading, ScopeEpoch, Session};
+use flows::{
+    Aim, Ask, Became, EntryOutcome, Filed, FlowError, Member, Reading, ScopeEpoch, Session,
+};
 use ledger::{
     AccessId, Body, Category, CategorySet, EmergencyReason, Event, GrantId, MemberId, PatientId,
     Purpose, Reject, RestrictionId,
@@ -281,9 +283,12 @@ impl Workload {
         let (place, local_id) = (delivery.place, &delivery.local_id);
         let member = stage.member(place).ok_or(DOWN)?;
         let bytes = observation(local_id, self.dice.below(1_000)).into_bytes();
-        let filed = member.ingest_resource(bytes.clone(), "Observation", None, None)?;
+        let aim = Aim::Create { unless: None };
+        let (became, _) = member.ingest_resource(bytes.clone(), "Observation", &aim)?;
+        let Became::Filed(Filed { sequence, .. }) = became else {
+            return Err(FlowError::Conflict);
+        };
         let patient = self.patients[index].account.ok_or(DOWN)?;
-        let sequence = filed.sequence.ok_or(FlowError::Conflict)?;
         stage.watch.notes().stored.push(Stored { custodian: place, patient, sequence, bytes });
         Ok(())
     }
@@ -326,8 +331,8 @@ pub fn ingest(member: &Member, custodian: usize, bytes: Vec<u8>) -> Result<Vec<S
     let filed = member.ingest_bundle(bytes)?;
     let mut stored = Vec::new();
     for (entry, filed) in bundle.entries.iter().zip(&filed.entries) {
-        let (Some(exact), Ok(filed)) = (entry.exact(), filed) else { continue };
-        let Some(sequence) = filed.sequence else { continue };
+        let EntryOutcome::Done(Became::Filed(filed)) = filed else { continue };
+        let (Some(exact), sequence) = (entry.exact(), filed.sequence) else { continue };
         let kind = filed.target.resource_type.name();
         let patient = member.patient_of(kind, &filed.target.id)?.ok_or(FlowError::Conflict)?;
         stored.push(Stored { custodian, patient, sequence, bytes: exact.bytes().to_vec() });

@@ -137,7 +137,7 @@ impl Writer {
         let tokens = (0..3u8)
             .map(|number| self.keys.token("identifier", &[id.as_bytes(), &[number]]))
             .collect();
-        NewRecord { place, commitment: content.commitment(), envelope, tokens }
+        NewRecord { place, commitment: content.commitment(), envelope, tokens, name: Vec::new() }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     VaultError::Invalid,
     limits::{
         ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BATCH_SCOPES_MAX,
-        EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX, SEAL_BYTES_MAX, SETTING_BYTES_MAX,
+        EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX, NAME_BYTES_MAX, SEAL_BYTES_MAX, SETTING_BYTES_MAX,
         SETTING_NAME_BYTES_MAX, TOKENS_MAX, WRAPPED_BYTES_MAX,
     },
 };
@@ -108,7 +108,8 @@ pub(crate) fn root(commitments: &[Hash]) -> Hash {
 
 fn record(record: &NewRecord) -> Result<(), VaultError> {
     require(record.place.version >= 1, "the first version of a record is 1")?;
-    require(record.tokens.len() <= TOKENS_MAX, "the record has too many look-up tokens")
+    require(record.tokens.len() <= TOKENS_MAX, "the record has too many look-up tokens")?;
+    require(record.name.len() <= NAME_BYTES_MAX, "the record's name is too long")
 }
 
 fn scope(scope: &SealedScope) -> Result<(), VaultError> {

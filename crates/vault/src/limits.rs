@@ -30,6 +30,9 @@ pub const BATCH_SCOPES_MAX: usize = 4_096;
 /// Most look-up tokens of one record.
 pub const TOKENS_MAX: usize = 64;
 
+/// Largest wrapped name of a record.
+pub const NAME_BYTES_MAX: usize = 512;
+
 /// Largest scope seal, and largest link from an epoch back to the one before.
 pub const SEAL_BYTES_MAX: usize = 4_096;
 

@@ -136,6 +136,10 @@ impl Vault for Memory {
         Ok(state.scopes.values().filter(of_patient).cloned().collect())
     }
 
+    fn name(&self, record: RecordId) -> Result<Option<Vec<u8>>, VaultError> {
+        Ok(self.state()?.names.get(&record).cloned())
+    }
+
     fn patient_by_token(&self, token: Token) -> Result<Option<PatientId>, VaultError> {
         Ok(self.state()?.links.get(&token).copied())
     }
@@ -302,6 +306,7 @@ struct State {
     by_scope: BTreeSet<(ScopeTag, u64)>,
     by_patient: BTreeSet<(PatientId, u64)>,
     by_token: BTreeSet<(Token, u64)>,
+    names: BTreeMap<RecordId, Vec<u8>>,
     scopes: BTreeMap<(ScopeTag, u32), OwnScope>,
     links: BTreeMap<Token, PatientId>,
     /// Anchored batches by their first sequence number.
@@ -409,7 +414,8 @@ impl State {
 
     fn push(&mut self, new: NewRecord) {
         let sequence = self.records.len() as u64;
-        let NewRecord { place, commitment, envelope, tokens } = new;
+        let NewRecord { place, commitment, envelope, tokens, name } = new;
+        self.names.entry(place.record).or_insert(name);
         self.versions.entry(place.record).or_default().push(sequence);
         self.by_scope.insert((place.scope, sequence));
         self.by_patient.insert((place.patient, sequence));

@@ -100,6 +100,9 @@ pub trait Vault: Send + Sync {
     /// The epochs of all scopes of a patient, ordered by scope tag, then oldest first.
     fn scopes_of_patient(&self, patient: PatientId) -> Result<Vec<OwnScope>, VaultError>;
 
+    /// What this node calls one of its records, wrapped; see [`NewRecord::name`].
+    fn name(&self, record: RecordId) -> Result<Option<Vec<u8>>, VaultError>;
+
     /// The patient to whom a token is linked.
     fn patient_by_token(&self, token: Token) -> Result<Option<PatientId>, VaultError>;
 
@@ -225,6 +228,9 @@ pub struct NewRecord {
     pub envelope: Envelope,
     /// What it can be looked up by, besides its record id, scope and patient.
     pub tokens: Vec<Token>,
+    /// What this node calls it, wrapped under its own key: so that whatever a token leads to can be
+    /// named without being opened. That of its first version stays.
+    pub name: Vec<u8>,
 }
 
 /// A token that leads to a patient, as this node's own patient number does.

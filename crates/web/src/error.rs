@@ -82,6 +82,8 @@ impl From<FlowError> for Problem {
         match error {
             FlowError::Content(issues) => new(StatusCode::UNPROCESSABLE_ENTITY, "invalid")
                 .with(More::Outcome(flows::words::outcome(&issues))),
+            FlowError::Gone => new(StatusCode::GONE, "deleted"),
+            FlowError::Ambiguous(_) => new(StatusCode::PRECONDITION_FAILED, "multiple-matches"),
             FlowError::NotFound(_) => new(StatusCode::NOT_FOUND, "not-found"),
             FlowError::Denied(receipt) => {
                 new(StatusCode::FORBIDDEN, "denied").with(More::Facts(json!({

@@ -10,4 +10,5 @@ mod configuration;
 mod crash;
 mod demo;
 mod node;
+mod rest;
 mod synthea;

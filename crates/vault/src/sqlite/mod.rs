@@ -39,8 +39,8 @@ use self::{
 };
 use crate::{
     AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, LocalEmergency, MemberId,
-    NewEmergency, OwnScope, PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Stored,
-    Token, Vault, VaultError, Version, Versions,
+    NewEmergency, NewRecord, OwnScope, PatientId, RecordId, ScopeTag, SealedRecord, SealedScope,
+    Stored, Token, Vault, VaultError, Version, Versions,
     blobs::{self, Blob, Blobs},
     check,
     limits::PAGE_ITEMS_MAX,
@@ -139,9 +139,9 @@ impl Vault for Sqlite {
         let mut files = Vec::new();
         let mut records = Vec::with_capacity(batch.records.len());
         for new in batch.records {
-            let body = self.place(new.envelope, &mut files)?;
-            let (place, commitment, tokens) = (new.place, new.commitment, new.tokens);
-            records.push(PlacedRecord { place, commitment, body, tokens });
+            let NewRecord { place, commitment, envelope, tokens, name } = new;
+            let body = self.place(envelope, &mut files)?;
+            records.push(PlacedRecord { place, commitment, body, tokens, name });
         }
         let bytes = records.iter().map(|record| record.body.row_bytes()).sum();
         let placed = PlacedBatch { scopes: batch.scopes, links: batch.links, records };
@@ -211,6 +211,10 @@ impl Vault for Sqlite {
 
     fn scopes_of_patient(&self, patient: PatientId) -> Result<Vec<OwnScope>, VaultError> {
         self.read(|connection| read::scopes(connection, read::Scopes::Patient(patient)))
+    }
+
+    fn name(&self, record: RecordId) -> Result<Option<Vec<u8>>, VaultError> {
+        self.read(|connection| read::name(connection, record))
     }
 
     fn patient_by_token(&self, token: Token) -> Result<Option<PatientId>, VaultError> {

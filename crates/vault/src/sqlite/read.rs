@@ -110,6 +110,11 @@ pub(super) fn scopes(connection: &Connection, scopes: Scopes) -> Result<Vec<OwnS
     Ok(scopes.collect::<Result<_, _>>()?)
 }
 
+pub(super) fn name(connection: &Connection, record: RecordId) -> Result<Option<Vec<u8>>, Failure> {
+    let mut statement = connection.prepare_cached("SELECT name FROM names WHERE record = ?")?;
+    Ok(statement.query_row([record.0], |row| row.get(0)).optional()?)
+}
+
 pub(super) fn patient_by_token(
     connection: &Connection,
     token: Token,

@@ -146,6 +146,11 @@ CREATE TABLE tokens (
     PRIMARY KEY (token, sequence)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE names (
+    record BLOB PRIMARY KEY CHECK (length(record) = 16),
+    name   BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE links (
     token   BLOB PRIMARY KEY CHECK (length(token) = 16),
     patient BLOB NOT NULL CHECK (length(patient) = 32)

@@ -28,6 +28,7 @@ pub(super) struct PlacedRecord {
     pub commitment: Hash,
     pub body: Body,
     pub tokens: Vec<Token>,
+    pub name: Vec<u8>,
 }
 
 pub(super) fn store(connection: &Connection, batch: &PlacedBatch) -> Result<Stored, Failure> {
@@ -112,6 +113,9 @@ fn record(connection: &Connection, sequence: u64, new: &PlacedRecord) -> Result<
     for token in &new.tokens {
         insert.execute(params![token.0, int(sequence)])?;
     }
+    connection
+        .prepare_cached("INSERT INTO names (record, name) VALUES (?, ?) ON CONFLICT DO NOTHING")?
+        .execute(params![place.record.0, new.name])?;
     Ok(())
 }
 

@@ -218,7 +218,13 @@ fn batch(number: u64, size: usize) -> Batch {
         let (place, bytes) = (place(number, size, index), content(number, index));
         let content = vault::Content { salt: &SALT, metadata: b"", bytes: &bytes };
         let envelope = vault::seal(&KEY, &CUSTODIAN, &place, content, &mut rng).unwrap();
-        NewRecord { place, commitment: content.commitment(), envelope, tokens: vec![] }
+        NewRecord {
+            place,
+            commitment: content.commitment(),
+            envelope,
+            tokens: vec![],
+            name: vec![],
+        }
     });
     let Place { scope, patient, .. } = place(number, size, 0);
     let sealed = SealedScope { scope, epoch: 0, patient, seal: vec![1; 160], back: None };

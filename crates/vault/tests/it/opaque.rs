@@ -73,7 +73,7 @@ fn readable_batch() -> Batch {
             Content { salt: &SALT, metadata: METADATA.as_bytes(), bytes: bytes.as_bytes() };
         let envelope = vault::seal(&KEY, &CUSTODIAN, &place, content, &mut rng).unwrap();
         let tokens = vec![keys.token("identifier", &[b"system", IDENTIFIER.as_bytes()])];
-        NewRecord { place, commitment: content.commitment(), envelope, tokens }
+        NewRecord { place, commitment: content.commitment(), envelope, tokens, name: Vec::new() }
     });
     let token = keys.token("local-patient", &[IDENTIFIER.as_bytes()]);
     Batch {

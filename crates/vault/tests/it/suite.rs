@@ -3,8 +3,8 @@
 use std::thread;
 
 use vault::{
-    Batch, Conflict, CopyBatch, Counts, Memory, NewEmergency, Permit, SealedRecord, Sqlite, Stored,
-    Vault, VaultError, Version, Versions, limits,
+    Batch, Conflict, CopyBatch, Counts, Memory, NewEmergency, NewRecord, Permit, SealedRecord,
+    Sqlite, Stored, Vault, VaultError, Version, Versions, limits,
 };
 
 use crate::support::{
@@ -73,6 +73,11 @@ fn stores_and_finds_records(vault: &dyn Vault) {
         let by_token = vault.records_by_token(token(5), versions, 0, 9).unwrap();
         assert_eq!(sequences(&by_token), [0]);
     }
+    assert_eq!(vault.name(record_id(1)).unwrap(), Some(vec![9]));
+    let renamed = NewRecord { name: vec![8], ..new_record(place(1, 2), b"one") };
+    vault.store(batch(false, vec![renamed])).unwrap();
+    assert_eq!(vault.name(record_id(1)).unwrap(), Some(vec![9]), "a name stays");
+    assert_eq!(vault.name(record_id(3)).unwrap(), None);
     assert_eq!(vault.record(record_id(3), Version::Latest).unwrap(), None);
     assert!(vault.records_of_patient(patient(2), Versions::All, 0, 9).unwrap().is_empty());
     assert!(vault.records_of_scope(scope_tag(2), Versions::All, 0, 9).unwrap().is_empty());

@@ -58,7 +58,7 @@ pub fn open(record: &SealedRecord) -> Opened {
 
 pub fn new_record(place: Place, bytes: &[u8]) -> NewRecord {
     let commitment = vault::commitment(&SALT, bytes);
-    NewRecord { place, commitment, envelope: seal(&place, bytes), tokens: vec![] }
+    NewRecord { place, commitment, envelope: seal(&place, bytes), tokens: vec![], name: vec![9] }
 }
 
 /// An epoch of a scope; it leads back if `back` does.

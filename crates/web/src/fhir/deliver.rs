@@ -1,39 +1,59 @@
-//! What systems deliver.
+//! What systems deliver: create, update, delete, also by search; Bundles; validation alone.
 
 use axum::{
     body::Bytes,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flows::{Filed, FlowError};
+use flows::{Aim, Became, Delivery, EntryOutcome, FlowError, Known};
 
-use super::{Answered, etag, fhir_json};
+use super::{Answered, etag, fhir_json, text, url, version_of};
 use crate::{App, auth::Caller, error::Problem};
 
+/// `POST /fhir`: a transaction, batch or collection.
 pub async fn bundle(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Answered {
-    caller?.may_deliver()?;
+    let caller = caller?;
+    let delivery = match caller.may_deliver() {
+        Ok(()) => Delivery::parse(body.to_vec())?,
+        // Whoever may read may also send what only reads.
+        Err(refused) => match caller.staff().and_then(|_| Ok(Delivery::parse(body.to_vec())?)) {
+            Ok(delivery) if delivery.only_reads() => delivery,
+            _ => return Err(refused.into()),
+        },
+    };
     let member = app.member.clone();
-    let filed = blocking(move || member.ingest_bundle(body.to_vec())).await?;
-    Ok(fhir_json(StatusCode::OK, filed.answer()))
+    let filed = blocking(move || member.ingest(delivery)).await?;
+    let mut found = Vec::new();
+    for entry in &filed.entries {
+        if let EntryOutcome::Asks(url) = entry {
+            found.push(url::answer(&app, &caller, &headers, url).await);
+        }
+    }
+    let mut found = found.into_iter();
+    let answer = filed.answer(|_| found.next().unwrap_or_default());
+    Ok(fhir_json(StatusCode::OK, answer))
 }
 
+/// `POST /fhir/Type`, also with `If-None-Exist`.
 pub async fn create(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
     Path(kind): Path<String>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Answered {
-    caller?.may_deliver()?;
-    let member = app.member.clone();
-    let filed = blocking(move || member.ingest_resource(body.to_vec(), &kind, None, None)).await?;
-    Ok(filed_answer(&app, &filed))
+    let unless = text(&headers, "if-none-exist");
+    let unless = unless.map(|query| query.trim_start_matches('?').to_owned());
+    write(&app, &caller?, &headers, kind, body, Aim::Create { unless }).await
 }
 
+/// `PUT /fhir/Type/id`, also with `If-Match`.
 pub async fn update(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
@@ -41,15 +61,111 @@ pub async fn update(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answered {
+    let expected = if_match(&headers)?;
+    write(&app, &caller?, &headers, kind, body, Aim::Update { id, expected }).await
+}
+
+/// `PUT /fhir/Type?search`.
+pub async fn update_by(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    Path(kind): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answered {
+    let aim = Aim::UpdateBy(query.unwrap_or_default());
+    write(&app, &caller?, &headers, kind, body, aim).await
+}
+
+/// `DELETE /fhir/Type/id`, also with `If-Match`.
+pub async fn delete(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    Path((kind, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answered {
     caller?.may_deliver()?;
-    let expected = match headers.get(header::IF_MATCH) {
-        Some(tag) => Some(version_of(tag.to_str().unwrap_or_default())?),
-        None => None,
-    };
+    let expected = if_match(&headers)?;
+    let became = blocking(move || app.member.delete(&kind, &id, expected)).await?;
+    Ok(deleted(&became))
+}
+
+/// `DELETE /fhir/Type?search`.
+pub async fn delete_by(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    Path(kind): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answered {
+    caller?.may_deliver()?;
+    let query = query.unwrap_or_default();
+    let became = blocking(move || app.member.delete_by(&kind, &query)).await?;
+    Ok(deleted(&became))
+}
+
+/// `POST /fhir/Type/$validate`: what would be wrong with it, and nothing is stored.
+pub async fn validate(
+    caller: Result<Caller, Problem>,
+    Path(kind): Path<String>,
+    body: Bytes,
+) -> Answered {
+    caller?;
+    let outcome = flows::validation(&kind, &body);
+    Ok(fhir_json(StatusCode::OK, outcome.to_string().into_bytes()))
+}
+
+async fn write(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    kind: String,
+    body: Bytes,
+    aim: Aim,
+) -> Answered {
+    caller.may_deliver()?;
+    file(app, headers, kind, body, aim).await
+}
+
+/// Files one resource of a caller who may.
+pub async fn file(app: &App, headers: &HeaderMap, kind: String, body: Bytes, aim: Aim) -> Answered {
     let member = app.member.clone();
-    let filed =
-        blocking(move || member.ingest_resource(body.to_vec(), &kind, Some(&id), expected)).await?;
-    Ok(filed_answer(&app, &filed))
+    let (became, resource) =
+        blocking(move || member.ingest_resource(body.to_vec(), &kind, &aim)).await?;
+    let (target, version, status) = match &became {
+        Became::Filed(filed) if filed.version == 1 => (&filed.target, 1, StatusCode::CREATED),
+        Became::Filed(filed) => (&filed.target, filed.version, StatusCode::OK),
+        Became::Kept(Known { target, version }) => (target, *version, StatusCode::OK),
+        Became::Absent => return Ok(StatusCode::NO_CONTENT.into_response()),
+    };
+    let location = format!("{}/fhir/{target}/_history/{version}", app.base_url);
+    let facts = [(header::LOCATION, location), (header::ETAG, etag(version))];
+    let is_new = matches!(became, Became::Filed(_));
+    let body = match text(headers, "prefer").unwrap_or_default() {
+        prefer if prefer.contains("return=OperationOutcome") => {
+            flows::words::outcome(&[]).to_string().into_bytes()
+        }
+        // What was there already is not shown: reading it needs an access.
+        prefer if prefer.contains("return=minimal") || !is_new => {
+            return Ok((status, facts).into_response());
+        }
+        _ => resource.bytes().to_vec(),
+    };
+    Ok((facts, fhir_json(status, body)).into_response())
+}
+
+fn deleted(became: &Became) -> Response {
+    match became {
+        Became::Filed(filed) => {
+            let version = [(header::ETAG, etag(filed.version))];
+            (StatusCode::NO_CONTENT, version).into_response()
+        }
+        _ => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
+    text(headers, "if-match").map(version_of).transpose()
 }
 
 /// Validation and sealing are work for a thread that may block.
@@ -60,16 +176,4 @@ async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(panicked) => Err(FlowError::Fatal(panicked.to_string())),
     }
-}
-
-fn filed_answer(app: &App, filed: &Filed) -> Response {
-    let status = if filed.version == 1 { StatusCode::CREATED } else { StatusCode::OK };
-    let location = format!("{}/fhir/{}/_history/{}", app.base_url, filed.target, filed.version);
-    let headers = [(header::LOCATION, location), (header::ETAG, etag(filed.version))];
-    (status, headers).into_response()
-}
-
-fn version_of(tag: &str) -> Result<u32, Problem> {
-    let inside = tag.trim_start_matches("W/").trim_matches('"');
-    inside.parse().map_err(|_| Problem::bad_request("`If-Match` is `W/\"version\"`"))
 }

@@ -5,13 +5,17 @@
 //!
 //! # Layout
 //!
-//! - [`deliver`]: create, update, Bundles
-//! - [`read`]: read, version read, search, `$everything`
+//! - [`deliver`]: create, update, delete, Bundles, validation
+//! - [`patch`]: change in part
+//! - [`read`]: read, version read, history, search, `$everything`, `$meta`
+//! - [`url`]: the same for the entries of a batch
 //! - [`session`]: from which access a request reads
 
 mod deliver;
+mod patch;
 mod read;
 mod session;
+mod url;
 
 use axum::{
     Router,
@@ -25,13 +29,23 @@ use crate::{App, error::Problem};
 
 /// The routes under `/fhir`.
 pub fn routes() -> Router<App> {
+    let of_type =
+        get(read::search).post(deliver::create).put(deliver::update_by).delete(deliver::delete_by);
+    let of_resource =
+        get(read::read).put(deliver::update).patch(patch::patch).delete(deliver::delete);
     Router::new()
         .route("/fhir", post(deliver::bundle))
         .route("/fhir/", post(deliver::bundle))
         .route("/fhir/metadata", get(metadata))
-        .route("/fhir/{kind}", get(read::search).post(deliver::create))
-        .route("/fhir/{kind}/{id}", get(read::read).put(deliver::update))
+        .route("/fhir/_history", get(read::history))
+        .route("/fhir/{kind}", of_type)
+        .route("/fhir/{kind}/_search", post(read::search_by_form))
+        .route("/fhir/{kind}/_history", get(read::history_of_type))
+        .route("/fhir/{kind}/$validate", post(deliver::validate))
+        .route("/fhir/{kind}/{id}", of_resource)
+        .route("/fhir/{kind}/{id}/_history", get(read::history_of_resource))
         .route("/fhir/{kind}/{id}/_history/{version}", get(read::version))
+        .route("/fhir/{kind}/{id}/$meta", get(read::meta))
         .route("/fhir/Patient/{id}/$everything", get(read::everything))
 }
 
@@ -52,10 +66,13 @@ impl IntoResponse for Fault {
     }
 }
 
-pub async fn metadata(State(app): State<App>) -> Response {
-    let base = format!("{}/fhir", app.base_url);
-    let statement = flows::capability(&base, env!("CARGO_PKG_VERSION"));
+async fn metadata(State(app): State<App>) -> Response {
+    let statement = flows::capability(&base(&app), env!("CARGO_PKG_VERSION"));
     fhir_json(StatusCode::OK, statement.into_bytes())
+}
+
+fn base(app: &App) -> String {
+    format!("{}/fhir", app.base_url)
 }
 
 fn fhir_json(status: StatusCode, body: Vec<u8>) -> Response {
@@ -64,6 +81,11 @@ fn fhir_json(status: StatusCode, body: Vec<u8>) -> Response {
 
 fn etag(version: u32) -> String {
     format!("W/\"{version}\"")
+}
+
+fn version_of(tag: &str) -> Result<u32, Problem> {
+    let inside = tag.trim_start_matches("W/").trim_matches('"');
+    inside.parse().map_err(|_| Problem::bad_request("a version is named like `W/\"3\"`"))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -5,15 +5,16 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flows::{OpenedRecord, Session};
+use flows::{HistoryOf, HistoryPage, OpenedRecord, Session, words};
 
 use super::{
-    Answered, etag, fhir_json,
-    session::{ACCESS, session_for, session_with},
+    Answered, base, etag, fhir_json,
+    session::{ACCESS, patient_named, session_for, session_with, take},
     text,
 };
 use crate::{App, auth::Caller, error::Problem, patients::known_patient};
 
+/// `GET /fhir/Type/id`
 pub async fn read(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
@@ -24,6 +25,7 @@ pub async fn read(
     Ok(resource(&session, session.find(&kind, &id)?, &headers))
 }
 
+/// `GET /fhir/Type/id/_history/version`
 pub async fn version(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
@@ -34,6 +36,19 @@ pub async fn version(
     Ok(resource(&session, session.find_version(&kind, &id, version)?, &headers))
 }
 
+/// `GET /fhir/Type/id/$meta`: version and time, and what the resource itself says.
+pub async fn meta(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    Path((kind, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answered {
+    let session = session_with(&app, &caller?, &headers, &kind, &id).await?;
+    let meta = flows::meta(session.find(&kind, &id)?);
+    Ok(found(&session, meta.to_string().into_bytes()))
+}
+
+/// `GET /fhir/Patient/id/$everything`
 pub async fn everything(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
@@ -44,10 +59,47 @@ pub async fn everything(
     caller.staff()?;
     let patient = known_patient(&app, &id)?;
     let session = session_for(&app, &caller, &headers, Some(patient)).await?;
-    let base = format!("{}/fhir", app.base_url);
-    Ok(found(&session, session.everything(&base)))
+    Ok(found(&session, session.everything(&base(&app))))
 }
 
+/// `GET /fhir/Type/id/_history`
+pub async fn history_of_resource(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    Path((kind, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Answered {
+    let session = session_with(&app, &caller?, &headers, &kind, &id).await?;
+    let of = HistoryOf { kind: Some(&kind), id: Some(&id), since_ms: 0 };
+    versions(&app, &session, &format!("{kind}/{id}/_history"), of, query)
+}
+
+/// `GET /fhir/Type/_history`, of what one access opens.
+pub async fn history_of_type(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    Path(kind): Path<String>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Answered {
+    let session = session_of_history(&app, &caller?, &headers, query.as_deref()).await?;
+    let of = HistoryOf { kind: Some(&kind), ..HistoryOf::default() };
+    versions(&app, &session, &format!("{kind}/_history"), of, query)
+}
+
+/// `GET /fhir/_history`, of what one access opens.
+pub async fn history(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Answered {
+    let session = session_of_history(&app, &caller?, &headers, query.as_deref()).await?;
+    versions(&app, &session, "_history", HistoryOf::default(), query)
+}
+
+/// `GET /fhir/Type?search`
 pub async fn search(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
@@ -55,58 +107,107 @@ pub async fn search(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Answered {
-    let caller = caller?;
+    matches(&app, &caller?, &headers, &kind, &query.unwrap_or_default()).await
+}
+
+/// `POST /fhir/Type/_search`: the search in the body, where no proxy logs it.
+pub async fn search_by_form(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    Path(kind): Path<String>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    form: String,
+) -> Answered {
+    let parts = [query.unwrap_or_default(), form];
+    let query: Vec<&str> = parts.iter().map(|part| part.trim()).collect();
+    matches(&app, &caller?, &headers, &kind, query.join("&").trim_matches('&')).await
+}
+
+/// What a search finds.
+pub async fn matches(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    kind: &str,
+    query: &str,
+) -> Answered {
     caller.staff()?;
+    let mut pairs = words::query_pairs(query);
+    let patient = patient_named(app, kind, &mut pairs)?;
+    let skip = skipped(&mut pairs)?;
+    let session = session_for(app, caller, headers, patient).await?;
+    let page_url = page_url(app, kind, query);
+    Ok(found(&session, session.search(&base(app), Some(kind), &pairs, skip, page_url)?))
+}
+
+async fn session_of_history(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<std::sync::Arc<Session>, Problem> {
+    caller.staff()?;
+    let mut pairs = words::query_pairs(query.unwrap_or_default());
+    let patient = take(&mut pairs, "patient");
+    let patient = patient.map(|patient| known_patient(app, &patient)).transpose()?;
+    session_for(app, caller, headers, patient).await
+}
+
+fn versions(
+    app: &App,
+    session: &Session,
+    path: &str,
+    of: HistoryOf<'_>,
+    query: Option<String>,
+) -> Answered {
     let query = query.unwrap_or_default();
-    let mut pairs = flows::words::query_pairs(&query);
-    let patient = take_patient(&kind, &mut pairs);
-    let patient = match &patient {
-        Some(patient) => Some(known_patient(&app, patient)?),
-        None => None,
+    let mut pairs = words::query_pairs(&query);
+    let skip = skipped(&mut pairs)?;
+    let count = take(&mut pairs, "_count").map(|count| count.parse()).transpose();
+    let count = count.map_err(|_| Problem::bad_request("`_count` is a number"))?;
+    let since_ms = match take(&mut pairs, "_since") {
+        Some(since) => flows::milliseconds(&since)
+            .ok_or_else(|| Problem::bad_request("`_since` is a time like 2026-11-21T08:30:00Z"))?,
+        None => 0,
     };
-    let skip = take(&mut pairs, SKIP).map_or(Ok(0), |skip| skip.parse());
-    let skip: usize = skip.map_err(|_| Problem::bad_request("the page link was changed"))?;
-    let session = session_for(&app, &caller, &headers, patient).await?;
-    let base = format!("{}/fhir", app.base_url);
-    let rest: Vec<&str> =
-        query.split('&').filter(|pair| !pair.starts_with(SKIP) && !pair.is_empty()).collect();
-    let page_url = |skip: usize| {
-        let mut pairs: Vec<String> = rest.iter().map(|pair| (*pair).to_owned()).collect();
+    let (of, page) = (HistoryOf { since_ms, ..of }, HistoryPage { skip, count });
+    Ok(found(session, session.history(&base(app), of, page, page_url(app, path, &query))?))
+}
+
+/// The address of the page that skips so many.
+fn page_url(app: &App, path: &str, query: &str) -> impl Fn(usize) -> String {
+    let rest = query.split('&').filter(|pair| !pair.starts_with(SKIP) && !pair.is_empty());
+    let rest: Vec<String> = rest.map(str::to_owned).collect();
+    let url = format!("{}/{path}", base(app));
+    move |skip| {
+        let mut pairs = rest.clone();
         if skip > 0 {
             pairs.push(format!("{SKIP}={skip}"));
         }
-        format!("{base}/{kind}?{}", pairs.join("&"))
-    };
-    Ok(found(&session, session.search(&base, Some(&kind), &pairs, skip, page_url)?))
-}
-
-/// Takes the patient out of a search: it has chosen the session then.
-fn take_patient(kind: &str, pairs: &mut Vec<(String, String)>) -> Option<String> {
-    if kind == "Patient"
-        && let Some(place) = pairs.iter().position(|(name, _)| name == "_id")
-    {
-        return Some(pairs[place].1.clone()); // Stays a condition, too.
+        format!("{url}?{}", pairs.join("&"))
     }
-    take(pairs, "patient").or_else(|| {
-        let is_patient = |(name, value): &(String, String)| {
-            name == "subject" && (value.starts_with("Patient/") || value.len() == 64)
-        };
-        let place = pairs.iter().position(is_patient)?;
-        Some(pairs.remove(place).1)
-    })
 }
 
-fn take(pairs: &mut Vec<(String, String)>, name: &str) -> Option<String> {
-    let place = pairs.iter().position(|(other, _)| other == name)?;
-    Some(pairs.remove(place).1)
+fn skipped(pairs: &mut Vec<(String, String)>) -> Result<usize, Problem> {
+    let skip = take(pairs, SKIP).map_or(Ok(0), |skip| skip.parse());
+    skip.map_err(|_| Problem::bad_request("the page link was changed"))
 }
 
 /// One resource, with its version and the access under which it was read.
-fn resource(session: &Session, record: &OpenedRecord, headers: &HeaderMap) -> Response {
+pub fn resource(session: &Session, record: &OpenedRecord, headers: &HeaderMap) -> Response {
+    let version = etag(record.version);
+    let changed = flows::http_date(record.metadata.stored_ms);
+    let since = text(headers, "if-modified-since").and_then(flows::seconds_of_http_date);
+    if text(headers, "if-none-match") == Some(&version)
+        || since.is_some_and(|since| record.metadata.stored_ms / 1_000 <= since)
+    {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, version)]).into_response();
+    }
     let as_received = text(headers, BYTES) == Some("as-received");
     let resource = if as_received { &record.exact } else { &record.resolved };
-    let version = [(header::ETAG, etag(record.version))];
-    (version, found(session, resource.bytes().to_vec())).into_response()
+    let facts = [(header::ETAG, version), (header::LAST_MODIFIED, changed)];
+    (facts, found(session, resource.bytes().to_vec())).into_response()
 }
 
 /// An answer, with the access under which it was read: proofs are asked for by it.

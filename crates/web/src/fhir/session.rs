@@ -15,6 +15,7 @@ use crate::{
     auth::Caller,
     error::Problem,
     limits,
+    patients::known_patient,
 };
 
 /// The session that a request reads from: the one it names, or one for the patient.
@@ -68,7 +69,8 @@ pub async fn session_with(
 ) -> Result<Arc<Session>, Problem> {
     let staff = caller.staff()?;
     if text(headers, ACCESS).is_none() {
-        let has = |session: &Session| session.staff == staff && session.find(kind, id).is_ok();
+        let has =
+            |session: &Session| session.staff == staff && !session.versions(kind, id).is_empty();
         if let Some(session) = app.member.session_by(has)? {
             return Ok(app.member.refresh(session).await?);
         }
@@ -78,6 +80,47 @@ pub async fn session_with(
         return Err(FlowError::NotFound("resource").into());
     }
     session_for(app, caller, headers, patient).await
+}
+
+/// The patient that a search is about: named by `patient` or `subject`, or found by an identifier that
+/// this hospital knows. Nobody browses by name.
+pub fn patient_named(
+    app: &App,
+    kind: &str,
+    pairs: &mut Vec<(String, String)>,
+) -> Result<Option<PatientId>, Problem> {
+    if let Some(patient) = take_patient(kind, pairs) {
+        return known_patient(app, &patient).map(Some);
+    }
+    let identifier = pairs.iter().find(|(name, _)| name == "identifier");
+    let Some((_, identifier)) = identifier else { return Ok(None) };
+    let criteria = format!("identifier={}", flows::words::query_value(identifier));
+    match app.member.known(kind, &criteria)? {
+        Some(known) => Ok(app.member.patient_of(kind, &known.target.id)?),
+        None => Err(FlowError::NotFound("patient").into()),
+    }
+}
+
+/// Takes the patient out of a search: it has chosen the session then.
+fn take_patient(kind: &str, pairs: &mut Vec<(String, String)>) -> Option<String> {
+    if kind == "Patient"
+        && let Some(place) = pairs.iter().position(|(name, _)| name == "_id")
+    {
+        return Some(pairs[place].1.clone()); // Stays a condition, too.
+    }
+    take(pairs, "patient").or_else(|| {
+        let is_patient = |(name, value): &(String, String)| {
+            name == "subject" && (value.starts_with("Patient/") || value.len() == 64)
+        };
+        let place = pairs.iter().position(is_patient)?;
+        Some(pairs.remove(place).1)
+    })
+}
+
+/// Takes the first value of a parameter out of a search.
+pub fn take(pairs: &mut Vec<(String, String)>, name: &str) -> Option<String> {
+    let place = pairs.iter().position(|(other, _)| other == name)?;
+    Some(pairs.remove(place).1)
 }
 
 /// Names an open access, in requests and in answers.

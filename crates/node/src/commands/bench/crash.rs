@@ -64,8 +64,12 @@ fn kill_one_by_one(bench: &Bench, cluster: &mut Cluster, load: &Load) -> Result<
         member.kill()?;
         thread::sleep(Duration::from_millis(random.random_range(0..200)));
         member.start()?;
-        // Only one member may be away at a time (n = 4, f = 1).
+        // Only one member may be away at a time (n = 4, f = 1), and one that nobody hears is away.
         member.wait_ready(START_MAX)?;
+        wait_for("the member is among the others again", || {
+            let state = cluster.members[place].client().get_json("/carestone/v1/network")?;
+            Ok((state["connected"] == cluster.members.len() - 1).then_some(()))
+        })?;
         if kill % 10 == 0 {
             let acknowledged = load.acknowledged.load(Ordering::Relaxed);
             say(format!("{kill} kills, {acknowledged} writes acknowledged"));
@@ -141,7 +145,7 @@ impl Load {
         !self.stop.load(Ordering::Relaxed)
     }
 
-    /// Writes single observations, as fast as they are answered. What is not answered may or may not be there.
+    /// Writes single observations, one after the other. What is not answered may or may not be there.
     fn write(&self, place: usize) {
         let patient = &self.patients[place];
         for number in 0u64.. {
@@ -167,6 +171,8 @@ impl Load {
                 }
                 _ => thread::sleep(Duration::from_millis(50)),
             }
+            // So that two hundred kills leave what can be read back in minutes.
+            thread::sleep(WRITE_PAUSE);
         }
     }
 
@@ -250,6 +256,8 @@ fn agree(cluster: &Cluster) -> Result<Value> {
         Ok(Some(states[0]["height"].clone()))
     })
 }
+
+const WRITE_PAUSE: Duration = Duration::from_millis(10);
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())

@@ -1,0 +1,307 @@
+//! Filing: checked resources become sealed records, all of them in one durable transaction or none.
+//!
+//! Nothing is decided about content here; that is [`ingest`](crate::ingest). The network is not
+//! asked; anchoring follows by itself.
+
+use std::collections::{BTreeMap, HashMap};
+
+use fhir::{
+    Issue, IssueCode, Resource,
+    derive::{Derived, derive_linked},
+    links::Links,
+    reference::{Reference, Target},
+};
+use ledger::{Category, CategorySet, PatientId};
+use vault::{Batch, Content, Link, NewRecord, Place, RecordId, Version};
+
+use crate::{
+    FlowError, Member,
+    scopes::Writing,
+    sessions::{Change, Metadata},
+};
+
+/// A version to be filed.
+#[derive(Clone)]
+pub struct Incoming {
+    /// What was received; of a deletion, what is left: type and id.
+    pub resource: Resource,
+    /// As what it will be known.
+    pub target: Target,
+    /// What its references to other entries of its Bundle stand for.
+    pub links: Links,
+    /// The version that the sender believes to be the latest, if it says so.
+    pub expected: Option<u32>,
+    /// What made it.
+    pub change: Change,
+    /// Where it is in what was received, for issues.
+    pub place: String,
+}
+
+/// What became of one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filed {
+    /// As what it is known.
+    pub target: Target,
+    /// Its version, from 1.
+    pub version: u32,
+    /// What made it.
+    pub change: Change,
+    /// Its place in this custodian's sequence.
+    pub sequence: u64,
+}
+
+/// Patients that a batch brings along, and those looked up while it is prepared.
+type Patients = HashMap<String, (PatientId, bool)>;
+
+impl Member {
+    /// Files resources that have been checked: all of them, durably, or none.
+    pub fn file(&self, incoming: Vec<Incoming>) -> Result<Vec<Filed>, FlowError> {
+        if incoming.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Somebody else may write the same record or open the same scope at the same time; the vault
+        // then refuses the batch whole, and it is prepared again from what is there now.
+        for _ in 0..CONFLICTS_MAX {
+            let prepared = self.prepare(&incoming)?;
+            let batch = prepared.batch.clone();
+            match self.vault.store(batch) {
+                Ok(stored) => {
+                    self.remember(&prepared);
+                    return Ok(prepared.filed(stored.first));
+                }
+                Err(vault::VaultError::Conflict(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(FlowError::Conflict)
+    }
+
+    /// Finds patients, scopes and versions, and seals. Nothing is stored yet.
+    fn prepare(&self, incoming: &[Incoming]) -> Result<Prepared, FlowError> {
+        let derived: Vec<Derived> =
+            incoming.iter().map(|one| derive_linked(&one.resource, &one.links)).collect();
+        let patients = self.find_patients(incoming, &derived)?;
+        let mut prepared = Prepared::default();
+        for (local_id, (patient, is_new)) in &patients {
+            if *is_new {
+                let link: Link = self.link(local_id, *patient);
+                prepared.batch.links.push(link);
+            }
+        }
+        for (one, derived) in incoming.iter().zip(&derived) {
+            self.prepare_one(one, derived, &patients, &mut prepared)?;
+        }
+        Ok(prepared)
+    }
+
+    fn prepare_one(
+        &self,
+        one: &Incoming,
+        derived: &Derived,
+        patients: &Patients,
+        prepared: &mut Prepared,
+    ) -> Result<(), FlowError> {
+        let kind = one.target.resource_type.name();
+        let record = self.keys.record_id(kind, &one.target.id);
+        let version = self.next_version(record, one.expected, prepared)?;
+        let (patient, category) = match one.change {
+            Change::Deleted => self.filed_as(record)?,
+            _ => self.files_as(&one.target, derived, patients),
+        };
+        let scope = prepared.scope(self, patient, category)?;
+        let place =
+            Place { record, version, patient: patient.0, scope: scope.tag, epoch: scope.epoch };
+        let (commitment, envelope) = self.seal(one, &place, scope)?;
+        let tokens = match one.change {
+            Change::Deleted => vec![self.deletion_mark(record)],
+            _ => derived.identifiers.iter().map(|code| self.identifier(kind, code)).collect(),
+        };
+        let name = self.wrapped_name(record, &one.target);
+        prepared.batch.records.push(NewRecord { place, commitment, envelope, tokens, name });
+        prepared.outcomes.push((one.target.clone(), version, one.change));
+        Ok(())
+    }
+
+    /// Whose record it is, and of which category.
+    fn files_as(
+        &self,
+        target: &Target,
+        derived: &Derived,
+        patients: &Patients,
+    ) -> (PatientId, Category) {
+        let patient = match local_patient(target, derived) {
+            Some(local_id) => patients[local_id.as_str()].0,
+            None => self.house(),
+        };
+        let category = derived.filed_under().and_then(Category::parse).unwrap_or(HOUSE_CATEGORY);
+        (patient, category)
+    }
+
+    /// Where the latest version of a record is: its deletion goes there too, so that whoever could
+    /// see the record sees that it is gone, and nobody else.
+    fn filed_as(&self, record: RecordId) -> Result<(PatientId, Category), FlowError> {
+        let latest = self.vault.record(record, Version::Latest)?;
+        let place = latest.ok_or(FlowError::NotFound("resource"))?.place;
+        let is_here =
+            |one: &Category| self.keys.scope_tag(&place.patient, *one as u8) == place.scope;
+        let category = CategorySet::ALL.iter().find(is_here).unwrap_or(HOUSE_CATEGORY);
+        Ok((PatientId(place.patient), category))
+    }
+
+    /// The account of every patient that is named. A `Patient` resource brings its patient along; any
+    /// other reference must be to a patient of this hospital.
+    fn find_patients(
+        &self,
+        incoming: &[Incoming],
+        derived: &[Derived],
+    ) -> Result<Patients, FlowError> {
+        let mut patients = Patients::new();
+        let mut issues = Vec::new();
+        for one in incoming.iter().filter(|one| one.target.resource_type.name() == "Patient") {
+            let known = self.account_of(&one.target.id)?;
+            let is_new = known.is_none();
+            let patient = known.unwrap_or_else(|| PatientId(self.world.draw()));
+            patients.entry(one.target.id.clone()).or_insert((patient, is_new));
+        }
+        for (one, derived) in incoming.iter().zip(derived) {
+            if let Some(unclear) = unclear_patient(derived) {
+                issues.push(Issue::error(IssueCode::NotSupported, one.place.clone(), unclear));
+                continue;
+            }
+            let Some(local_id) = local_patient(&one.target, derived) else { continue };
+            if patients.contains_key(&local_id) {
+                continue;
+            }
+            match self.account_of(&local_id)? {
+                Some(patient) => drop(patients.insert(local_id, (patient, false))),
+                None => issues.push(unknown_patient(&one.place)),
+            }
+        }
+        if issues.is_empty() { Ok(patients) } else { Err(FlowError::Content(issues)) }
+    }
+
+    fn next_version(
+        &self,
+        record: RecordId,
+        expected: Option<u32>,
+        prepared: &mut Prepared,
+    ) -> Result<u32, FlowError> {
+        let latest = match prepared.versions.get(&record) {
+            Some(latest) => *latest,
+            None => self.vault.latest_version(record)?.unwrap_or(0),
+        };
+        if expected.is_some_and(|expected| expected != latest) {
+            return Err(FlowError::Stale { latest });
+        }
+        prepared.versions.insert(record, latest + 1);
+        Ok(latest + 1)
+    }
+
+    fn seal(
+        &self,
+        one: &Incoming,
+        place: &Place,
+        scope: &Writing,
+    ) -> Result<([u8; 32], vault::Envelope), FlowError> {
+        let metadata = Metadata {
+            kind: one.target.resource_type.name().to_owned(),
+            id: one.target.id.clone(),
+            stored_ms: self.world.clock.now_ms(),
+            links: links_of(&one.links),
+            change: one.change,
+        };
+        let metadata = borsh::to_vec(&metadata).expect("writing to memory does not fail");
+        let salt: [u8; 32] = self.world.draw();
+        let content = Content { salt: &salt, metadata: &metadata, bytes: one.resource.bytes() };
+        let key = custody::record_key(&scope.secret, &place.record.0, place.version);
+        let envelope = self
+            .world
+            .with_chance(|mut rng| vault::seal(&key, &self.id.0, place, content, &mut rng));
+        let too_large = |error: vault::SealError| {
+            let issue = Issue::error(IssueCode::TooLong, one.place.clone(), error.to_string());
+            FlowError::Content(vec![issue])
+        };
+        Ok((content.commitment(), envelope.map_err(too_large)?))
+    }
+
+    /// After the store: the new epochs' secrets need no look-up next time.
+    fn remember(&self, prepared: &Prepared) {
+        for scope in prepared.scopes.values().filter(|scope| scope.opened.is_some()) {
+            self.scopes.remember(scope.tag, scope.epoch, scope.secret.clone());
+        }
+    }
+}
+
+/// A batch in the making.
+#[derive(Default)]
+struct Prepared {
+    batch: Batch,
+    scopes: BTreeMap<(PatientId, Category), Writing>,
+    versions: HashMap<RecordId, u32>,
+    /// For each resource: as what, which version, and what made it.
+    outcomes: Vec<(Target, u32, Change)>,
+}
+
+impl Prepared {
+    /// The scope of a record; its epoch joins the batch if it is new.
+    fn scope(
+        &mut self,
+        member: &Member,
+        patient: PatientId,
+        category: Category,
+    ) -> Result<&Writing, FlowError> {
+        let place = match self.scopes.entry((patient, category)) {
+            std::collections::btree_map::Entry::Occupied(known) => return Ok(known.into_mut()),
+            std::collections::btree_map::Entry::Vacant(place) => place,
+        };
+        let writing = member.writing(patient, category)?;
+        self.batch.scopes.extend(writing.opened.clone());
+        Ok(place.insert(writing))
+    }
+
+    fn filed(&self, first: u64) -> Vec<Filed> {
+        let filed = (first..).zip(&self.outcomes).map(|(sequence, (target, version, change))| {
+            Filed { target: target.clone(), version: *version, change: *change, sequence }
+        });
+        filed.collect()
+    }
+}
+
+/// The local id of the patient that a record is about.
+fn local_patient(target: &Target, derived: &Derived) -> Option<String> {
+    if target.resource_type.name() == "Patient" {
+        return Some(target.id.clone());
+    }
+    match &derived.patient {
+        Some(Reference::Local(patient)) => Some(patient.id.clone()),
+        _ => None,
+    }
+}
+
+/// Why it cannot be known whose record it is, although it names a patient.
+fn unclear_patient(derived: &Derived) -> Option<&'static str> {
+    match &derived.patient {
+        None | Some(Reference::Local(_)) => None,
+        Some(_) if derived.resource_type == "Patient" => None,
+        Some(_) => Some("name the patient by `Patient/id` or by a `urn:uuid:` of this Bundle"),
+    }
+}
+
+fn unknown_patient(place: &str) -> Issue {
+    let text =
+        "the patient it refers to is not known here: send the Patient first, or in the same Bundle";
+    Issue::error(IssueCode::NotFound, place, text)
+}
+
+fn links_of(links: &Links) -> Vec<(String, String, String)> {
+    let links = links.iter().map(|(name, target)| {
+        (name.to_owned(), target.resource_type.name().to_owned(), target.id.clone())
+    });
+    links.collect()
+}
+
+/// Where records without a patient are kept, in the member's own account.
+const HOUSE_CATEGORY: Category = Category::Documents;
+
+/// How often a batch is prepared anew because somebody else was faster.
+const CONFLICTS_MAX: usize = 8;

@@ -1,0 +1,258 @@
+//! FHIR REST as a client meets it: versions, deletion, history, searches that decide, batches.
+
+use std::{thread, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::node::{Node, Reply};
+
+/// A node with one patient whose account is open, and who may do what at it.
+struct Hospital {
+    node: Node,
+    system: String,
+    staff: String,
+}
+
+impl Hospital {
+    fn open() -> Self {
+        let node = Node::start();
+        let system = node.token(&["--system", "ehr"]);
+        let staff = node.token(&["--staff", "dr.test"]);
+        let hospital = Self { node, system, staff };
+        let patient = json!({
+            "resourceType": "Patient", "id": "p1", "identifier": [{ "system": "urn:mrn", "value": "1" }],
+        });
+        hospital.write("PUT", "/fhir/Patient/p1", &[], &patient, 201);
+        while hospital.read("/fhir/Patient/p1", &[]).status != 200 {
+            thread::sleep(Duration::from_millis(100));
+        }
+        hospital
+    }
+
+    fn write(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+        status: u16,
+    ) -> Reply {
+        let body = body.to_string();
+        let reply = self.node.send(method, path, Some(&self.system), headers, body.as_bytes());
+        assert_eq!(reply.status, status, "{method} {path}: {}", reply.body);
+        reply
+    }
+
+    fn read(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let headers = [headers, &[("x-purpose-of-use", "TREAT")]].concat();
+        self.node.send("GET", path, Some(&self.staff), &headers, b"")
+    }
+
+    fn json(&self, path: &str) -> Value {
+        let reply = self.read(path, &[]);
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        serde_json::from_str(&reply.body).unwrap()
+    }
+}
+
+fn note(value: &str, text: &str) -> Value {
+    json!({
+        "resourceType": "Observation",
+        "identifier": [{ "system": "urn:lab", "value": value }],
+        "status": "final",
+        "code": { "text": text },
+        "subject": { "reference": "Patient/p1" },
+    })
+}
+
+fn header<'r>(reply: &'r Reply, name: &str) -> &'r str {
+    reply.headers[name].to_str().unwrap()
+}
+
+/// `Observation/id` of an answer's `Location`.
+fn name_of(reply: &Reply) -> String {
+    let location = header(reply, "location");
+    let name = location.split("/fhir/").nth(1).unwrap();
+    name.split("/_history").next().unwrap().to_owned()
+}
+
+#[test]
+fn a_record_lives_dies_and_keeps_its_history() {
+    let hospital = Hospital::open();
+    let created = hospital.write("POST", "/fhir/Observation", &[], &note("1", "first"), 201);
+    assert_eq!(header(&created, "etag"), "W/\"1\"");
+    let name = name_of(&created);
+    let path = format!("/fhir/{name}");
+    let mut body: Value = serde_json::from_str(&created.body).unwrap();
+    assert_eq!(format!("Observation/{}", body["id"].as_str().unwrap()), name);
+
+    body["code"]["text"] = json!("second");
+    let minimal = [("if-match", "W/\"1\""), ("prefer", "return=minimal")];
+    assert_eq!(hospital.write("PUT", &path, &minimal, &body, 200).body, "");
+    hospital.write("PUT", &path, &minimal, &body, 412);
+    let newest = hospital.read(&path, &[]);
+    assert_eq!(header(&newest, "etag"), "W/\"2\"");
+    assert_eq!(hospital.read(&path, &[("if-none-match", "W/\"2\"")]).status, 304);
+    let changed = header(&newest, "last-modified").to_owned();
+    assert_eq!(hospital.read(&path, &[("if-modified-since", &changed)]).status, 304);
+    let early = "Thu, 01 Jan 2026 00:00:00 GMT";
+    assert_eq!(hospital.read(&path, &[("if-modified-since", early)]).status, 200);
+
+    hospital.write("DELETE", &path, &[], &Value::Null, 204);
+    hospital.write("DELETE", &path, &[], &Value::Null, 204);
+    assert_eq!(hospital.read(&path, &[]).status, 410);
+    assert_eq!(hospital.json("/fhir/Observation?patient=p1")["total"], 0);
+    assert_eq!(hospital.read(&format!("{path}/_history/3"), &[]).status, 410);
+    assert_eq!(hospital.json(&format!("{path}/_history/1"))["code"]["text"], "first");
+
+    hospital.write("PUT", &path, &[], &body, 200);
+    let history = hospital.json(&format!("{path}/_history"));
+    let methods =
+        history["entry"].as_array().unwrap().iter().map(|entry| &entry["request"]["method"]);
+    assert_eq!(methods.collect::<Vec<_>>(), ["PUT", "DELETE", "PUT", "POST"]);
+    assert!(history["entry"][1].get("resource").is_none());
+    let of_type = hospital.json("/fhir/Observation/_history?patient=p1&_count=3");
+    assert_eq!((&of_type["total"], of_type["entry"].as_array().unwrap().len()), (&json!(4), 3));
+    let next =
+        of_type["link"][1]["url"].as_str().unwrap().split_once("/fhir").unwrap().1.to_owned();
+    assert_eq!(hospital.json(&format!("/fhir{next}"))["entry"].as_array().unwrap().len(), 1);
+    assert_eq!(hospital.json("/fhir/_history?patient=p1")["total"], 5);
+    assert_eq!(hospital.json("/fhir/_history?patient=p1&_since=2999-01-01T00:00:00Z")["total"], 0);
+}
+
+#[test]
+fn a_search_decides_what_a_write_means() {
+    let hospital = Hospital::open();
+    let unless = [("if-none-exist", "identifier=urn:lab|7")];
+    let first = hospital.write("POST", "/fhir/Observation", &unless, &note("7", "a"), 201);
+    let again = hospital.write("POST", "/fhir/Observation", &unless, &note("7", "b"), 200);
+    assert_eq!(name_of(&first), name_of(&again));
+    assert_eq!(again.body, "", "what is there is not shown without an access");
+
+    let by_search = "/fhir/Observation?identifier=urn:lab%7C7";
+    let updated = hospital.write("PUT", by_search, &[], &note("7", "c"), 200);
+    assert_eq!((name_of(&updated), header(&updated, "etag")), (name_of(&first), "W/\"2\""));
+    hospital.write("POST", "/fhir/Observation", &[], &note("7", "twin"), 201);
+    let refused = hospital.write("PUT", by_search, &[], &note("7", "d"), 412);
+    assert!(refused.body.contains("names 2 records"), "{}", refused.body);
+    hospital.write("DELETE", "/fhir/Observation?code=x", &[], &Value::Null, 422);
+    hospital.write("DELETE", "/fhir/Observation?identifier=urn:lab%7C8", &[], &Value::Null, 204);
+
+    let own = json!({ "resourceType": "Observation", "id": "taken", "status": "final",
+        "code": { "text": "x" }, "subject": { "reference": "Patient/p1" } });
+    hospital.write("POST", "/fhir/Observation", &[], &own, 201);
+    let taken = hospital.write("POST", "/fhir/Observation", &[], &own, 422);
+    assert!(taken.body.contains("exists"), "{}", taken.body);
+}
+
+#[test]
+fn a_transaction_follows_searches_and_a_batch_reads() {
+    let hospital = Hospital::open();
+    let lab = json!({ "resourceType": "Organization", "identifier": [{ "system": "urn:org", "value": "lab" }], "name": "Lab" });
+    let lab = name_of(&hospital.write("POST", "/fhir/Organization", &[], &lab, 201));
+    let mut result = note("9", "potassium");
+    result["performer"] = json!([{ "reference": "urn:uuid:0b5ca4c9-9d4c-4d9c-8d56-1f2d2a3b4c5d" },
+        { "reference": "Organization?identifier=urn:org|lab" }]);
+    let transaction = json!({ "resourceType": "Bundle", "type": "transaction", "entry": [
+        { "fullUrl": "urn:uuid:0b5ca4c9-9d4c-4d9c-8d56-1f2d2a3b4c5d",
+          "resource": { "resourceType": "Organization", "name": "Lab" },
+          "request": { "method": "POST", "url": "Organization", "ifNoneExist": "identifier=urn:org|lab" } },
+        { "resource": result, "request": { "method": "POST", "url": "Observation" } },
+        { "request": { "method": "DELETE", "url": "Observation/never" } },
+    ]});
+    let reply = hospital.write("POST", "/fhir", &[], &transaction, 200);
+    let answer: Value = serde_json::from_str(&reply.body).unwrap();
+    let response = |index: usize| &answer["entry"][index]["response"];
+    assert_eq!(response(0)["status"], "200 OK");
+    assert_eq!(response(0)["location"], format!("{lab}/_history/1"));
+    assert_eq!(
+        (&response(1)["status"], &response(2)["status"]),
+        (&json!("201 Created"), &json!("204 No Content"))
+    );
+    let stored = response(1)["location"].as_str().unwrap().split("/_history").next().unwrap();
+    let stored = hospital.json(&format!("/fhir/{stored}"));
+    assert_eq!(stored["performer"], json!([{ "reference": lab }, { "reference": lab }]));
+
+    let missing = json!({ "resourceType": "Bundle", "type": "transaction", "entry": [
+        { "resource": { "resourceType": "Observation", "status": "final", "code": { "text": "x" },
+            "subject": { "reference": "Patient?identifier=urn:mrn|none" } },
+          "request": { "method": "POST", "url": "Observation" } } ]});
+    hospital.write("POST", "/fhir", &[], &missing, 422);
+
+    let reads = json!({ "resourceType": "Bundle", "type": "batch", "entry": [
+        { "request": { "method": "GET", "url": "Patient/p1" } },
+        { "request": { "method": "GET", "url": "Observation?patient=p1&_summary=count" } },
+        { "request": { "method": "GET", "url": "Patient/nobody" } },
+    ]})
+    .to_string();
+    let headers = [("x-purpose-of-use", "TREAT")];
+    let reply =
+        hospital.node.send("POST", "/fhir", Some(&hospital.staff), &headers, reads.as_bytes());
+    let answer: Value = serde_json::from_str(&reply.body).unwrap();
+    let entries = answer["entry"].as_array().unwrap();
+    assert_eq!(entries[0]["resource"]["id"], "p1");
+    assert_eq!(entries[1]["resource"]["total"], 1);
+    assert_eq!(entries[2]["response"]["status"], "404 Not Found");
+    let writes = transaction.to_string();
+    let reply =
+        hospital.node.send("POST", "/fhir", Some(&hospital.staff), &headers, writes.as_bytes());
+    assert_eq!(reply.status, 403, "who reads does not deliver");
+}
+
+#[test]
+fn a_reader_finds_validates_and_corrects() {
+    let hospital = Hospital::open();
+    let mut weighed = note("3", "weight");
+    weighed["valueQuantity"] = json!({ "unit": "kg" });
+    let text = weighed.to_string().replace("\"unit\"", "\"value\":72.50,\"unit\"");
+    let reply = hospital.node.send(
+        "POST",
+        "/fhir/Observation",
+        Some(&hospital.system),
+        &[],
+        text.as_bytes(),
+    );
+    let path = format!("/fhir/{}", name_of(&reply));
+
+    let found = hospital.json("/fhir/Patient?identifier=urn:mrn%7C1");
+    assert_eq!(found["entry"][0]["resource"]["id"], "p1");
+    assert_eq!(hospital.read("/fhir/Patient?identifier=urn:mrn%7C2", &[]).status, 404);
+    let headers =
+        [("x-purpose-of-use", "TREAT"), ("content-type", "application/x-www-form-urlencoded")];
+    let form = b"patient=p1&identifier=urn:lab%7C3";
+    let reply = hospital.node.send(
+        "POST",
+        "/fhir/Observation/_search",
+        Some(&hospital.staff),
+        &headers,
+        form,
+    );
+    assert!(reply.body.contains("\"total\":1"), "{}", reply.body);
+
+    let wrong = json!({ "resourceType": "Observation", "status": "finished" }).to_string();
+    let reply = hospital.node.send(
+        "POST",
+        "/fhir/Observation/$validate",
+        Some(&hospital.staff),
+        &[],
+        wrong.as_bytes(),
+    );
+    assert!(reply.status == 200 && reply.body.contains("\"error\""), "{}", reply.body);
+    assert_eq!(
+        hospital.json(&format!("{path}/$meta"))["parameter"][0]["valueMeta"]["versionId"],
+        "1"
+    );
+
+    let patch =
+        json!([{ "op": "replace", "path": "/code/text", "value": "body weight" }]).to_string();
+    let headers = [("x-purpose-of-use", "TREAT"), ("content-type", "application/json-patch+json")];
+    let reply =
+        hospital.node.send("PATCH", &path, Some(&hospital.staff), &headers, patch.as_bytes());
+    assert_eq!((reply.status, header(&reply, "etag")), (200, "W/\"2\""), "{}", reply.body);
+    let now = hospital.read(&path, &[]).body;
+    assert!(now.contains("body weight") && now.contains("72.50"), "digits stay: {now}");
+    let nonsense = json!([{ "op": "remove", "path": "/nothing" }]).to_string();
+    let reply =
+        hospital.node.send("PATCH", &path, Some(&hospital.staff), &headers, nonsense.as_bytes());
+    assert_eq!(reply.status, 422, "{}", reply.body);
+}

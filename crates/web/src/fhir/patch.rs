@@ -1,0 +1,37 @@
+//! Change in part: JSON Patch ([RFC 6902](https://www.rfc-editor.org/rfc/rfc6902)).
+//!
+//! A member of staff corrects what they read: the latest version is opened under an access, with its
+//! receipt, and what comes out is filed as its next version.
+
+use axum::{
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+};
+
+use super::{Answered, deliver, session::session_with, text, version_of};
+use crate::{App, auth::Caller, error::Problem};
+
+/// `PATCH /fhir/Type/id`, also with `If-Match`.
+pub async fn patch(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    Path((kind, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answered {
+    let caller = caller?;
+    let content_type = text(&headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    if !content_type.starts_with("application/json-patch+json") {
+        let detail = "send a JSON Patch: `Content-Type: application/json-patch+json`";
+        return Err(
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", detail).into()
+        );
+    }
+    let session = session_with(&app, &caller, &headers, &kind, &id).await?;
+    let record = session.find(&kind, &id)?;
+    let expected = text(&headers, "if-match").map(version_of).transpose()?;
+    let patched = flows::patched(record, &body)?;
+    let aim = flows::Aim::Update { id, expected: Some(expected.unwrap_or(record.version)) };
+    deliver::file(&app, &headers, kind, patched.into(), aim).await
+}
