@@ -48,7 +48,8 @@ impl Session {
             of.kind.is_none_or(|kind| record.metadata.kind == kind)
                 && of.id.is_none_or(|id| record.metadata.id == id)
         };
-        let mut versions: Vec<&OpenedRecord> = self.records.iter().filter(named).collect();
+        let records = self.records.iter().map(|record| &**record);
+        let mut versions: Vec<&OpenedRecord> = records.filter(named).collect();
         if of.id.is_some() && versions.is_empty() {
             return Err(FlowError::NotFound("resource"));
         }
