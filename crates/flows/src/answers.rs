@@ -40,8 +40,8 @@ impl Session {
 
     /// The answer to a search: a searchset, at most one page of it from `skip` on.
     ///
-    /// `patient` and `subject` have chosen the session already and are not conditions any more. `page_url`
-    /// gives the address of the page that skips so many matches.
+    /// `patient` and `subject` have chosen the session already and are not conditions any more.
+    /// `page_url` gives the address of the page that skips so many matches.
     pub fn search(
         &self,
         base: &str,
@@ -100,7 +100,8 @@ impl Conditions {
     /// Reads search parameters of a type.
     ///
     /// # Errors
-    /// [`FlowError::NotFound`] if there is no such type, [`FlowError::Content`] if a parameter is not known.
+    /// [`FlowError::NotFound`] if there is no such type, [`FlowError::Content`] if a parameter is
+    /// not known.
     pub fn parse(kind: &str, pairs: &[(String, String)]) -> Result<Self, FlowError> {
         let kind = ResourceType::parse(kind).ok_or(FlowError::NotFound("resource type"))?;
         let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));

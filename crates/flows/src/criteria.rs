@@ -105,8 +105,8 @@ impl Member {
         Ok(Some(Known { target, version: sealed.place.version }))
     }
 
-    /// Follows what a Bundle says by search: conditional creates and updates, and references such as
-    /// `Practitioner?identifier=...`. Gives for each entry the record that is there already and
+    /// Follows what a Bundle says by search: conditional creates and updates, and references such
+    /// as `Practitioner?identifier=...`. Gives for each entry the record that is there already and
     /// stays as it is.
     pub(crate) fn settle(&self, bundle: &mut Bundle) -> Result<Vec<Option<Known>>, FlowError> {
         let mut kept = Vec::with_capacity(bundle.entries.len());

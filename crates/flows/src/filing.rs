@@ -59,8 +59,8 @@ impl Member {
         if incoming.is_empty() {
             return Ok(Vec::new());
         }
-        // Somebody else may write the same record or open the same scope at the same time; the vault
-        // then refuses the batch whole, and it is prepared again from what is there now.
+        // Somebody else may write the same record or open the same scope at the same time; the
+        // vault then refuses the batch whole, and it is prepared again from what is there now.
         for _ in 0..CONFLICTS_MAX {
             let prepared = self.prepare(&incoming)?;
             let batch = prepared.batch.clone();
@@ -148,8 +148,8 @@ impl Member {
         Ok((PatientId(place.patient), category))
     }
 
-    /// The account of every patient that is named. A `Patient` resource brings its patient along; any
-    /// other reference must be to a patient of this hospital.
+    /// The account of every patient that is named. A `Patient` resource brings its patient along;
+    /// any other reference must be to a patient of this hospital.
     fn find_patients(
         &self,
         incoming: &[Incoming],

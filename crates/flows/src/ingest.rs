@@ -1,7 +1,8 @@
 //! Ingest: from received bytes to what is to be filed, and what became of it.
 //!
 //! Everything is checked before anything is stored, and everything is stored in one transaction: an
-//! answer that says "created" means durable, and an answer that says "refused" means that nothing changed.
+//! answer that says "created" means durable, and an answer that says "refused" means that nothing
+//! changed.
 
 use std::collections::BTreeMap;
 
@@ -103,7 +104,8 @@ impl Member {
         self.ingest(Delivery::parse(bytes)?)
     }
 
-    /// Files a Bundle: a transaction or collection as a whole or not at all, a batch as far as it is sound.
+    /// Files a Bundle: a transaction or collection as a whole or not at all, a batch as far as it
+    /// is sound.
     pub fn ingest(&self, delivery: Delivery) -> Result<FiledBundle, FlowError> {
         let Delivery(mut bundle) = delivery;
         let _settled = self.conditional_writes(bundle.entries.iter().any(is_conditional));
@@ -131,8 +133,8 @@ impl Member {
         self.file_checked(bundle.kind, checked)
     }
 
-    /// Files one resource of this type; gives what became of it, and the resource as it is served from
-    /// now on.
+    /// Files one resource of this type; gives what became of it, and the resource as it is served
+    /// from now on.
     pub fn ingest_resource(
         &self,
         bytes: Vec<u8>,
@@ -294,7 +296,7 @@ impl Member {
         Ok(FiledBundle { kind, entries: entries.collect() })
     }
 
-    // ---- checking --------------------------------------------------------------------------------
+    // ---- checking ------------------------------------------------------------------------
 
     /// What an entry asks for, if it is sound.
     fn check_entry(&self, entry: &Entry) -> Result<Task, Vec<Issue>> {
@@ -310,7 +312,8 @@ impl Member {
                 self.check_deletion(entry, request)
             }
             (Some(request), _) if request.method == Method::Patch => {
-                let text = "PATCH is not taken in a Bundle: send it by itself, or the whole resource by PUT";
+                let text =
+                    "PATCH is not taken in a Bundle: send it alone, or PUT the whole resource";
                 Err(vec![Issue::error(IssueCode::NotSupported, entry.place(), text)])
             }
             (_, None) => {

@@ -140,7 +140,8 @@ impl Member {
     /// Submits a signed command and waits until it is final.
     ///
     /// # Errors
-    /// [`FlowError::Rejected`] if the rules refused it, [`FlowError::NotFinal`] if it is not ordered in time.
+    /// [`FlowError::Rejected`] if the rules refused it, [`FlowError::NotFinal`] if it is not
+    /// ordered in time.
     pub async fn submit_final(&self, id: CommandId, bytes: Vec<u8>) -> Result<Final, FlowError> {
         let (index, entry) = self.order(id, bytes).await?;
         match entry {

@@ -1,4 +1,5 @@
-//! Corrections: a JSON Patch over an opened record ([RFC 6902](https://www.rfc-editor.org/rfc/rfc6902)).
+//! Corrections: a JSON Patch ([RFC 6902](https://www.rfc-editor.org/rfc/rfc6902)) over an opened
+//! record.
 
 use fhir::{Issue, IssueCode};
 use json_patch::Patch;

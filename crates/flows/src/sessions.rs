@@ -49,11 +49,13 @@ pub struct OpenedRecord {
     pub metadata: Metadata,
     /// The resource as it was received.
     pub exact: Resource,
-    /// The resource with the references inside its Bundle resolved; every other byte is as received.
+    /// The resource with the references inside its Bundle resolved; every other byte is as
+    /// received.
     pub resolved: Resource,
     /// The salt of its commitment.
     pub salt: [u8; 32],
-    /// The batch it was anchored in, and the place of the anchor in the log; none if it is too young.
+    /// The batch it was anchored in, and the place of the anchor in the log; none if it is too
+    /// young.
     pub anchor: Option<(Arc<WireBatch>, u64)>,
 }
 
@@ -204,8 +206,8 @@ impl OpenedRecord {
     }
 }
 
-/// The resource as it is served: links resolved, and under the id it was given if it brought none. Every
-/// other byte is as received.
+/// The resource as it is served: links resolved, and under the id it was given if it brought none.
+/// Every other byte is as received.
 fn named(exact: &Resource, metadata: &Metadata) -> Result<Resource, FlowError> {
     under_id(&exact.resolved(&metadata.links()), &metadata.id)
 }

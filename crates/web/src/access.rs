@@ -135,7 +135,8 @@ pub struct OfVersion {
     version: Option<u32>,
 }
 
-/// The proof file of a record that an access has opened: its latest version, or the one that is named.
+/// The proof file of a record that an access has opened: its latest version, or the one that is
+/// named.
 pub async fn prove_record(
     State(app): State<App>,
     caller: Caller,

@@ -44,7 +44,8 @@ pub fn of_name(name: &str) -> Option<Cow<'static, str>> {
 /// ```
 /// use fhir::import::systems::of_oid;
 /// assert_eq!(of_oid("2.16.840.1.113883.6.96"), "http://snomed.info/sct");
-/// assert_eq!(of_oid("2.16.840.1.113883.5.1"), "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender");
+/// let gender = "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender";
+/// assert_eq!(of_oid("2.16.840.1.113883.5.1"), gender);
 /// assert_eq!(of_oid("1.2.3"), "urn:oid:1.2.3");
 /// ```
 pub fn of_oid(oid: &str) -> Cow<'static, str> {

@@ -110,8 +110,8 @@ impl Prove {
 pub struct Verify {
     /// The proof file.
     file: PathBuf,
-    /// The policy: whose cosignatures are enough. A node serves its network's at `/log/policy`; keep one from
-    /// when you trusted it.
+    /// The policy: whose cosignatures are enough. A node serves its network's at `/log/policy`;
+    /// keep one from when you trusted it.
     #[arg(long)]
     policy: PathBuf,
     /// The record that the file is about: its bytes as they were received.

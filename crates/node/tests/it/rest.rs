@@ -20,7 +20,9 @@ impl Hospital {
         let staff = node.token(&["--staff", "dr.test"]);
         let hospital = Self { node, system, staff };
         let patient = json!({
-            "resourceType": "Patient", "id": "p1", "identifier": [{ "system": "urn:mrn", "value": "1" }],
+            "resourceType": "Patient",
+            "id": "p1",
+            "identifier": [{ "system": "urn:mrn", "value": "1" }],
         });
         hospital.write("PUT", "/fhir/Patient/p1", &[], &patient, 201);
         while hospital.read("/fhir/Patient/p1", &[]).status != 200 {
@@ -148,7 +150,11 @@ fn a_search_decides_what_a_write_means() {
 #[test]
 fn a_transaction_follows_searches_and_a_batch_reads() {
     let hospital = Hospital::open();
-    let lab = json!({ "resourceType": "Organization", "identifier": [{ "system": "urn:org", "value": "lab" }], "name": "Lab" });
+    let lab = json!({
+        "resourceType": "Organization",
+        "identifier": [{ "system": "urn:org", "value": "lab" }],
+        "name": "Lab",
+    });
     let lab = name_of(&hospital.write("POST", "/fhir/Organization", &[], &lab, 201));
     let mut result = note("9", "potassium");
     result["performer"] = json!([{ "reference": "urn:uuid:0b5ca4c9-9d4c-4d9c-8d56-1f2d2a3b4c5d" },
@@ -156,7 +162,8 @@ fn a_transaction_follows_searches_and_a_batch_reads() {
     let transaction = json!({ "resourceType": "Bundle", "type": "transaction", "entry": [
         { "fullUrl": "urn:uuid:0b5ca4c9-9d4c-4d9c-8d56-1f2d2a3b4c5d",
           "resource": { "resourceType": "Organization", "name": "Lab" },
-          "request": { "method": "POST", "url": "Organization", "ifNoneExist": "identifier=urn:org|lab" } },
+          "request": { "method": "POST", "url": "Organization",
+            "ifNoneExist": "identifier=urn:org|lab" } },
         { "resource": result, "request": { "method": "POST", "url": "Observation" } },
         { "request": { "method": "DELETE", "url": "Observation/never" } },
     ]});

@@ -1,7 +1,7 @@
 //! Change in part: JSON Patch ([RFC 6902](https://www.rfc-editor.org/rfc/rfc6902)).
 //!
-//! A member of staff corrects what they read: the latest version is opened under an access, with its
-//! receipt, and what comes out is filed as its next version.
+//! A member of staff corrects what they read: the latest version is opened under an access, with
+//! its receipt, and what comes out is filed as its next version.
 
 use axum::{
     body::Bytes,

@@ -58,8 +58,8 @@ pub async fn session_for(
     Ok(app.member.read(reading).await?)
 }
 
-/// The session that has a resource: the one named, one that is open, or one for the patient of a record
-/// that this member wrote.
+/// The session that has a resource: the one named, one that is open, or one for the patient of a
+/// record that this member wrote.
 pub async fn session_with(
     app: &App,
     caller: &Caller,
@@ -82,8 +82,8 @@ pub async fn session_with(
     session_for(app, caller, headers, patient).await
 }
 
-/// The patient that a search is about: named by `patient` or `subject`, or found by an identifier that
-/// this hospital knows. Nobody browses by name.
+/// The patient that a search is about: named by `patient` or `subject`, or found by an identifier
+/// that this hospital knows. Nobody browses by name.
 pub fn patient_named(
     app: &App,
     kind: &str,
