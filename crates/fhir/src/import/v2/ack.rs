@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn fault(code: FaultCode) -> Vec<Fault> {
-        vec![Fault::new(code, "PID[2]-3", "PID-3 is missing: send a & b")]
+        vec![Fault::new(code, "PID[2]-3", "PID-3 is missing: a & b")]
     }
 
     #[test]
@@ -263,8 +263,8 @@ mod tests {
             Answered::by(fault(FaultCode::RequiredFieldMissing)),
             expect![[r#"
                 MSH|^~\&|EHR|H|LAB^1^ISO|W|20240101093000+0000||ACK^A01^ACK|9|T|2.5.1
-                MSA|AE|x\T\7|PID-3 is missing: send a \T\ b
-                ERR||PID^2^3|101^Required field missing^HL70357|E||||PID-3 is missing: send a \T\ b
+                MSA|AE|x\T\7|PID-3 is missing: a \T\ b
+                ERR||PID^2^3|101^Required field missing^HL70357|E||||PID-3 is missing: a \T\ b
             "#]],
         );
     }
@@ -276,7 +276,7 @@ mod tests {
             Answered::by(fault(FaultCode::UnsupportedVersion)),
             expect![[r#"
                 MSH$*~\&$EHR$H$LAB$W$20240101093000+0000$$ACK*A01$9$P$2.3
-                MSA$AR$7$PID-3 is missing: send a \T\ b
+                MSA$AR$7$PID-3 is missing: a \T\ b
                 ERR$PID*2*3*203&Unsupported version id&HL70357
             "#]],
         );
@@ -312,8 +312,8 @@ mod tests {
             Answered::by(fault(FaultCode::UnsupportedMessageType)),
             expect![[r#"
                 MSH|^~\&|E||L||20240101093000+0000||ACK^R01^ACK|9|P|2.5
-                MSA|CR|7|PID-3 is missing: send a \T\ b
-                ERR||PID^2^3|200^Unsupported message type^HL70357|E||||PID-3 is missing: send a \T\ b
+                MSA|CR|7|PID-3 is missing: a \T\ b
+                ERR||PID^2^3|200^Unsupported message type^HL70357|E||||PID-3 is missing: a \T\ b
             "#]],
         );
     }
