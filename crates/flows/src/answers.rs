@@ -61,12 +61,9 @@ impl Session {
         let records: Vec<&OpenedRecord> = self.latest().collect();
         let times: Vec<String> =
             records.iter().map(|record| instant(record.metadata.stored_ms)).collect();
-        let candidates = records.iter().zip(&times).map(|(record, time)| Candidate {
-            resource: &record.resolved,
-            id: &record.metadata.id,
-            last_updated: Some(time),
-        });
-        let found = query.run(candidates);
+        let candidates =
+            records.iter().zip(&times).map(|(record, time)| record.candidate(Some(time)));
+        let found = query.run(candidates.clone());
         let count = query.count().unwrap_or(limits::PAGE_MATCHES).min(limits::PAGE_MATCHES);
         let shown = if query.only_total() { 0 } else { found.len() };
         let links = page_links(skip, count, shown, page_url);
@@ -74,8 +71,12 @@ impl Session {
             links.iter().map(|(relation, url)| (*relation, url.as_str())).collect();
         let mut answer = Answer::new(BundleKind::Searchset, None).total(found.len()).links(&links);
         if !query.only_total() {
-            for candidate in found.iter().skip(skip).take(count) {
-                push(&mut answer, base, candidate.resource, candidate.id);
+            let page = &found[skip.min(found.len())..(skip + count).min(found.len())];
+            for candidate in page {
+                push(&mut answer, base, candidate, Mode::Match);
+            }
+            for candidate in query.included(candidates, page) {
+                push(&mut answer, base, &candidate, Mode::Include);
             }
         }
         Ok(answer.finish())
@@ -86,7 +87,7 @@ impl Session {
         let records: Vec<&OpenedRecord> = self.latest().collect();
         let mut answer = Answer::new(BundleKind::Searchset, None).total(records.len());
         for record in records {
-            push(&mut answer, base, &record.resolved, &record.metadata.id);
+            push(&mut answer, base, &record.candidate(None), Mode::Match);
         }
         answer.finish()
     }
@@ -111,11 +112,13 @@ impl Conditions {
     /// Whether they hold for a record.
     pub fn hold(&self, record: &OpenedRecord) -> bool {
         let time = instant(record.metadata.stored_ms);
-        self.0.matches(&Candidate {
-            resource: &record.resolved,
-            id: &record.metadata.id,
-            last_updated: Some(&time),
-        })
+        self.0.matches(&record.candidate(Some(&time)))
+    }
+}
+
+impl OpenedRecord {
+    fn candidate<'a>(&'a self, last_updated: Option<&'a str>) -> Candidate<'a> {
+        Candidate { resource: &self.resolved, id: &self.metadata.id, last_updated }
     }
 }
 
@@ -277,13 +280,10 @@ fn push_done(answer: &mut Answer, became: &Became) {
     answer.push_response(&Response { status, location, version, ..Response::default() }, None);
 }
 
-fn push(answer: &mut Answer, base: &str, resource: &fhir::Resource, id: &str) {
+fn push(answer: &mut Answer, base: &str, candidate: &Candidate<'_>, mode: Mode) {
+    let (resource, id) = (candidate.resource, candidate.id);
     let full_url = format!("{base}/{}/{id}", resource.type_name());
-    answer.push_match(&Match {
-        full_url: &full_url,
-        resource: resource.bytes(),
-        mode: Mode::Match,
-    });
+    answer.push_match(&Match { full_url: &full_url, resource: resource.bytes(), mode });
 }
 
 const INTERACTIONS: [Interaction; 9] = [

@@ -20,6 +20,8 @@ mod sort;
 
 mod text;
 
+mod through;
+
 mod value;
 
 pub use expression::{CompileError, compile};

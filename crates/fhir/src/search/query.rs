@@ -1,12 +1,15 @@
 //! A search as a whole: conditions, order, and how many.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use super::filter::Filter;
 use super::parameters::{Parameter, parameter, parameters};
 use super::sort::{SortKey, SortRule};
+use super::through::{DEPTH_MAX, Include, Pool, Through, included};
 use crate::issue::{Issue, IssueCode};
 use crate::limits::{SEARCH_COUNT_MAX, SEARCH_PARAMETERS_MAX, SEARCH_VALUE_BYTES_MAX};
+use crate::reference::Target;
 use crate::resource::Resource;
 use crate::types::{ResourceType, distance};
 
@@ -16,6 +19,7 @@ pub struct Query {
     types: Vec<ResourceType>,
     conditions: Vec<Condition>,
     sort: Vec<SortRule>,
+    includes: Vec<Include>,
     count: Option<usize>,
     only_total: bool,
 }
@@ -31,10 +35,17 @@ pub struct Candidate<'a> {
     pub last_updated: Option<&'a str>,
 }
 
-/// A condition, for each type that is searched.
+/// A condition: on the resource itself, for each type that is searched, or on others.
 #[derive(Clone, Debug)]
-struct Condition {
-    by_type: Vec<(Option<ResourceType>, Filter)>,
+pub(super) enum Condition {
+    Own(Vec<(Option<ResourceType>, Filter)>),
+    Through(Through),
+}
+
+/// A condition that has looked at the other resources.
+pub(super) enum Ready<'c> {
+    Own(&'c [(Option<ResourceType>, Filter)]),
+    Through(&'c Through, HashSet<Target>),
 }
 
 impl Query {
@@ -87,19 +98,27 @@ impl Query {
         self.only_total || self.count == Some(0)
     }
 
-    /// Whether the resource is what is searched for.
+    /// Whether the resource by itself is what is searched for. A condition on other resources does
+    /// not hold: there are none to look at.
     pub fn matches(&self, candidate: &Candidate<'_>) -> bool {
-        let resource_type = candidate.resource.resource_type();
-        let is_searched = self.types.is_empty() || self.types.contains(&resource_type);
-        is_searched && self.conditions.iter().all(|condition| condition.matches(candidate))
+        !self.run([*candidate]).is_empty()
     }
 
-    /// All matches in the order that is asked for; otherwise they keep the order they have.
+    /// All matches in the order that is asked for; otherwise they keep the order they have. Chains
+    /// lead to these candidates and to nothing else.
     pub fn run<'a>(
         &self,
         candidates: impl IntoIterator<Item = Candidate<'a>>,
     ) -> Vec<Candidate<'a>> {
-        let matches = candidates.into_iter().filter(|candidate| self.matches(candidate));
+        let pool = Pool::new(candidates);
+        let ready: Vec<Ready<'_>> =
+            self.conditions.iter().map(|condition| condition.ready(&pool)).collect();
+        let is_searched = |candidate: &&Candidate<'a>| {
+            self.types.is_empty() || self.types.contains(&candidate.resource.resource_type())
+        };
+        let matches = pool.all.iter().filter(is_searched);
+        let matches =
+            matches.filter(|candidate| ready.iter().all(|one| one.matches(candidate))).copied();
         if self.sort.is_empty() {
             return matches.collect();
         }
@@ -109,6 +128,19 @@ impl Query {
         let mut keyed: Vec<_> = matches.map(|candidate| (keys(&candidate), candidate)).collect();
         keyed.sort_by(|(left, _), (right, _)| self.order(left, right));
         keyed.into_iter().map(|(_, candidate)| candidate).collect()
+    }
+
+    /// What these matches bring along from among the candidates (`_include`, `_revinclude`): each
+    /// once, and no match again.
+    pub fn included<'a>(
+        &self,
+        candidates: impl IntoIterator<Item = Candidate<'a>>,
+        matches: &[Candidate<'a>],
+    ) -> Vec<Candidate<'a>> {
+        if self.includes.is_empty() {
+            return Vec::new();
+        }
+        included(&Pool::new(candidates), &self.includes, matches)
     }
 
     fn order(&self, left: &[Option<SortKey>], right: &[Option<SortKey>]) -> Ordering {
@@ -124,11 +156,16 @@ impl Query {
             "_sort" => self.take_sort(value),
             "_summary" => self.take_summary(value),
             // How the answer is written, and whether it has a total, is the server's to see to.
-            "_format" | "_pretty" | "_total" => Ok(()),
+            // Which elements are wanted is a hint: a record is whole or it cannot be checked.
+            "_format" | "_pretty" | "_total" | "_elements" => Ok(()),
+            _ if name.starts_with("_include") || name.starts_with("_revinclude") => {
+                let include = Include::parse(name, value);
+                self.includes.push(include.map_err(|advice| wrong(name, advice))?);
+                Ok(())
+            }
             _ => {
                 refuse_undone(name)?;
-                let condition = self.condition(name, value)?;
-                self.conditions.push(condition);
+                self.conditions.push(Condition::parse(&self.types, name, value, 0)?);
                 Ok(())
             }
         }
@@ -169,31 +206,52 @@ impl Query {
         Ok(())
     }
 
-    /// Parts of resources are not served: a record is whole or it cannot be checked.
+    /// A summary is a hint, too: records are served whole. Only the count is something else.
     fn take_summary(&mut self, value: &str) -> Result<(), Issue> {
         match value {
-            "false" => Ok(()),
+            "false" | "true" | "text" | "data" => Ok(()),
             "count" => {
                 self.only_total = true;
                 Ok(())
             }
             _ => {
-                let text = "records are served whole: write `count` or `false`";
-                Err(Issue::error(IssueCode::NotSupported, "http._summary", text))
+                let text = format!("`{value}` is no summary: write `true`, `count` or `false`");
+                Err(wrong("_summary", text))
             }
         }
     }
+}
 
-    fn condition(&self, text: &str, value: &str) -> Result<Condition, Issue> {
+impl Condition {
+    /// Reads a condition on resources of these types; none is every type. `depth` counts the
+    /// resources that a chain has led through.
+    pub(super) fn parse(
+        types: &[ResourceType],
+        text: &str,
+        value: &str,
+        depth: usize,
+    ) -> Result<Self, Issue> {
+        if depth + text.matches('.').count() > DEPTH_MAX {
+            let advice = format!("a chain leads through at most {DEPTH_MAX} resources");
+            return Err(Issue::error(IssueCode::TooCostly, place(text), advice));
+        }
+        let through = match text.strip_prefix("_has:") {
+            Some(rest) => Some(Through::has(rest, value, depth)),
+            None if text.contains('.') => Some(Through::chain(types, text, value, depth)),
+            None => None,
+        };
+        match through {
+            Some(through) => through.map(Self::Through).map_err(|advice| wrong(text, advice)),
+            None => Self::own(types, text, value),
+        }
+    }
+
+    fn own(types: &[ResourceType], text: &str, value: &str) -> Result<Self, Issue> {
         let (name, modifier) = match text.split_once(':') {
             Some((name, modifier)) => (name, Some(modifier)),
             None => (text, None),
         };
-        if name.contains('.') || name == "_has" {
-            let advice = "searching through other resources is not done: search them first";
-            return Err(Issue::error(IssueCode::NotSupported, place(text), advice));
-        }
-        let scopes: Vec<Option<ResourceType>> = match self.types.as_slice() {
+        let scopes: Vec<Option<ResourceType>> = match types {
             [] => vec![None],
             types => types.iter().copied().map(Some).collect(),
         };
@@ -205,16 +263,29 @@ impl Query {
                 .map_err(|advice| Issue::error(IssueCode::Value, place(text), advice))?;
             by_type.push((scope, filter));
         }
-        Ok(Condition { by_type })
+        Ok(Self::Own(by_type))
+    }
+
+    /// Looks at the other resources, once for all that are searched.
+    pub(super) fn ready(&self, pool: &Pool<'_>) -> Ready<'_> {
+        match self {
+            Self::Own(by_type) => Ready::Own(by_type),
+            Self::Through(through) => Ready::Through(through, through.targets(pool)),
+        }
     }
 }
 
-impl Condition {
-    fn matches(&self, candidate: &Candidate<'_>) -> bool {
-        let resource_type = candidate.resource.resource_type();
-        let mut filters = self.by_type.iter();
-        let own = filters.find(|(scope, _)| scope.is_none_or(|scope| scope == resource_type));
-        own.is_some_and(|(_, filter)| filter.matches(candidate))
+impl Ready<'_> {
+    pub(super) fn matches(&self, candidate: &Candidate<'_>) -> bool {
+        match self {
+            Self::Own(by_type) => {
+                let kind = candidate.resource.resource_type();
+                let mut filters = by_type.iter();
+                let own = filters.find(|(scope, _)| scope.is_none_or(|scope| scope == kind));
+                own.is_some_and(|(_, filter)| filter.matches(candidate))
+            }
+            Self::Through(through, targets) => through.matches(candidate, targets),
+        }
     }
 }
 
@@ -263,14 +334,7 @@ fn unknown(at: &str, scope: Option<ResourceType>, name: &str) -> Issue {
     Issue::error(IssueCode::NotSupported, place(at), text)
 }
 
-const UNDONE: [(&[&str], &str); 3] = [
-    (&["_elements"], "records are served whole: leave it out"),
-    (
-        &["_include", "_revinclude"],
-        "other resources are not included: read a patient's $everything",
-    ),
-    (
-        &["_text", "_content", "_filter", "_query", "_list", "_contained", "_containedType"],
-        "not done: search by the parameters of the type",
-    ),
-];
+const UNDONE: [(&[&str], &str); 1] = [(
+    &["_text", "_content", "_filter", "_query", "_list", "_contained", "_containedType"],
+    "not done: search by the parameters of the type",
+)];

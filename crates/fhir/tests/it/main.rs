@@ -8,6 +8,7 @@ mod invalid;
 mod real;
 mod searching;
 mod texts;
+mod through;
 
 use fhir::{Limits, Resource};
 

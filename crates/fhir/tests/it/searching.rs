@@ -271,18 +271,6 @@ fn what_is_refused() {
         "#]],
     );
     check(
-        "Observation?patient.name=a",
-        expect![[r#"
-            error (not-supported) at http.patient.name: searching through other resources is not done: search them first
-        "#]],
-    );
-    check(
-        "Patient?_has:Observation:patient:code=1",
-        expect![[r#"
-            error (not-supported) at http._has:Observation:patient:code: searching through other resources is not done: search them first
-        "#]],
-    );
-    check(
         "Observation?subject=a b",
         expect![[r#"
             error (value) at http.subject: `a b` is no reference: write `123`, `Patient/123` or a URL
@@ -316,18 +304,6 @@ fn what_is_refused() {
         "Patient?_sort=color",
         expect![[r#"
             error (not-supported) at http._sort: `color` is no search parameter of Patient: did you mean `_id`?
-        "#]],
-    );
-    check(
-        "Patient?_summary=text",
-        expect![[r#"
-            error (not-supported) at http._summary: records are served whole: write `count` or `false`
-        "#]],
-    );
-    check(
-        "Patient?_elements=name",
-        expect![[r#"
-            error (not-supported) at http._elements: records are served whole: leave it out
         "#]],
     );
     check(

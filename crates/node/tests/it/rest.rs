@@ -236,6 +236,11 @@ fn a_reader_finds_validates_and_corrects() {
     );
     assert!(reply.body.contains("\"total\":1"), "{}", reply.body);
 
+    let brought = hospital.json("/fhir/Observation?patient=p1&_include=Observation:subject");
+    let entry = |index: usize| &brought["entry"][index];
+    assert_eq!((&brought["total"], &entry(1)["search"]["mode"]), (&json!(1), &json!("include")));
+    assert_eq!(entry(1)["resource"]["id"], "p1");
+
     let wrong = json!({ "resourceType": "Observation", "status": "finished" }).to_string();
     let reply = hospital.node.send(
         "POST",

@@ -1,0 +1,270 @@
+//! Conditions on other resources: chains (`subject:Patient.name=x`), reverse chains
+//! (`_has:Observation:patient:code=x`), and what a search brings along (`_include`, `_revinclude`).
+//! See [FHIR R4, chaining](http://hl7.org/fhir/R4/search.html#chaining).
+//!
+//! Only what the caller hands in is looked at: a [`Pool`] of resources that this reader may see.
+//! What is not in it is neither followed nor found, so no answer can tell of it.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::parameters::{Kind, Parameter, parameter, parameters};
+use super::query::{Candidate, Condition};
+use crate::issue::Issue;
+use crate::reference::{Reference, Target};
+use crate::types::ResourceType;
+
+/// All that is searched, by name.
+pub(super) struct Pool<'a> {
+    pub all: Vec<Candidate<'a>>,
+    by_name: HashMap<(ResourceType, &'a str), usize>,
+}
+
+impl<'a> Pool<'a> {
+    pub fn new(candidates: impl IntoIterator<Item = Candidate<'a>>) -> Self {
+        let all: Vec<Candidate<'a>> = candidates.into_iter().collect();
+        let names = all.iter().enumerate();
+        let by_name = names.map(|(place, one)| ((one.resource.resource_type(), one.id), place));
+        Self { by_name: by_name.collect(), all }
+    }
+
+    fn place(&self, target: &Target) -> Option<usize> {
+        self.by_name.get(&(target.resource_type, target.id.as_str())).copied()
+    }
+}
+
+/// The resources that a chain or a reverse chain leads to.
+#[derive(Clone, Debug)]
+pub(super) enum Through {
+    /// A reference leads to a resource for which the condition holds.
+    Chain {
+        /// The reference, for each type that is searched.
+        by_type: Vec<(ResourceType, &'static Parameter)>,
+        /// The condition, for each type that the reference may lead to.
+        inner: Vec<(ResourceType, Box<Condition>)>,
+    },
+    /// A resource of this type refers here, and the condition holds for it.
+    Has { of: ResourceType, by: &'static Parameter, inner: Box<Condition> },
+}
+
+impl Through {
+    /// The names of the resources that meet the condition (chain), or that are referred to by one
+    /// that does (reverse chain).
+    pub fn targets(&self, pool: &Pool<'_>) -> HashSet<Target> {
+        match self {
+            Self::Chain { inner, .. } => {
+                let mut targets = HashSet::new();
+                for (kind, condition) in inner {
+                    let ready = condition.ready(pool);
+                    let of_kind = |one: &&Candidate<'_>| one.resource.resource_type() == *kind;
+                    let fitting = pool.all.iter().filter(of_kind).filter(|one| ready.matches(one));
+                    targets.extend(fitting.map(target));
+                }
+                targets
+            }
+            Self::Has { of, by, inner } => {
+                let ready = inner.ready(pool);
+                let of_kind = |one: &&Candidate<'_>| one.resource.resource_type() == *of;
+                let fitting = pool.all.iter().filter(of_kind).filter(|one| ready.matches(one));
+                fitting.flat_map(|one| referred(one.resource.value(), by)).collect()
+            }
+        }
+    }
+
+    /// Whether a resource is, or refers to, one of the targets.
+    pub fn matches(&self, candidate: &Candidate<'_>, targets: &HashSet<Target>) -> bool {
+        match self {
+            Self::Chain { by_type, .. } => {
+                let kind = candidate.resource.resource_type();
+                let own = by_type.iter().find(|(of, _)| *of == kind);
+                own.is_some_and(|(_, by)| {
+                    referred(candidate.resource.value(), by).iter().any(|one| targets.contains(one))
+                })
+            }
+            Self::Has { .. } => targets.contains(&target(candidate)),
+        }
+    }
+
+    /// Reads `subject:Patient.name`, for the types that are searched. Without a type the chain leads
+    /// to every type that has the parameter.
+    pub fn chain(
+        types: &[ResourceType],
+        name: &str,
+        value: &str,
+        depth: usize,
+    ) -> Result<Self, String> {
+        let (first, rest) = name.split_once('.').ok_or("write it as in `subject.name`")?;
+        let (first, to) = match first.split_once(':') {
+            Some((first, kind)) => (first, Some(named_type(kind)?)),
+            None => (first, None),
+        };
+        let by_type: Vec<(ResourceType, &'static Parameter)> =
+            types.iter().filter_map(|kind| Some((*kind, reference(*kind, first)?))).collect();
+        if by_type.is_empty() {
+            return Err(format!("`{first}` is no reference that can be searched through"));
+        }
+        let mut refused = None;
+        let kinds: Vec<ResourceType> = match to {
+            Some(kind) => vec![kind],
+            None => ResourceType::all().collect(),
+        };
+        let inner = kinds.into_iter().filter_map(|kind| {
+            match Condition::parse(&[kind], rest, value, depth + 1) {
+                Ok(condition) => Some((kind, Box::new(condition))),
+                Err(issue) => {
+                    refused.get_or_insert(issue);
+                    None
+                }
+            }
+        });
+        let inner: Vec<_> = inner.collect();
+        match (inner.is_empty(), refused) {
+            (true, Some(issue)) => Err(advice(&issue)),
+            _ => Ok(Self::Chain { by_type, inner }),
+        }
+    }
+
+    /// Reads `_has:Observation:patient:code`, without the first word.
+    pub fn has(name: &str, value: &str, depth: usize) -> Result<Self, String> {
+        let mut parts = name.splitn(3, ':');
+        let (Some(kind), Some(by), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err("write it as in `_has:Observation:patient:code`".to_owned());
+        };
+        let of = named_type(kind)?;
+        let by = reference(of, by).ok_or(format!("`{by}` is no reference of {kind}"))?;
+        let inner = Condition::parse(&[of], rest, value, depth + 1);
+        let inner = Box::new(inner.map_err(|issue| advice(&issue))?);
+        Ok(Self::Has { of, by, inner })
+    }
+}
+
+/// What a search brings along.
+#[derive(Clone, Debug)]
+pub(super) struct Include {
+    /// Of which type the resources are that refer; none is every type.
+    from: Option<ResourceType>,
+    /// By which parameter; none is every reference.
+    by: Option<&'static Parameter>,
+    /// Of which type the others are; none is every type.
+    to: Option<ResourceType>,
+    /// Whether what was brought along brings along, too (`:iterate`).
+    iterates: bool,
+    /// Whether those that refer are brought (`_revinclude`).
+    is_reverse: bool,
+}
+
+impl Include {
+    /// Reads `Observation:subject:Patient` of `_include` or `_revinclude`.
+    pub fn parse(name: &str, value: &str) -> Result<Self, String> {
+        let (word, modifier) = match name.split_once(':') {
+            Some((word, modifier)) => (word, Some(modifier)),
+            None => (name, None),
+        };
+        let iterates = match modifier {
+            None => false,
+            Some("iterate" | "recurse") => true,
+            Some(other) => return Err(format!("`:{other}` is not known: there is `:iterate`")),
+        };
+        let mut include =
+            Self { from: None, by: None, to: None, iterates, is_reverse: word == "_revinclude" };
+        let parts: Vec<&str> = value.split(':').collect();
+        let (kind, by) = match parts[..] {
+            ["*"] => return Ok(include),
+            [kind, by] => (kind, by),
+            [kind, by, to] => {
+                include.to = Some(named_type(to)?);
+                (kind, by)
+            }
+            _ => return Err("write it as in `Observation:subject`".to_owned()),
+        };
+        let from = named_type(kind)?;
+        include.from = Some(from);
+        if by != "*" {
+            let known = reference(from, by);
+            include.by = Some(known.ok_or(format!("`{by}` is no reference of {kind}"))?);
+        }
+        Ok(include)
+    }
+
+    /// The places of what these resources bring along.
+    fn brought(&self, pool: &Pool<'_>, by_these: &[usize]) -> Vec<usize> {
+        if !self.is_reverse {
+            let refers = by_these.iter().flat_map(|place| self.references(&pool.all[*place]));
+            return refers.filter_map(|target| pool.place(&target)).collect();
+        }
+        let these: HashSet<Target> =
+            by_these.iter().map(|place| target(&pool.all[*place])).collect();
+        let refers = |place: &usize| {
+            self.references(&pool.all[*place]).iter().any(|target| these.contains(target))
+        };
+        (0..pool.all.len()).filter(refers).collect()
+    }
+
+    fn references(&self, from: &Candidate<'_>) -> Vec<Target> {
+        let kind = from.resource.resource_type();
+        if self.from.is_some_and(|of| of != kind) {
+            return Vec::new();
+        }
+        let every =
+            || parameters(Some(kind)).filter(|one| one.kind == Kind::Reference).collect::<Vec<_>>();
+        let by = self.by.map_or_else(every, |by| vec![by]);
+        let mut found: Vec<Target> =
+            by.iter().flat_map(|by| referred(from.resource.value(), by)).collect();
+        found.retain(|target| self.to.is_none_or(|to| target.resource_type == to));
+        found
+    }
+}
+
+/// What matches bring along: each once, and none that is a match itself.
+pub(super) fn included<'a>(
+    pool: &Pool<'a>,
+    includes: &[Include],
+    matches: &[Candidate<'a>],
+) -> Vec<Candidate<'a>> {
+    let mut fresh: Vec<usize> = matches.iter().filter_map(|one| pool.place(&target(one))).collect();
+    let mut seen: HashSet<usize> = fresh.iter().copied().collect();
+    let mut found = Vec::new();
+    for round in 0.. {
+        let asked = includes.iter().filter(|include| round == 0 || include.iterates);
+        let brought: Vec<usize> = asked.flat_map(|one| one.brought(pool, &fresh)).collect();
+        fresh = brought.into_iter().filter(|place| seen.insert(*place)).collect();
+        if fresh.is_empty() {
+            break;
+        }
+        found.extend(fresh.iter().map(|place| pool.all[*place]));
+    }
+    found
+}
+
+/// How deep a chain may go.
+pub(super) const DEPTH_MAX: usize = 3;
+
+fn target(candidate: &Candidate<'_>) -> Target {
+    Target { resource_type: candidate.resource.resource_type(), id: candidate.id.to_owned() }
+}
+
+/// The resources of this server that a reference parameter selects.
+fn referred(resource: &Value, by: &Parameter) -> Vec<Target> {
+    let nodes = by.program.select(resource).into_iter();
+    let texts = nodes.filter_map(|node| node["reference"].as_str().or(node.as_str()));
+    let targets = texts.filter_map(|text| match Reference::parse(text) {
+        Some(Reference::Local(target)) => Some(target),
+        _ => None,
+    });
+    targets.collect()
+}
+
+fn reference(kind: ResourceType, name: &str) -> Option<&'static Parameter> {
+    parameter(Some(kind), name).filter(|known| known.kind == Kind::Reference)
+}
+
+fn named_type(name: &str) -> Result<ResourceType, String> {
+    ResourceType::parse(name).ok_or_else(|| {
+        format!("`{name}` is no type: did you mean `{}`?", ResourceType::nearest(name))
+    })
+}
+
+fn advice(issue: &Issue) -> String {
+    issue.diagnostics.clone()
+}
