@@ -94,6 +94,17 @@ impl Draft {
         self.members.get(name).unwrap_or(&Value::Null)
     }
 
+    /// The names of its elements.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.keys().map(String::as_str)
+    }
+
+    /// Says an element anew; an empty value takes it away.
+    pub fn replace(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
+        self.members.shift_remove(name);
+        self.set(name, value)
+    }
+
     /// Says an element, unless the value is empty: `null`, `""`, `[]`, `{}` or made of such.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
         if let Some(value) = pruned(value.into()) {

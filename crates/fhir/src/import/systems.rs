@@ -138,7 +138,8 @@ const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const LANGUAGE: &str = "urn:ietf:bcp:47";
 const COUNTRY: &str = "urn:iso:std:iso:3166";
 const NPI: &str = "http://hl7.org/fhir/sid/us-npi";
-const SSN: &str = "http://hl7.org/fhir/sid/us-ssn";
+/// The number of social security in the United States.
+pub const SSN: &str = "http://hl7.org/fhir/sid/us-ssn";
 const NUCC: &str = "http://nucc.org/provider-taxonomy";
 const ICD_O_3: &str = "http://terminology.hl7.org/CodeSystem/icd-o-3";
 const FDB: &str = "urn:oid:2.16.840.1.113883.6.64";

@@ -9,6 +9,7 @@ mod real;
 mod searching;
 mod texts;
 mod through;
+mod v2;
 
 use fhir::{Limits, Resource};
 

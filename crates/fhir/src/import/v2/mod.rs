@@ -9,6 +9,8 @@
 //! - [`batch`]: files of many messages
 //! - [`ack`]: the answers that a sender hears
 //! - [`mllp`]: messages on a byte stream
+//! - [`translate()`]: a message as resources. `context`, `datatypes` and `tables` are its words,
+//!   `walk` leads from segment to segment, and each kind of resource has a file of its name
 
 pub mod charset;
 
@@ -24,9 +26,37 @@ pub mod ack;
 
 pub mod mllp;
 
-pub use ack::{Answered, acknowledge};
+mod context;
+
+mod datatypes;
+
+mod tables;
+
+mod walk;
+
+mod patient;
+
+mod encounter;
+
+mod clinical;
+
+mod order;
+
+mod observation;
+
+mod document;
+
+mod medication;
+
+mod appointment;
+
+mod translate;
+
+pub use ack::{Answered, acknowledge, acknowledge_unreadable};
+pub use context::Settings;
 pub use header::Header;
 pub use message::{Message, ParseError};
+pub use translate::{Merge, Translated, translate};
 
 /// What is wrong with a message, as its sender hears it (segment ERR).
 #[derive(Clone, Debug, PartialEq, Eq)]
