@@ -86,8 +86,8 @@ impl Through {
         }
     }
 
-    /// Reads `subject:Patient.name`, for the types that are searched. Without a type the chain leads
-    /// to every type that has the parameter.
+    /// Reads `subject:Patient.name`, for the types that are searched. Without a type the chain
+    /// leads to every type that has the parameter.
     pub fn chain(
         types: &[ResourceType],
         name: &str,

@@ -22,17 +22,20 @@ fn records() -> Vec<(&'static str, Resource)> {
         ),
         (
             "hb",
-            r#"{"resourceType": "Observation", "status": "final", "code": {"coding": [{"code": "718-7"}]},
-            "subject": {"reference": "Patient/ada"}, "performer": [{"reference": "Organization/lab"}]}"#,
+            r#"{"resourceType": "Observation", "status": "final",
+            "code": {"coding": [{"code": "718-7"}]}, "subject": {"reference": "Patient/ada"},
+            "performer": [{"reference": "Organization/lab"}]}"#,
         ),
         (
             "bp",
-            r#"{"resourceType": "Observation", "status": "final", "code": {"coding": [{"code": "85354-9"}]},
-            "subject": {"reference": "Patient/bob"}, "hasMember": [{"reference": "Observation/hb"}]}"#,
+            r#"{"resourceType": "Observation", "status": "final",
+            "code": {"coding": [{"code": "85354-9"}]}, "subject": {"reference": "Patient/bob"},
+            "hasMember": [{"reference": "Observation/hb"}]}"#,
         ),
         (
             "lab",
-            r#"{"resourceType": "Organization", "name": "Lab", "partOf": {"reference": "Organization/group"}}"#,
+            r#"{"resourceType": "Organization", "name": "Lab",
+             "partOf": {"reference": "Organization/group"}}"#,
         ),
         ("group", r#"{"resourceType": "Organization", "name": "Group"}"#),
         (
@@ -63,7 +66,7 @@ fn search(kind: &str, query: &str, hidden: &[&str]) -> String {
 
 fn check(cases: &[(&str, &str)], expected: Expect) {
     let lines =
-        cases.iter().map(|(kind, query)| format!("{kind}?{query}: {}\n", search(kind, query, &[])));
+        cases.iter().map(|(kind, query)| format!("{query}\n    {}\n", search(kind, query, &[])));
     expected.assert_eq(&lines.collect::<String>());
 }
 
@@ -75,7 +78,7 @@ fn chains_lead_to_other_resources_and_back() {
             ("Observation", "subject.name=king"),
             ("Observation", "patient.organization.name=lab"),
             ("Observation", "patient.organization.partof.name=group"),
-            ("Observation", "patient.organization.partof.partof.partof.name=x"),
+            ("Observation", "patient.organization.partof.partof.name=x"),
             ("Patient", "_has:Observation:patient:code=718-7"),
             ("Patient", "_has:Observation:patient:_has:Provenance:target:agent=Organization/lab"),
             ("Organization", "_has:Observation:performer:code=718-7"),
@@ -85,18 +88,30 @@ fn chains_lead_to_other_resources_and_back() {
             ("Observation", "subject:Patien.name=x"),
         ],
         expect![[r#"
-            Observation?subject:Patient.name=love: hb
-            Observation?subject.name=king: bp
-            Observation?patient.organization.name=lab: hb
-            Observation?patient.organization.partof.name=group: hb
-            Observation?patient.organization.partof.partof.partof.name=x: a chain leads through at most 3 resources
-            Patient?_has:Observation:patient:code=718-7: ada
-            Patient?_has:Observation:patient:_has:Provenance:target:agent=Organization/lab: ada
-            Organization?_has:Observation:performer:code=718-7: lab
-            Patient?_has:Observation:code:code=1: `code` is no reference of Observation
-            Observation?code.name=x: `code` is no reference that can be searched through
-            Observation?subject:Patient.nam=x: `nam` is no search parameter of Patient: did you mean `name`?
-            Observation?subject:Patien.name=x: `Patien` is no type: did you mean `Patient`?
+            subject:Patient.name=love
+                hb
+            subject.name=king
+                bp
+            patient.organization.name=lab
+                hb
+            patient.organization.partof.name=group
+                hb
+            patient.organization.partof.partof.name=x
+                a chain leads through at most 3 resources
+            _has:Observation:patient:code=718-7
+                ada
+            _has:Observation:patient:_has:Provenance:target:agent=Organization/lab
+                ada
+            _has:Observation:performer:code=718-7
+                lab
+            _has:Observation:code:code=1
+                `code` is no reference of Observation
+            code.name=x
+                `code` is no reference that can be searched through
+            subject:Patient.nam=x
+                `nam` is no search parameter of Patient: did you mean `name`?
+            subject:Patien.name=x
+                `Patien` is no type: did you mean `Patient`?
         "#]],
     );
 }
@@ -126,16 +141,26 @@ fn matches_bring_others_along() {
             ("Patient", "_include:soon=Patient:link"),
         ],
         expect![[r#"
-            Observation?_include=Observation:subject: hb bp + ada bob
-            Observation?code=718-7&_include=Observation:*: hb + ada lab
-            Observation?code=718-7&_include=Observation:performer:Organization: hb + lab
-            Observation?code=718-7&_include=Observation:performer:Practitioner: hb
-            Observation?code=85354-9&_include=Observation:has-member&_include:iterate=Observation:subject: bp + hb bob ada
-            Observation?code=718-7&_include=Observation:performer&_include:iterate=Organization:partof: hb + lab group
-            Patient?name=love&_revinclude=Observation:patient&_revinclude:iterate=Provenance:target: ada + hb who
-            Patient?name=love&_revinclude=*: ada + hb
-            Patient?_include=Patient:nobody: `nobody` is no reference of Patient
-            Patient?_include:soon=Patient:link: `:soon` is not known: there is `:iterate`
+            _include=Observation:subject
+                hb bp + ada bob
+            code=718-7&_include=Observation:*
+                hb + ada lab
+            code=718-7&_include=Observation:performer:Organization
+                hb + lab
+            code=718-7&_include=Observation:performer:Practitioner
+                hb
+            code=85354-9&_include=Observation:has-member&_include:iterate=Observation:subject
+                bp + hb bob ada
+            code=718-7&_include=Observation:performer&_include:iterate=Organization:partof
+                hb + lab group
+            name=love&_revinclude=Observation:patient&_revinclude:iterate=Provenance:target
+                ada + hb who
+            name=love&_revinclude=*
+                ada + hb
+            _include=Patient:nobody
+                `nobody` is no reference of Patient
+            _include:soon=Patient:link
+                `:soon` is not known: there is `:iterate`
         "#]],
     );
 }

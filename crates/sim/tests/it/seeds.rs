@@ -1,8 +1,12 @@
 //! Whole histories from seeds.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
-use sim::{Conduct, Options, run};
+use sim::{Conduct, Options, Report, run};
 
 /// Seeds that failed once, or that show something: one in each line, with a word about why.
 const REGRESSIONS: &str = include_str!("../../seeds.txt");
@@ -15,6 +19,7 @@ fn regression_seeds_stay_sound() {
     }
 }
 
+/// Plays 200 seeds that nobody has seen, on all cores; some twice, which must be the same history.
 #[test]
 fn fresh_seeds_are_sound() {
     let base = number("CARESTONE_SEED").unwrap_or_else(|| {
@@ -22,18 +27,50 @@ fn fresh_seeds_are_sound() {
         let hash = proof::sha256(&[&since.as_nanos().to_le_bytes()]);
         u64::from(u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]))
     });
-    let most = number("CARESTONE_SEEDS").unwrap_or(u64::MAX);
+    let count = number("CARESTONE_SEEDS").unwrap_or(SEEDS);
     println!("base seed: CARESTONE_SEED={base}");
-    let start = Instant::now();
-    let mut played = 0;
-    while played < most && (most < u64::MAX || start.elapsed() < BUDGET) {
-        let report = run(base + played, Options::default());
-        let (seed, bad) = (report.seed, report.byzantine);
-        println!("{seed}: {} blocks, {} handed, {bad:?}", report.height, report.handed);
-        report.expect_sound();
-        played += 1;
+    let (start, next) = (Instant::now(), AtomicU64::new(0));
+    let work = || {
+        let draw = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < count);
+        while let Some(number) = draw() {
+            let report = play(base + number);
+            if (number + 1).is_multiple_of(REPEATED_EVERY) {
+                let again = play(base + number);
+                assert_eq!((report.hash, report.story), (again.hash, again.story));
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            worker.join().expect("every seed is sound; those that are not are printed above");
+        }
+    });
+    println!("{count} seeds in {:?}", start.elapsed());
+}
+
+/// Plays a fresh seed in its own world.
+fn play(seed: u64) -> Report {
+    let named = Named(seed);
+    let report = run(seed, Options::of(seed));
+    drop(named);
+    report.expect_sound();
+    let Report { height, handed, byzantine, .. } = &report;
+    println!("{seed}: {height} blocks, {handed} handed, {byzantine:?}");
+    report
+}
+
+/// Says which seed it was if a test ends in the middle of it, for whatever reason.
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let Named(seed) = self;
+            eprintln!("repeat it: CARESTONE_SEED={seed} CARESTONE_SEEDS=1 cargo test -p sim fresh");
+        }
     }
-    println!("{played} seeds in {:?}", start.elapsed());
 }
 
 #[test]
@@ -63,5 +100,8 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Seeds are begun for so long.
-const BUDGET: Duration = Duration::from_secs(60);
+/// Fresh seeds of one run; CARESTONE_SEEDS asks for another number.
+const SEEDS: u64 = 200;
+
+/// One in so many is played twice.
+const REPEATED_EVERY: u64 = 50;
