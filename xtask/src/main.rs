@@ -118,7 +118,10 @@ fn succeeds(program: &str, arguments: &[&str]) -> bool {
 
 /// The root of the repository.
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the root").to_owned()
+    // Asked of cargo when run, not when built: one built xtask may serve several checkouts.
+    let own =
+        env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    PathBuf::from(own).parent().expect("xtask lies in the root").to_owned()
 }
 
 /// Where cargo puts what it builds.

@@ -51,8 +51,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The world of a fresh seed: most are small, because many small ones find more than a few large
-    /// ones in the same time; one in so many has seven members, of which two may fail.
+    /// The world of a fresh seed: most are small, because many small ones find more than a few
+    /// large ones in the same time; one in so many has seven members, of which two may fail.
     pub fn of(seed: u64) -> Self {
         match seed.is_multiple_of(LARGE_EVERY) {
             true => Self { members: 7, patients: 3, power_cuts: 2, ..Self::default() },

@@ -127,8 +127,8 @@ impl Walk<'_> {
         );
     }
 
-    /// Dose, unit and instructions, as far as they are numbers and words; a timing of older versions
-    /// (TQ in RXE-1) is kept as the words it is.
+    /// Dose, unit and instructions, as far as they are numbers and words; a timing of older
+    /// versions (TQ in RXE-1) is kept as the words it is.
     fn dosage(&self, rx: Segment<'_>, fields: &Fields) -> Json {
         let context = &self.context;
         let (least, most) = (rx.field(fields.dose), rx.field(fields.dose_max));

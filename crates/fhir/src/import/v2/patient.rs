@@ -151,7 +151,8 @@ impl Walk<'_> {
         }
         for (field, name) in [(26, "patient-citizenship"), (28, "patient-nationality")] {
             for country in pid.field(field).repetitions() {
-                let code = json!({ "url": "code", "valueCodeableConcept": context.concept(country, None) });
+                let concept = context.concept(country, None);
+                let code = json!({ "url": "code", "valueCodeableConcept": concept });
                 let url = format!("{EXTENSIONS}{name}");
                 draft.push("extension", json!({ "url": url, "extension": [code] }));
             }

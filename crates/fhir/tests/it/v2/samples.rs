@@ -1,5 +1,5 @@
-//! Published messages of other projects. They are not part of the repository; where they are missing
-//! the test says so and checks nothing.
+//! Published messages of other projects. They are not part of the repository; where they are
+//! missing the test says so and checks nothing.
 
 use std::path::{Path, PathBuf};
 
