@@ -52,7 +52,14 @@ where
         let patient = story.patients[0].account.unwrap();
         let places: Vec<usize> = story.patients[0].deliveries.iter().map(|d| d.place).collect();
         let home = places[0];
-        let reader = (0..4).find(|place| *place != home && *place != cheat).unwrap();
+        // Who reads has no copies of its own, so it has to ask.
+        let desk = stage.expect(home);
+        let holders = desk.holders(desk.id).unwrap();
+        let asks = |place: &usize| {
+            let id = stage.expect(*place).id;
+            *place != home && *place != cheat && !holders.contains(&id)
+        };
+        let reader = (0..4).find(asks).unwrap();
         play_on(Scene { stage, story, patient, home, reader }).await
     });
     value
