@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use flows::{NodeSecret, words::bytes_from_hex, words::hex};
 use ledger::{Genesis, Member, Origin};
 use serde::{Deserialize, Serialize};
+use web::smart::{ClientSettings, ProviderSettings, RoleSettings};
 
 /// A node's folder.
 #[derive(Clone, Debug)]
@@ -40,6 +41,14 @@ pub struct Config {
     /// What is logged, as in `info` or `warn,flows=debug`.
     #[serde(default = "default_log")]
     pub log: String,
+    /// The apps.
+    #[serde(default)]
+    pub clients: Vec<ClientSettings>,
+    /// What staff and services may do by their role.
+    #[serde(default)]
+    pub roles: Vec<RoleSettings>,
+    /// Who says who staff are.
+    pub identity_provider: Option<ProviderSettings>,
 }
 
 impl Config {
@@ -263,7 +272,8 @@ http_listen = "{http}"
 
 # What is logged: error, warn, info, debug, or per part as below. Nothing personal ever is.
 # log = {log:?}
-"#,
+{apps}"#,
+        apps = crate::apps::TEMPLATE,
         port = http.port(),
         heartbeat = default_heartbeat(),
         gather = default_gather(),
@@ -295,8 +305,18 @@ fn default_log() -> String {
 const CONFIG: &str = "carestone.toml";
 const KEY: &str = "node.key";
 const GENESIS: &str = "genesis.json";
-const KEYS: [&str; 7] =
-    ["name", "peer_listen", "http_listen", "base_url", "heartbeat_ms", "gather_ms", "log"];
+const KEYS: [&str; 10] = [
+    "name",
+    "peer_listen",
+    "http_listen",
+    "base_url",
+    "heartbeat_ms",
+    "gather_ms",
+    "log",
+    "clients",
+    "roles",
+    "identity_provider",
+];
 
 #[cfg(test)]
 mod tests {

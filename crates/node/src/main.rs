@@ -1,11 +1,13 @@
 //! `carestone`: one binary, one member of a health-record network that nobody controls alone.
 //!
 //! # Layout
-//! - [`folder`]: what lies in a node's folder: configuration, key, genesis
+//! - [`folder`]: what lies in a node's folder: configuration, key, genesis; [`apps`]: its part on
+//!   apps and staff
 //! - [`wiring`]: where engine, ledger, vault, stories and web meet
 //! - [`passkey`], [`client`]: a patient's software passkey; speaking to a node
 //! - [`commands`]: the commands, one file each
 
+mod apps;
 mod client;
 mod commands;
 mod folder;

@@ -20,6 +20,7 @@ pub struct Node {
     /// The member at work.
     pub member: Arc<Member>,
     engine: consensus::Handle,
+    smart: Arc<web::smart::Smart>,
     config: Config,
 }
 
@@ -29,6 +30,7 @@ impl Node {
         let config = folder.config()?;
         let genesis = folder.genesis()?;
         let secret = folder.secret()?;
+        let smart = Arc::new(smart(&config, folder, &secret)?);
         let id = flows::keys::member_id(&secret.command_public());
         if !genesis.members.iter().any(|member| member.id == id) {
             bail!(
@@ -57,7 +59,7 @@ impl Node {
         };
         let handle = consensus::start(settings, Arc::new(product))?;
         engine.set(handle.clone()).ok().context("the engine was started twice")?;
-        Ok(Node { member, engine: handle, config })
+        Ok(Node { member, engine: handle, smart, config })
     }
 
     /// Runs until `stop` is ready, or until something fails that ends the process.
@@ -69,6 +71,7 @@ impl Node {
             member: self.member.clone(),
             base_url: self.config.base_url().into(),
             engine: Arc::new(EngineView(self.engine.clone())),
+            smart: self.smart.clone(),
         };
         let member = self.member.clone();
         let stories = tokio::spawn(async move { member.run().await });
@@ -85,6 +88,18 @@ impl Node {
         let _stopped = wait.await;
         outcome
     }
+}
+
+/// The authorization server, with a store of its own.
+fn smart(
+    config: &Config,
+    folder: &Folder,
+    secret: &flows::NodeSecret,
+) -> Result<web::smart::Smart> {
+    let settings = crate::apps::settings(config)?;
+    let (file, clock) = (folder.path("apps.sqlite"), Arc::new(SystemClock));
+    web::smart::Smart::open(settings, config.base_url().into(), &file, &secret.apps_key(), clock)
+        .map_err(|why| anyhow!("apps: {why}"))
 }
 
 fn settings(

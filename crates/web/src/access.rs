@@ -18,7 +18,9 @@ use flows::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{App, auth::Caller, error::Problem, limits, patients::known_patient};
+use crate::{
+    App, auth::Caller, error::Problem, limits, patients::known_patient, smart::Interaction,
+};
 
 /// What a member of staff asks for.
 #[derive(Deserialize)]
@@ -46,24 +48,31 @@ pub async fn open(
     caller: Caller,
     Json(open): Json<Open>,
 ) -> Result<Json<Value>, Problem> {
-    let reading = open.reading(&app, caller.staff()?)?;
-    Ok(Json(session_json(&*app.member.read(reading).await?)))
+    let reading = open.reading(&app, &caller)?;
+    let session = caller.view(&app, app.member.read(reading).await?, Interaction::Search)?;
+    Ok(Json(session_json(&session)))
 }
 
 impl Open {
-    fn reading(&self, app: &App, staff: &str) -> Result<Reading, Problem> {
+    fn reading(&self, app: &App, caller: &Caller) -> Result<Reading, Problem> {
+        let staff = caller.staff()?;
         let custodians: Result<Vec<MemberId>, _> =
             self.custodians.iter().map(|id| id.parse()).collect();
-        let emergency = match &self.emergency {
-            Some(word) => Some(reason(word)?),
-            None => None,
+        let said = purpose(&self.purpose)?;
+        let (purpose, emergency) = match &self.emergency {
+            None => (caller.purpose(Some(said))?, None),
+            // Whoever may break the glass may do so for the one purpose that the ledger then takes.
+            Some(word) => {
+                caller.may_break_glass(app)?;
+                (said, Some(reason(word)?))
+            }
         };
         Ok(Reading {
-            patient: known_patient(app, &self.patient)?,
-            categories: categories(&self.categories)?,
+            patient: caller.bound_to(app, known_patient(app, &self.patient)?)?,
+            categories: caller.categories(categories(&self.categories)?)?,
             custodians: custodians
                 .map_err(|_| Problem::bad_request("a custodian is 64 hexadecimal digits"))?,
-            purpose: purpose(&self.purpose)?,
+            purpose,
             staff: staff.to_owned(),
             duration_ms: self.duration_ms.unwrap_or(limits::ACCESS_MS),
             emergency,
@@ -78,6 +87,7 @@ pub async fn show(
     Path(access): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let session = own_session(&app, &caller, &access)?;
+    let session = caller.view(&app, session, Interaction::Search)?;
     Ok(Json(session_json(&session)))
 }
 
@@ -143,7 +153,9 @@ pub async fn prove_record(
     Path((access, kind, id)): Path<(String, String, String)>,
     Query(of): Query<OfVersion>,
 ) -> Result<Response, Problem> {
+    caller.may_read(&kind)?;
     let session = app.member.refresh(own_session(&app, &caller, &access)?).await?;
+    let session = caller.view(&app, session, Interaction::Read)?;
     let record = match of.version {
         Some(version) => session.find_version(&kind, &id, version)?,
         None => session.find(&kind, &id)?,
@@ -157,11 +169,12 @@ pub async fn prove_entry(
     caller: Caller,
     Path(index): Path<u64>,
 ) -> Result<Response, Problem> {
-    caller.may_deliver()?;
+    caller.is_system()?;
     Ok(file(app.member.prove_entry(index)?))
 }
 
-/// The session of an access, if it is this caller's own.
+/// The session of an access, if it is this caller's own. What of it the caller may see is asked
+/// with [`Caller::view`].
 pub fn own_session(app: &App, caller: &Caller, access: &str) -> Result<Arc<Session>, Problem> {
     let staff = caller.staff()?;
     let access: AccessId =

@@ -1,16 +1,37 @@
-//! Who asks: a bearer token of this node, in every request but those for health and the public log.
+//! Who asks, and what they may ask for: a bearer token in every request but those for health, the
+//! public log and signing in.
+//!
+//! A token is of this node's own issue (`carestone token`), or an app's access token (`smart`).
+//! Either way it never decides alone: what an app may do is what its scope, the role of its user,
+//! the purpose, and on the ledger the patient's consent all allow.
+
+use std::sync::Arc;
 
 use axum::{
     extract::FromRequestParts,
     http::{StatusCode, header, request::Parts},
 };
-use flows::{token::Bearer, words::PatientId};
+use flows::{
+    Conditions, FlowError, OpenedRecord, Session,
+    token::Bearer,
+    words::{CategorySet, PatientId, Purpose},
+};
+use serde_json::Value;
 
-use crate::{App, error::Problem};
+use crate::{
+    App,
+    error::Problem,
+    smart::{AppCaller, Context, Interaction, ResourceScope, is_access_token},
+};
 
 /// Who sent the request.
 #[derive(Clone, Debug)]
-pub struct Caller(pub Bearer);
+pub enum Caller {
+    /// The bearer of a token that this node's operator issued.
+    Own(Bearer),
+    /// An app, for a member of staff or for itself.
+    App(Arc<AppCaller>),
+}
 
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
@@ -22,40 +43,276 @@ impl FromRequestParts<App> for Caller {
             let detail = "send a token of this node: `Authorization: Bearer ...`";
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "login", detail));
         };
+        if is_access_token(token) {
+            return app.smart.caller(token).map(|caller| Caller::App(Arc::new(caller)));
+        }
         match app.member.check_token(token) {
-            Ok(bearer) => Ok(Caller(bearer)),
+            Ok(bearer) => Ok(Caller::Own(bearer)),
             Err(error) => Err(Problem::new(StatusCode::UNAUTHORIZED, "login", error.to_string())),
         }
     }
 }
 
+// ---- what may be asked for
+// -----------------------------------------------------------------------
+
 impl Caller {
-    /// The member of staff who reads.
+    /// Under which name the reader stands in receipts: a member of staff, with the app if there is
+    /// one.
     pub fn staff(&self) -> Result<&str, Problem> {
-        match &self.0 {
-            Bearer::Staff(name) => Ok(name),
-            _ => Err(forbidden("only staff may read records; use a token for staff")),
+        match self {
+            Caller::Own(Bearer::Staff(name)) => Ok(name),
+            Caller::Own(_) => Err(forbidden("only staff may read records; use a token for staff")),
+            Caller::App(app) if app.reads() => Ok(&app.reader),
+            Caller::App(_) => Err(scope_missing("reads records")),
         }
     }
 
-    /// A system that delivers records, or the operator.
+    /// Reads of one resource of this type.
+    pub fn may_read(&self, kind: &str) -> Result<(), Problem> {
+        self.may(Interaction::Read, kind)
+    }
+
+    /// Searches, and whatever lists resources of this type.
+    pub fn may_search(&self, kind: &str) -> Result<(), Problem> {
+        self.may(Interaction::Search, kind)
+    }
+
+    /// New resources of this type.
+    pub fn may_create(&self, kind: &str) -> Result<(), Problem> {
+        self.may(Interaction::Create, kind)
+    }
+
+    /// New versions of a resource of this type.
+    pub fn may_update(&self, kind: &str) -> Result<(), Problem> {
+        self.may(Interaction::Update, kind)
+    }
+
+    /// The end of a resource of this type.
+    pub fn may_delete(&self, kind: &str) -> Result<(), Problem> {
+        self.may(Interaction::Delete, kind)
+    }
+
+    /// One thing with resources of one type.
+    pub fn may(&self, interaction: Interaction, kind: &str) -> Result<(), Problem> {
+        let reads = matches!(interaction, Interaction::Read | Interaction::Search);
+        match self {
+            Caller::Own(_) if reads => self.staff().map(drop),
+            Caller::Own(_) => self.may_deliver(),
+            Caller::App(app) if !reads && !app.rights.may_deliver => {
+                Err(forbidden("the role does not deliver records"))
+            }
+            Caller::App(app) if app.allows(interaction, kind) => Ok(()),
+            Caller::App(_) => Err(scope_missing(&format!("covers this for {kind}"))),
+        }
+    }
+
+    /// A system that delivers records, or the operator. What it delivers is asked per resource.
     pub fn may_deliver(&self) -> Result<(), Problem> {
-        match &self.0 {
-            Bearer::System(_) | Bearer::Operator => Ok(()),
+        match self {
+            Caller::Own(Bearer::System(_) | Bearer::Operator) => Ok(()),
+            Caller::App(app) if app.rights.may_deliver && app.writes() => Ok(()),
             _ => Err(forbidden("only a system may deliver records; use a token for a system")),
+        }
+    }
+
+    /// A change in part, of what was read: also by staff, who correct what they see.
+    pub fn may_patch(&self, kind: &str) -> Result<(), Problem> {
+        match self {
+            Caller::Own(_) => self.staff().map(drop),
+            Caller::App(_) => self.may_read(kind).and_then(|()| self.may_update(kind)),
+        }
+    }
+
+    /// What a Bundle delivers, entry by entry. Entries that read are asked when they are answered.
+    pub fn may_deliver_entries(&self, bundle: &[u8]) -> Result<(), Problem> {
+        if matches!(self, Caller::Own(_)) {
+            return Ok(());
+        }
+        // What is no Bundle is refused by who reads it, with better words.
+        let bundle: Value = serde_json::from_slice(bundle).unwrap_or_default();
+        let entries = bundle["entry"].as_array().map(Vec::as_slice).unwrap_or_default();
+        entries.iter().try_for_each(|entry| self.may_deliver_entry(entry))
+    }
+
+    fn may_deliver_entry(&self, entry: &Value) -> Result<(), Problem> {
+        let url = entry["request"]["url"].as_str().unwrap_or_default();
+        let of_url = url.split(['/', '?']).next().unwrap_or_default();
+        let kind = entry["resource"]["resourceType"].as_str().unwrap_or(of_url);
+        match entry["request"]["method"].as_str() {
+            Some("POST") => self.may_create(kind),
+            Some("DELETE") => self.may_delete(kind),
+            Some("GET" | "HEAD") => Ok(()),
+            // A method that says less may do more.
+            _ => self.may_create(kind).and_then(|()| self.may_update(kind)),
         }
     }
 
     /// The patient themself, or the operator of the node that keeps the list.
     pub fn may_see_list_of(&self, patient: PatientId) -> Result<(), Problem> {
-        match &self.0 {
-            Bearer::Patient(own) if *own == patient => Ok(()),
-            Bearer::Operator => Ok(()),
+        match self {
+            Caller::Own(Bearer::Patient(own)) if *own == patient => Ok(()),
+            Caller::Own(Bearer::Operator) => Ok(()),
             _ => Err(forbidden("only the patient may see this list; use the patient's token")),
         }
+    }
+
+    /// What has no scope: signed commands, entries of the log, launches. Tokens of the node's own
+    /// issue.
+    pub fn is_own(&self) -> Result<&Bearer, Problem> {
+        match self {
+            Caller::Own(bearer) => Ok(bearer),
+            Caller::App(_) => Err(scope_missing("covers this; use a token of this node")),
+        }
+    }
+
+    /// A system or the operator, by a token of the node's own issue.
+    pub fn is_system(&self) -> Result<(), Problem> {
+        match self.is_own()? {
+            Bearer::System(_) | Bearer::Operator => Ok(()),
+            _ => Err(forbidden("only a system may do this; use a token for a system")),
+        }
+    }
+
+    /// Breaking the glass: a role that may, and a sign-on that is recent and strong enough.
+    pub fn may_break_glass(&self, app: &App) -> Result<(), Problem> {
+        match self {
+            Caller::Own(_) => Ok(()),
+            Caller::App(caller) if !caller.rights.may_break_glass => {
+                Err(forbidden("the role does not break the glass"))
+            }
+            Caller::App(caller) => app.smart.check_step_up(caller),
+        }
+    }
+}
+
+// ---- whose records, why, which
+// -------------------------------------------------------------------
+
+impl Caller {
+    /// The patient that a request is about: the one it names, else the one in the app's context.
+    ///
+    /// # Errors
+    /// If the app is bound to another one: it is told what it would be told of a patient who is not
+    /// there.
+    pub fn patient(
+        &self,
+        app: &App,
+        named: Option<PatientId>,
+    ) -> Result<Option<PatientId>, Problem> {
+        let Caller::App(caller) = self else { return Ok(named) };
+        let Some(named) = named else { return Ok(caller.patient) };
+        if caller.scopes_for(app, named).next().is_some() {
+            return Ok(Some(named));
+        }
+        Err(FlowError::NotFound("patient").into())
+    }
+
+    /// This patient, if the app is not bound to another one.
+    pub fn bound_to(&self, app: &App, patient: PatientId) -> Result<PatientId, Problem> {
+        self.patient(app, Some(patient)).map(|_| patient)
+    }
+
+    /// Why the request reads: what it says, else what was confirmed for the app.
+    ///
+    /// # Errors
+    /// If nothing is said, or the role does not read for this purpose.
+    pub fn purpose(&self, said: Option<Purpose>) -> Result<Purpose, Problem> {
+        match (self, said) {
+            (Caller::Own(_), Some(said)) => Ok(said),
+            (Caller::Own(_), None) => Err(Problem::bad_request(
+                "say why you read: `X-Purpose-Of-Use: TREAT`, or name an access",
+            )),
+            (Caller::App(caller), said) => {
+                let purpose = said.unwrap_or(caller.purpose);
+                match caller.rights.purposes.contains(&purpose) {
+                    true => Ok(purpose),
+                    false => Err(forbidden("the role does not read for this purpose")),
+                }
+            }
+        }
+    }
+
+    /// Of these categories those that the role covers.
+    pub fn categories(&self, asked: CategorySet) -> Result<CategorySet, Problem> {
+        let Caller::App(caller) = self else { return Ok(asked) };
+        let both = asked.and(caller.rights.categories);
+        match both.is_empty() {
+            true => Err(forbidden("the role covers none of these categories")),
+            false => Ok(both),
+        }
+    }
+
+    /// An access as this caller may see it: all of it, or through the keyhole of an app's scope and
+    /// role. What is outside is not there, for no search, include, total or page.
+    pub fn view(
+        &self,
+        app: &App,
+        session: Arc<Session>,
+        interaction: Interaction,
+    ) -> Result<Arc<Session>, Problem> {
+        let Caller::App(caller) = self else { return Ok(session) };
+        let scopes = caller
+            .scopes_for(app, session.receipt.patient)
+            .filter(|scope| scope.interactions.contains(interaction));
+        let keyholes: Result<Vec<Keyhole<'_>>, Problem> = scopes.map(Keyhole::new).collect();
+        let keyholes = keyholes?;
+        let categories = caller.rights.categories;
+        Ok(Arc::new(session.narrowed(|record| {
+            categories.contains(record.category)
+                && keyholes.iter().any(|keyhole| keyhole.shows(record))
+        })))
+    }
+}
+
+impl AppCaller {
+    /// The scopes that hold for a patient's records: those of the user, and those of the patient in
+    /// context. What is about no patient, such as practitioners, goes with every context.
+    fn scopes_for(&self, app: &App, patient: PatientId) -> impl Iterator<Item = &ResourceScope> {
+        let is_bound = self.patient == Some(patient) || app.member.house() == patient;
+        let holds = move |scope: &&ResourceScope| scope.context != Context::Patient || is_bound;
+        self.scopes.resources.iter().filter(holds)
+    }
+
+    fn allows(&self, interaction: Interaction, kind: &str) -> bool {
+        self.scopes.resources.iter().any(|scope| scope.allows(kind, interaction))
+    }
+
+    fn reads(&self) -> bool {
+        self.scopes.resources.iter().any(|scope| !scope.interactions.only_reading().is_empty())
+    }
+
+    fn writes(&self) -> bool {
+        self.scopes.resources.iter().any(|scope| scope.interactions.write())
+    }
+}
+
+/// A scope with its query ready.
+struct Keyhole<'a> {
+    scope: &'a ResourceScope,
+    conditions: Option<Conditions>,
+}
+
+impl<'a> Keyhole<'a> {
+    fn new(scope: &'a ResourceScope) -> Result<Self, Problem> {
+        let conditions = scope.conditions().map_err(Problem::bad_request)?;
+        Ok(Self { scope, conditions })
+    }
+
+    fn shows(&self, record: &OpenedRecord) -> bool {
+        let fits = |conditions: &Conditions| conditions.hold(record);
+        self.scope.is_about(&record.metadata.kind) && self.conditions.as_ref().is_none_or(fits)
     }
 }
 
 fn forbidden(detail: &str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
+}
+
+fn scope_missing(what: &str) -> Problem {
+    Problem::challenge(
+        "insufficient-scope",
+        format!("the app was given no scope that {what}"),
+        "Bearer error=\"insufficient_scope\"".to_owned(),
+    )
 }

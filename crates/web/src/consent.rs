@@ -11,12 +11,14 @@ use serde_json::{Value, json};
 
 use crate::{App, auth::Caller, error::Problem, limits, patients::known_patient};
 
-/// Submits a signed command and answers when it is final. The signature, not the token, says who asks.
+/// Submits a signed command and answers when it is final. The signature, not the token, says who
+/// asks.
 pub async fn submit(
     State(app): State<App>,
-    _caller: Caller,
+    caller: Caller,
     command: Bytes,
 ) -> Result<Json<Value>, Problem> {
+    caller.is_own()?;
     if command.len() > limits::COMMAND_BYTES {
         let detail = format!("a command has at most {} bytes", limits::COMMAND_BYTES);
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", detail));
@@ -29,14 +31,14 @@ pub async fn submit(
     })))
 }
 
-/// Hands over many signed commands at once, each after its length as four bytes, big endian. They are
-/// checked and passed on for ordering; what becomes of them is read from the log.
+/// Hands over many signed commands at once, each after its length as four bytes, big endian. They
+/// are checked and passed on for ordering; what becomes of them is read from the log.
 pub async fn submit_batch(
     State(app): State<App>,
     caller: Caller,
     commands: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    caller.may_deliver()?;
+    caller.is_system()?;
     let mut rest = &commands[..];
     let mut taken = Vec::new();
     while let Some((length, tail)) = rest.split_first_chunk::<4>() {

@@ -1,10 +1,10 @@
-//! Errors as their readers want them: an OperationOutcome under `/fhir`, a JSON problem elsewhere. Each
-//! says what to do.
+//! Errors as their readers want them: an OperationOutcome under `/fhir`, a JSON problem elsewhere.
+//! Each says what to do.
 
 use axum::{
     Json,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderName, StatusCode, header},
+    response::{AppendHeaders, IntoResponse, Response},
 };
 use flows::FlowError;
 use serde_json::{Value, json};
@@ -28,6 +28,8 @@ enum More {
     Outcome(Value),
     /// Facts for programs.
     Facts(Value),
+    /// How to ask again, for the header `WWW-Authenticate` (RFC 6750).
+    Challenge(String),
 }
 
 impl Problem {
@@ -43,6 +45,7 @@ impl Problem {
 
     /// The answer under `/fhir`.
     pub fn into_fhir(self) -> Response {
+        let challenge = AppendHeaders(self.challenge_header());
         let outcome = match self.more.map(|more| *more) {
             Some(More::Outcome(outcome)) => outcome,
             _ => json!({
@@ -55,7 +58,27 @@ impl Problem {
             }),
         };
         let body = outcome.to_string();
-        (self.status, [(header::CONTENT_TYPE, "application/fhir+json")], body).into_response()
+        let headers = [(header::CONTENT_TYPE, "application/fhir+json")];
+        (self.status, challenge, headers, body).into_response()
+    }
+
+    /// A problem with the token itself, and how to ask again (RFC 6750, RFC 9470).
+    pub fn challenge(code: &'static str, detail: impl Into<String>, challenge: String) -> Self {
+        let status = match code {
+            "login" => StatusCode::UNAUTHORIZED,
+            _ => StatusCode::FORBIDDEN,
+        };
+        Self::new(status, code, detail).with(More::Challenge(challenge))
+    }
+
+    /// What the answer says in `WWW-Authenticate`.
+    fn challenge_header(&self) -> Option<(HeaderName, String)> {
+        let challenge = match self.more.as_deref() {
+            Some(More::Challenge(challenge)) => challenge.clone(),
+            _ if self.status == StatusCode::UNAUTHORIZED => "Bearer".to_owned(),
+            _ => return None,
+        };
+        Some((header::WWW_AUTHENTICATE, challenge))
     }
 
     fn with(self, more: More) -> Self {
@@ -65,13 +88,14 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let challenge = AppendHeaders(self.challenge_header());
         let mut body = json!({ "error": self.code, "detail": self.detail });
         match self.more.map(|more| *more) {
             Some(More::Outcome(outcome)) => body["issues"] = outcome["issue"].clone(),
             Some(More::Facts(facts)) => body["facts"] = facts,
-            None => {}
+            Some(More::Challenge(_)) | None => {}
         }
-        (self.status, Json(body)).into_response()
+        (self.status, challenge, Json(body)).into_response()
     }
 }
 
@@ -110,7 +134,7 @@ impl From<FlowError> for Problem {
 /// Our words in FHIR's value set `issue-type`.
 fn fhir_code(code: &str) -> &str {
     match code {
-        "denied" => "forbidden",
+        "denied" | "insufficient-scope" | "step-up" => "forbidden",
         "rejected" => "business-rule",
         other => other,
     }

@@ -1,4 +1,5 @@
-//! What people and systems touch: FHIR REST, JSON for what FHIR has no word for, the log as tiles, health.
+//! What people and systems touch: FHIR REST, JSON for what FHIR has no word for, the log as tiles,
+//! health.
 //!
 //! Nothing is decided here. A request is read, turned into a story of `flows`, and its end is told.
 //!
@@ -6,7 +7,9 @@
 //!
 //! - [`limits`]: bounds on requests
 //! - [`error`]: every error as an OperationOutcome or a JSON problem, each with what to do
-//! - [`auth`]: who asks, by bearer token
+//! - [`auth`]: who asks, by bearer token, and what they may ask for
+//! - [`smart`]: apps and staff: SMART App Launch, Backend Services, the hospital's identity
+//!   provider
 //! - [`fhir`]: ingest, read, search
 //! - [`patients`], [`consent`], [`access`]: accounts, signed commands, receipts and proofs
 //! - [`log`]: checkpoint, policy, tiles
@@ -17,6 +20,8 @@ pub mod limits;
 pub mod error;
 
 pub mod auth;
+
+pub mod smart;
 
 mod access;
 mod consent;
@@ -30,6 +35,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    middleware,
     routing::{get, post},
 };
 use flows::Member;
@@ -45,19 +51,27 @@ pub struct App {
     pub base_url: Arc<str>,
     /// How the engine does.
     pub engine: Arc<dyn Engine>,
+    /// Apps and staff.
+    pub smart: Arc<smart::Smart>,
+}
+
+/// All routes of a node, for an application.
+pub fn router(app: App) -> Router {
+    let cors = middleware::from_fn_with_state(app.clone(), smart::cors::allow);
+    routes().layer(cors).with_state(app)
 }
 
 /// All routes of a node.
-pub fn router(app: App) -> Router {
+pub fn routes() -> Router<App> {
     Router::new()
         .merge(fhir::routes())
+        .merge(smart::routes())
         .nest("/carestone/v1", carestone())
         .merge(log::routes())
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES))
-        .with_state(app)
 }
 
 fn carestone() -> Router<App> {

@@ -11,3 +11,65 @@ pub const COMMAND_BYTES: usize = 48 * 1024;
 
 /// How long an access runs unless the reader asks for less or more, in milliseconds.
 pub const ACCESS_MS: u64 = 60 * 60 * 1_000;
+
+/// How many tokens, codes or launches of one kind the node keeps that have not ended.
+pub const APP_ENTRIES_MAX: i64 = 100_000;
+
+/// How long an authorization code holds, in milliseconds.
+pub const CODE_MS: u64 = 60 * 1_000;
+
+/// How long an access token for a user holds, in milliseconds.
+pub const ACCESS_TOKEN_MS: u64 = 15 * 60 * 1_000;
+
+/// How long an access token of a backend service holds, in milliseconds (SMART: at most five
+/// minutes).
+pub const BACKEND_TOKEN_MS: u64 = 5 * 60 * 1_000;
+
+/// How long after its authorization an app may refresh (`offline_access`), in milliseconds.
+pub const OFFLINE_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// The same for `online_access`.
+pub const ONLINE_MS: u64 = 12 * 60 * 60 * 1_000;
+
+/// How long a launch that the EHR registered waits for its app, in milliseconds.
+pub const LAUNCH_MS: u64 = 5 * 60 * 1_000;
+
+/// How long somebody may take to sign in and decide, in milliseconds.
+pub const DECIDING_MS: u64 = 10 * 60 * 1_000;
+
+/// How many people may be signing in at once.
+pub const DECIDING_MAX: usize = 4_096;
+
+/// How long an assertion of a client may hold, in seconds (SMART Backend Services), and how far its
+/// clock may be ahead.
+pub const ASSERTION_S: u64 = 300;
+
+/// How far the clocks of others may differ, in seconds.
+pub const CLOCK_S: u64 = 10;
+
+/// How many requests for tokens a client may make at once.
+pub const TOKEN_BURST: u64 = 20;
+
+/// How many it may then make a second.
+pub const TOKENS_PER_SECOND: u64 = 5;
+
+/// Longest form that the authorization server reads, in bytes.
+pub const FORM_BYTES: usize = 64 * 1024;
+
+/// Longest wait for an answer of an identity provider or of a client's keys, in milliseconds.
+pub const FETCH_MS_MAX: u64 = 5_000;
+
+/// Longest such answer, in bytes.
+pub const FETCH_BYTES_MAX: u64 = 256 * 1024;
+
+/// How many keys of a set are looked at.
+pub const KEYS_MAX: usize = 32;
+
+/// How long fetched keys are used before they are fetched again, in milliseconds.
+pub const KEYS_MS: u64 = 15 * 60 * 1_000;
+
+/// How soon they may be fetched again for a key that is not among them, in milliseconds.
+pub const KEYS_MS_MIN: u64 = 10 * 1_000;
+
+/// How long keys are used if they cannot be fetched again, in milliseconds.
+pub const KEYS_STALE_MS_MAX: u64 = 60 * 60 * 1_000;

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use flows::{FlowError, token::Bearer};
+use flows::FlowError;
 
 use crate::{App, auth::Caller, error::Problem};
 
@@ -33,7 +33,8 @@ async fn policy(State(app): State<App>) -> Result<Response, Problem> {
     Ok(text(app.member.policy()?))
 }
 
-/// `{level}/{index}` with `.p/{width}` for a partial tile; `entries/{index}` for a bundle of entries.
+/// `{level}/{index}` with `.p/{width}` for a partial tile; `entries/{index}` for a bundle of
+/// entries.
 async fn tile(
     State(app): State<App>,
     Path(path): Path<String>,
@@ -45,10 +46,7 @@ async fn tile(
     let bytes = match place.level {
         Some(level) => chain.tile(level, place.index, place.width),
         None => {
-            match caller?.0 {
-                Bearer::System(_) | Bearer::Operator => {}
-                _ => return Err(FlowError::NotFound("tile").into()),
-            }
+            caller?.is_system().map_err(|_| FlowError::NotFound("tile"))?;
             chain.entry_bundle(place.index, place.width)
         }
     };

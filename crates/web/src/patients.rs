@@ -32,7 +32,7 @@ pub async fn enrol(
     caller: Caller,
     Json(enrol): Json<Enrol>,
 ) -> Result<Json<Value>, Problem> {
-    caller.may_deliver()?;
+    caller.may_create("Patient")?;
     let patient = match &enrol.patient {
         Some(patient) => {
             let patient = patient_id(patient)?;
@@ -63,7 +63,7 @@ pub async fn claim(
     Path(patient): Path<String>,
     Json(claim): Json<Claim>,
 ) -> Result<Json<Value>, Problem> {
-    caller.may_deliver()?;
+    caller.may_create("Patient")?;
     let patient = patient_id(&patient)?;
     app.member.claim(patient, authenticator(&claim.authenticator)?).await?;
     Ok(Json(json!({ "patient": patient.to_string() })))
@@ -72,9 +72,10 @@ pub async fn claim(
 /// An account as the ledger has it: what a signer needs to make the next command.
 pub async fn account(
     State(app): State<App>,
-    _caller: Caller,
+    caller: Caller,
     Path(patient): Path<String>,
 ) -> Result<Json<Value>, Problem> {
+    caller.is_own()?;
     let patient = known_patient(&app, &patient)?;
     let account = app.member.chain.account(patient).map_err(FlowError::from)?;
     let account = account.ok_or(FlowError::NotFound("patient"))?;

@@ -28,6 +28,11 @@ pub struct Reply {
 impl Node {
     /// Makes and starts a network of one.
     pub fn start() -> Node {
+        Node::start_with("")
+    }
+
+    /// Makes and starts a network of one with more in its configuration.
+    pub fn start_with(configuration: &str) -> Node {
         let folder = tempfile::tempdir().unwrap();
         let (peer, http) = (free_port(), free_port());
         let data = folder.path().join("data");
@@ -43,10 +48,21 @@ impl Node {
             &format!("127.0.0.1:{http}"),
         ]);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let path = data.join("carestone.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{text}\n{configuration}")).unwrap();
         let child = run(&data);
         let node = Node { folder, child, url: format!("http://localhost:{http}") };
         node.wait_ready();
         node
+    }
+
+    /// Kills it and starts it again.
+    pub fn restart(&mut self) {
+        self.child.kill().expect("the node can be killed");
+        self.child.wait().expect("the node ends");
+        self.child = run(&self.data());
+        self.wait_ready();
     }
 
     /// The node's folder.

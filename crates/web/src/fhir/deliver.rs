@@ -20,7 +20,10 @@ pub async fn bundle(
 ) -> Answered {
     let caller = caller?;
     let delivery = match caller.may_deliver() {
-        Ok(()) => Delivery::parse(body.to_vec())?,
+        Ok(()) => {
+            caller.may_deliver_entries(&body)?;
+            Delivery::parse(body.to_vec())?
+        }
         // Whoever may read may also send what only reads.
         Err(refused) => match caller.staff().and_then(|_| Ok(Delivery::parse(body.to_vec())?)) {
             Ok(delivery) if delivery.only_reads() => delivery,
@@ -50,7 +53,8 @@ pub async fn create(
 ) -> Answered {
     let unless = text(&headers, "if-none-exist");
     let unless = unless.map(|query| query.trim_start_matches('?').to_owned());
-    write(&app, &caller?, &headers, kind, body, Aim::Create { unless }).await
+    caller?.may_create(&kind)?;
+    file(&app, &headers, kind, body, Aim::Create { unless }).await
 }
 
 /// `PUT /fhir/Type/id`, also with `If-Match`.
@@ -62,7 +66,8 @@ pub async fn update(
     body: Bytes,
 ) -> Answered {
     let expected = if_match(&headers)?;
-    write(&app, &caller?, &headers, kind, body, Aim::Update { id, expected }).await
+    caller?.may_update(&kind)?;
+    file(&app, &headers, kind, body, Aim::Update { id, expected }).await
 }
 
 /// `PUT /fhir/Type?search`.
@@ -75,7 +80,9 @@ pub async fn update_by(
     body: Bytes,
 ) -> Answered {
     let aim = Aim::UpdateBy(query.unwrap_or_default());
-    write(&app, &caller?, &headers, kind, body, aim).await
+    let caller = caller?;
+    caller.may_update(&kind).and_then(|()| caller.may_create(&kind))?;
+    file(&app, &headers, kind, body, aim).await
 }
 
 /// `DELETE /fhir/Type/id`, also with `If-Match`.
@@ -85,7 +92,7 @@ pub async fn delete(
     Path((kind, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Answered {
-    caller?.may_deliver()?;
+    caller?.may_delete(&kind)?;
     let expected = if_match(&headers)?;
     let became = blocking(move || app.member.delete(&kind, &id, expected)).await?;
     Ok(deleted(&became))
@@ -98,7 +105,7 @@ pub async fn delete_by(
     Path(kind): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Answered {
-    caller?.may_deliver()?;
+    caller?.may_delete(&kind)?;
     let query = query.unwrap_or_default();
     let became = blocking(move || app.member.delete_by(&kind, &query)).await?;
     Ok(deleted(&became))
@@ -113,18 +120,6 @@ pub async fn validate(
     caller?;
     let outcome = flows::validation(&kind, &body);
     Ok(fhir_json(StatusCode::OK, outcome.to_string().into_bytes()))
-}
-
-async fn write(
-    app: &App,
-    caller: &Caller,
-    headers: &HeaderMap,
-    kind: String,
-    body: Bytes,
-    aim: Aim,
-) -> Answered {
-    caller.may_deliver()?;
-    file(app, headers, kind, body, aim).await
 }
 
 /// Files one resource of a caller who may.

@@ -68,6 +68,7 @@ impl IntoResponse for Fault {
 
 async fn metadata(State(app): State<App>) -> Response {
     let statement = flows::capability(&base(&app), env!("CARGO_PKG_VERSION"));
+    let statement = app.smart.with_security(statement);
     fhir_json(StatusCode::OK, statement.into_bytes())
 }
 

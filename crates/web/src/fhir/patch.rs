@@ -28,6 +28,7 @@ pub async fn patch(
             Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", detail).into()
         );
     }
+    caller.may_patch(&kind)?;
     let session = session_with(&app, &caller, &headers, &kind, &id).await?;
     let record = session.find(&kind, &id)?;
     let expected = text(&headers, "if-match").map(version_of).transpose()?;

@@ -21,7 +21,9 @@ pub async fn read(
     Path((kind, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Answered {
-    let session = session_with(&app, &caller?, &headers, &kind, &id).await?;
+    let caller = caller?;
+    caller.may_read(&kind)?;
+    let session = session_with(&app, &caller, &headers, &kind, &id).await?;
     Ok(resource(&session, session.find(&kind, &id)?, &headers))
 }
 
@@ -32,7 +34,9 @@ pub async fn version(
     Path((kind, id, version)): Path<(String, String, u32)>,
     headers: HeaderMap,
 ) -> Answered {
-    let session = session_with(&app, &caller?, &headers, &kind, &id).await?;
+    let caller = caller?;
+    caller.may_read(&kind)?;
+    let session = session_with(&app, &caller, &headers, &kind, &id).await?;
     Ok(resource(&session, session.find_version(&kind, &id, version)?, &headers))
 }
 
@@ -43,7 +47,9 @@ pub async fn meta(
     Path((kind, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Answered {
-    let session = session_with(&app, &caller?, &headers, &kind, &id).await?;
+    let caller = caller?;
+    caller.may_read(&kind)?;
+    let session = session_with(&app, &caller, &headers, &kind, &id).await?;
     let meta = flows::meta(session.find(&kind, &id)?);
     Ok(found(&session, meta.to_string().into_bytes()))
 }
@@ -56,7 +62,7 @@ pub async fn everything(
     headers: HeaderMap,
 ) -> Answered {
     let caller = caller?;
-    caller.staff()?;
+    caller.may_search("Patient")?;
     let patient = known_patient(&app, &id)?;
     let session = session_for(&app, &caller, &headers, Some(patient)).await?;
     Ok(found(&session, session.everything(&base(&app))))
@@ -70,7 +76,9 @@ pub async fn history_of_resource(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Answered {
-    let session = session_with(&app, &caller?, &headers, &kind, &id).await?;
+    let caller = caller?;
+    caller.may_read(&kind)?;
+    let session = session_with(&app, &caller, &headers, &kind, &id).await?;
     let of = HistoryOf { kind: Some(&kind), id: Some(&id), since_ms: 0 };
     versions(&app, &session, &format!("{kind}/{id}/_history"), of, query)
 }
@@ -83,7 +91,9 @@ pub async fn history_of_type(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Answered {
-    let session = session_of_history(&app, &caller?, &headers, query.as_deref()).await?;
+    let caller = caller?;
+    caller.may_search(&kind)?;
+    let session = session_of_history(&app, &caller, &headers, query.as_deref()).await?;
     let of = HistoryOf { kind: Some(&kind), ..HistoryOf::default() };
     versions(&app, &session, &format!("{kind}/_history"), of, query)
 }
@@ -132,7 +142,7 @@ pub async fn matches(
     kind: &str,
     query: &str,
 ) -> Answered {
-    caller.staff()?;
+    caller.may_search(kind)?;
     let mut pairs = words::query_pairs(query);
     let patient = patient_named(app, kind, &mut pairs)?;
     let skip = skipped(&mut pairs)?;

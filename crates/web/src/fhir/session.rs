@@ -16,10 +16,22 @@ use crate::{
     error::Problem,
     limits,
     patients::known_patient,
+    smart::Interaction,
 };
 
-/// The session that a request reads from: the one it names, or one for the patient.
+/// The session that a request lists from, as far as the caller may see it: the one it names, or one
+/// for the patient.
 pub async fn session_for(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    patient: Option<PatientId>,
+) -> Result<Arc<Session>, Problem> {
+    let session = whole_session_for(app, caller, headers, patient).await?;
+    caller.view(app, session, Interaction::Search)
+}
+
+async fn whole_session_for(
     app: &App,
     caller: &Caller,
     headers: &HeaderMap,
@@ -30,14 +42,12 @@ pub async fn session_for(
         let session = own_session(app, caller, access)?;
         return Ok(app.member.refresh(session).await?);
     }
-    let Some(patient) = patient else {
+    let Some(patient) = caller.patient(app, patient)? else {
         return Err(Problem::bad_request(
             "say whose records: `patient=...`, or name an open access in `X-Carestone-Access`",
         ));
     };
-    let purpose = purpose(text(headers, PURPOSE).ok_or_else(|| {
-        Problem::bad_request("say why you read: `X-Purpose-Of-Use: TREAT`, or name an access")
-    })?)?;
+    let purpose = caller.purpose(text(headers, PURPOSE).map(purpose).transpose()?)?;
     let fits = |session: &Session| {
         session.staff == staff
             && session.receipt.patient == patient
@@ -48,7 +58,7 @@ pub async fn session_for(
     }
     let reading = Reading {
         patient,
-        categories: CategorySet::ALL,
+        categories: caller.categories(CategorySet::ALL)?,
         custodians: Vec::new(),
         purpose,
         staff: staff.to_owned(),
@@ -58,9 +68,20 @@ pub async fn session_for(
     Ok(app.member.read(reading).await?)
 }
 
-/// The session that has a resource: the one named, one that is open, or one for the patient of a
-/// record that this member wrote.
+/// The session that has a resource, as far as the caller may see it: the one named, one that is
+/// open, or one for the patient of a record that this member wrote.
 pub async fn session_with(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    kind: &str,
+    id: &str,
+) -> Result<Arc<Session>, Problem> {
+    let session = whole_session_with(app, caller, headers, kind, id).await?;
+    caller.view(app, session, Interaction::Read)
+}
+
+async fn whole_session_with(
     app: &App,
     caller: &Caller,
     headers: &HeaderMap,
@@ -76,10 +97,12 @@ pub async fn session_with(
         }
     }
     let patient = app.member.patient_of(kind, id)?;
+    // A record of a patient whom the caller may not ask about is like one that is not there.
+    let patient = patient.filter(|patient| caller.bound_to(app, *patient).is_ok());
     if patient.is_none() && text(headers, ACCESS).is_none() {
         return Err(FlowError::NotFound("resource").into());
     }
-    session_for(app, caller, headers, patient).await
+    whole_session_for(app, caller, headers, patient).await
 }
 
 /// The patient that a search is about: named by `patient` or `subject`, or found by an identifier

@@ -1,0 +1,114 @@
+//! What a token stands for (RFC 7662), and its end (RFC 7009).
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::Response,
+};
+use flows::token::Bearer;
+use serde_json::{Value, json};
+
+use super::{
+    Smart,
+    client::Form,
+    grant::Grant,
+    oauth::{Refusal, secret_json},
+    store::{Kept, Kind},
+};
+use crate::App;
+
+/// `POST /smart/introspect`: a confidential client about its own tokens, a system of this hospital
+/// about all.
+pub async fn introspect(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: String,
+) -> Result<Response, Refusal> {
+    let form = Form::parse(&body)?;
+    let asker = match own_system(&app, &headers) {
+        true => None,
+        false => {
+            let client = app.smart.authenticate(&headers, &form).await?;
+            if !client.is_confidential() {
+                return Err(Refusal::client("a public client cannot ask about tokens"));
+            }
+            Some(client.id.clone())
+        }
+    };
+    let token = form.need("token")?;
+    let found = app.smart.look_up(token)?;
+    let found =
+        found.filter(|(_, kept)| asker.as_ref().is_none_or(|id| *id == kept.content.client));
+    Ok(secret_json(match found {
+        Some((kind, kept)) => app.smart.facts(kind, &kept),
+        None => json!({ "active": false }),
+    }))
+}
+
+/// `POST /smart/revoke`: an access token alone; a refresh token with all that came from its
+/// authorization.
+pub async fn revoke(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: String,
+) -> Result<StatusCode, Refusal> {
+    let form = Form::parse(&body)?;
+    let client = app.smart.authenticate(&headers, &form).await?.id.clone();
+    let (smart, token) = (app.smart.clone(), form.need("token")?.to_owned());
+    let end = move || match smart.look_up(&token)? {
+        // Whose token it is stays untold: the answer is the same.
+        Some((_, kept)) if kept.content.client != client => Ok(()),
+        Some((Kind::Refresh, kept)) => Ok(smart.store.end_family(kept.family)?),
+        Some((kind, _)) => Ok(smart.store.end(kind, &token)?),
+        None => Ok(()),
+    };
+    super::blocking(end).await?;
+    Ok(StatusCode::OK)
+}
+
+/// Whether a system of this hospital asks, with a token of the node's own issue.
+fn own_system(app: &App, headers: &HeaderMap) -> bool {
+    let header = headers.get(header::AUTHORIZATION);
+    let token = header.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let bearer = token.and_then(|token| app.member.check_token(token).ok());
+    matches!(bearer, Some(Bearer::System(_) | Bearer::Operator))
+}
+
+impl Smart {
+    fn look_up(&self, token: &str) -> Result<Option<(Kind, Kept<Grant>)>, Refusal> {
+        for kind in [Kind::Access, Kind::Refresh] {
+            if let Some(kept) = self.store.find(kind, token, self.now_ms())? {
+                return Ok(Some((kind, kept)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn facts(&self, kind: Kind, kept: &Kept<Grant>) -> Value {
+        let grant = &kept.content;
+        if self.settings.client(&grant.client).is_none() {
+            return json!({ "active": false });
+        }
+        let user = grant.user.as_ref();
+        let facts = [
+            ("token_type", (kind == Kind::Access).then(|| json!("Bearer"))),
+            ("patient", grant.patient.as_ref().map(|patient| json!(patient.id))),
+            ("encounter", grant.encounter.as_ref().map(|encounter| json!(encounter))),
+            ("fhirUser", user.and_then(|user| user.fhir_user.as_ref()).map(|user| json!(user))),
+        ];
+        let mut answer = json!({
+            "active": true,
+            "iss": &*self.base_url,
+            "client_id": grant.client,
+            "sub": user.map_or(&grant.client, |user| &user.staff),
+            "scope": grant.scope,
+            "exp": kept.expires_ms / 1_000,
+        });
+        for (name, fact) in facts {
+            if let Some(fact) = fact {
+                answer[name] = fact;
+            }
+        }
+        answer
+    }
+}
