@@ -20,4 +20,5 @@ mod provider;
 mod rest;
 mod sign_on;
 mod smart;
+mod smart_client;
 mod synthea;

@@ -11,7 +11,7 @@ use crate::{
 
 const SECRET: &str = "correct horse battery staple";
 
-const CLIENTS: &str = r#"
+pub const CLIENTS: &str = r#"
 [[clients]]
 id = "chart"
 name = "Growth chart"
@@ -224,6 +224,7 @@ fn the_page_is_for_one_browser_and_one_click() {
     assert!(again.contains("No patient of this hospital"), "{again}");
     let nothing = browser.submit(&node, &page, &[("decision", "allow"), ("patient", "p1")]).page();
     assert!(nothing.contains("at least one box"), "{nothing}");
+    assert!(!nothing.contains("checked"), "what was withdrawn stays withdrawn: {nothing}");
     let back = allow(&node, &mut browser, &page, "p1");
     assert!(back.field("code").is_some());
     assert!(matches!(allow(&node, &mut browser, &page, "p1"), Seen::Page { status: 400, .. }));

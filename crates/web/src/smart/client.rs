@@ -64,9 +64,7 @@ impl Smart {
         };
         let client = named.as_deref().and_then(|id| self.settings.client(id));
         let bucket = client.map_or("", |client| client.id.as_str());
-        if !self.rate.take(bucket, self.now_ms()) {
-            return Err(Refusal::new("slow_down", "too many requests; wait a second"));
-        }
+        self.may_ask(bucket)?;
         let client = client.ok_or_else(|| Refusal::client("no such client is registered"))?;
         if form.get("client_id").is_some_and(|id| id != client.id) {
             return Err(Refusal::client("`client_id` is not the client of the proof"));
@@ -86,6 +84,14 @@ impl Smart {
                 self.check_assertion(client, form, assertion, &keys).await
             }
             _ => Err(Refusal::client("the client did not show that it is itself")),
+        }
+    }
+
+    /// Whether a client may ask for tokens now, or has to wait.
+    pub(super) fn may_ask(&self, client: &str) -> Result<(), Refusal> {
+        match self.rate.take(client, self.now_ms()) {
+            true => Ok(()),
+            false => Err(Refusal::new("slow_down", "too many requests; wait a second")),
         }
     }
 

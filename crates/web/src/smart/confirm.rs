@@ -40,6 +40,8 @@ pub struct Question<'a> {
     pub patient: Option<ContextPatient>,
     /// What was wrong with the last answer.
     pub error: Option<String>,
+    /// The boxes that were not checked in it.
+    pub unchecked: Vec<usize>,
 }
 
 /// `GET /smart/confirm`
@@ -75,6 +77,8 @@ pub async fn decide(
     let grant = match question.answer(&app, &form) {
         Ok(grant) => grant,
         Err(error) => {
+            let places = 0..question.scopes.resources.len();
+            question.unchecked = places.filter(|place| !is_checked(&form, *place)).collect();
             question.error = Some(error);
             return Ok(pages::confirm(&question));
         }
@@ -105,7 +109,16 @@ impl Smart {
         }
         let Rights { purposes, .. } = rights;
         let patient = asked.launch.as_ref().and_then(|(_, launch)| launch.patient.clone());
-        Ok(Question { open, client, user, scopes, purposes, patient, error: None })
+        Ok(Question {
+            open,
+            client,
+            user,
+            scopes,
+            purposes,
+            patient,
+            error: None,
+            unchecked: Vec::new(),
+        })
     }
 
     /// Keeps what was decided under a code; the EHR's launch is used up.
@@ -142,7 +155,7 @@ impl Question<'_> {
     /// What was decided, or what the person must say differently.
     fn answer(&self, app: &App, form: &Form) -> Result<Grant, String> {
         let offered = self.scopes.resources.iter().enumerate();
-        let chosen = offered.filter(|(place, _)| form.get(&format!("scope-{place}")).is_some());
+        let chosen = offered.filter(|(place, _)| is_checked(form, *place));
         let scopes = Scopes {
             resources: chosen.map(|(_, scope)| scope.clone()).collect(),
             words: self.scopes.words.clone(),
@@ -175,6 +188,10 @@ impl Question<'_> {
             ends_ms: app.smart.now_ms() + lifetime_ms,
         })
     }
+}
+
+fn is_checked(form: &Form, place: usize) -> bool {
+    form.get(&format!("scope-{place}")).is_some()
 }
 
 /// Without words that nothing can be told for.

@@ -75,7 +75,7 @@ pub fn confirm(question: &Question<'_>) -> Response {
         (alert(question.error.as_deref()))
         form method="post" action="/smart/confirm" {
             (hidden(open))
-            (scopes(&question.scopes))
+            (scopes(&question.scopes, &question.unchecked))
             (patient(question))
             (purpose(&question.purposes))
             p.small {
@@ -92,7 +92,7 @@ pub fn confirm(question: &Question<'_>) -> Response {
     page(StatusCode::OK, &title, body, Some(&open.decision.asked.redirect_uri))
 }
 
-fn scopes(scopes: &Scopes) -> Markup {
+fn scopes(scopes: &Scopes, unchecked: &[usize]) -> Markup {
     let mut words: Vec<&str> = scopes.words.iter().filter_map(|word: &Word| word.words()).collect();
     words.dedup();
     html! {
@@ -100,7 +100,8 @@ fn scopes(scopes: &Scopes) -> Markup {
             legend { "What it may do" }
             @for (place, scope) in scopes.resources.iter().enumerate() {
                 label.check {
-                    input type="checkbox" name={ "scope-" (place) } value="on" checked;
+                    input type="checkbox" name={ "scope-" (place) } value="on"
+                        checked[!unchecked.contains(&place)];
                     span { (scope.words()) }
                 }
             }

@@ -1,7 +1,11 @@
 //! The token endpoint: codes, refresh tokens and assertions into access tokens (RFC 6749, RFC 7636,
 //! SMART App Launch 2.2, SMART Backend Services).
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{
+    extract::State,
+    http::{HeaderMap, header},
+    response::Response,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -39,11 +43,16 @@ pub async fn token(
     body: String,
 ) -> Result<Response, Refusal> {
     let form = Form::parse(&body)?;
-    let client = app.smart.authenticate(&headers, &form).await?.clone();
     let smart = app.smart.clone();
+    if is_bare_refresh(&headers, &form) {
+        smart.may_ask("")?;
+        let answer = super::blocking(move || smart.refresh(None, &form));
+        return Ok(secret_json(answer.await?));
+    }
+    let client = smart.authenticate(&headers, &form).await?.clone();
     let answer = super::blocking(move || match form.need("grant_type")? {
         "authorization_code" => smart.redeem(&client, &form),
-        "refresh_token" => smart.refresh(&client, &form),
+        "refresh_token" => smart.refresh(Some(&client), &form),
         "client_credentials" => smart.serve_backend(&client, &form),
         _ => Err(Refusal::new(
             "unsupported_grant_type",
@@ -84,13 +93,14 @@ impl Smart {
     /// A refresh token for new tokens; the old one is spent. One that comes twice was stolen, or
     /// the app was: nobody can tell, so all that came from the authorization ends (RFC 9700,
     /// section 4.14.2).
-    fn refresh(&self, client: &Client, form: &Form) -> Result<Value, Refusal> {
+    /// Without a client, a public one may be meant: the token says which.
+    fn refresh(&self, client: Option<&Client>, form: &Form) -> Result<Value, Refusal> {
         let unknown = || Refusal::grant("the refresh token does not hold: authorize again");
         let (token, now_ms) = (form.need("refresh_token")?, self.now_ms());
         let kept = match self.store.spend::<Grant>(Kind::Refresh, token, now_ms)? {
-            Some(Spent::First(kept)) if kept.content.client == client.id => kept,
+            Some(Spent::First(kept)) if self.is_for(client, &kept.content) => kept,
             Some(Spent::First(Kept { family, .. }) | Spent::Again(family)) => {
-                tracing::warn!(client = client.id, "a refresh token is in two hands: it ends");
+                tracing::warn!("a refresh token is in two hands: it ends");
                 self.store.end_family(family)?;
                 return Err(unknown());
             }
@@ -101,7 +111,16 @@ impl Smart {
             Some(asked) => narrower(asked, &granted)?,
             None => granted,
         };
+        let client = self.settings.client(&kept.content.client).ok_or_else(unknown)?;
         self.issue(client, kept.content, scopes, kept.family, None)
+    }
+
+    fn is_for(&self, client: Option<&Client>, grant: &Grant) -> bool {
+        let owner = self.settings.client(&grant.client);
+        owner.is_some_and(|owner| match client {
+            Some(client) => client.id == owner.id,
+            None => owner.kind == ClientKind::Public,
+        })
     }
 
     /// An access token for an app that nobody sits in front of.
@@ -124,7 +143,7 @@ impl Smart {
             patient: None,
             encounter: None,
             purpose: purpose.code().to_owned(),
-            ends_ms: self.now_ms() + limits::BACKEND_TOKEN_MS,
+            ends_ms: u64::MAX, // Its token ends, and there is nothing to refresh.
         };
         self.issue(client, grant, scopes, family(), None)
     }
@@ -169,6 +188,14 @@ impl Smart {
         self.store.put(Kind::Access, &access, &Kept { family, content, expires_ms }, now_ms)?;
         Ok(answer)
     }
+}
+
+/// A refresh that does not say whose (RFC 6749, section 6, asks public clients for no more).
+fn is_bare_refresh(headers: &HeaderMap, form: &Form) -> bool {
+    let named = ["client_id", "client_assertion", "client_secret"];
+    form.get("grant_type") == Some("refresh_token")
+        && !headers.contains_key(header::AUTHORIZATION)
+        && named.iter().all(|name| form.get(name).is_none())
 }
 
 /// What of the scopes that were asked for may be granted: what the client may have, and what the
