@@ -1,5 +1,6 @@
 //! The commands of `carestone`. Results go to stdout (as JSON with `--json`), words to stderr.
 
+mod apps;
 mod bench;
 mod cluster;
 mod demo;
@@ -41,6 +42,8 @@ enum Command {
     Status(AtNode),
     /// Issue a bearer token of a node.
     Token(node::Token),
+    /// Apps and services that the node knows.
+    Client(apps::Client),
     /// Make a software passkey for a patient.
     Key(patient::Key),
     /// Open an account for a patient of this hospital, or bind one that exists.
@@ -103,6 +106,7 @@ impl Cli {
             Command::Demo(demo) => demo.run(print),
             Command::Status(at) => node::status(&at, print),
             Command::Token(token) => token.run(),
+            Command::Client(client) => client.run(print),
             Command::Key(key) => key.run(print),
             Command::Enrol(enrol) => enrol.run(print),
             Command::Link(link) => link.run(print),

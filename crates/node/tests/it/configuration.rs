@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::node::carestone;
+use crate::node::{carestone, stdout};
 
 /// Changes the folder of a new node, runs it, and gives the words it ends with.
 fn words_of(change: impl Fn(&std::path::Path)) -> String {
@@ -46,4 +46,28 @@ fn a_folder_is_never_overwritten() {
     let before = fs::read(folder.path().join("node.key")).unwrap();
     assert!(!carestone(&["init", "--name", "B", "--data", data]).status.success());
     assert_eq!(fs::read(folder.path().join("node.key")).unwrap(), before);
+}
+
+#[test]
+fn apps_are_registered_listed_and_forgotten_by_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    stdout(&carestone(&["init", "--name", "x", "--data", data]));
+    let add = |id: &str, redirect: &str, more: &[&str]| {
+        let fixed = ["client", "add", id, "--data", data, "--redirect", redirect];
+        carestone(&[&fixed, &["--scopes", "patient/*.rs", "--json"][..], more].concat())
+    };
+    let secret = stdout(&add("board", "https://board.example/", &["--confidential"]));
+    let secret: serde_json::Value = serde_json::from_str(&secret).unwrap();
+    assert_eq!(secret["secret"].as_str().unwrap().len(), 64);
+    stdout(&add("chart", "https://chart.example/", &["--name", "Growth \"chart\""]));
+    // What a node would not start with is not written.
+    assert!(!add("chart", "https://chart.example/", &[]).status.success());
+    assert!(!add("other", "http://other.example/", &[]).status.success());
+    let list = || stdout(&carestone(&["client", "list", "--data", data]));
+    assert_eq!(list(), "board (confidential): patient/*.rs\nchart (public): patient/*.rs\n");
+    assert!(!carestone(&["client", "remove", "other", "--data", data]).status.success());
+    stdout(&carestone(&["client", "remove", "board", "--data", data]));
+    assert_eq!(list(), "chart (public): patient/*.rs\n");
 }

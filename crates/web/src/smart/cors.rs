@@ -44,7 +44,7 @@ fn put(headers: &mut HeaderMap, origin: HeaderValue) {
         ),
         (
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            "etag, location, content-location, www-authenticate",
+            "etag, location, content-location, www-authenticate, x-carestone-access",
         ),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ];

@@ -54,7 +54,9 @@ use zeroize::Zeroizing;
 use crate::{App, limits};
 pub use grant::AppCaller;
 pub use scope::{Context, Interaction, ResourceScope};
-pub use settings::{ClientKind, ClientSettings, ProviderSettings, Role, RoleSettings, Settings};
+pub use settings::{
+    Client, ClientKind, ClientSettings, ProviderSettings, Role, RoleSettings, Settings,
+};
 
 /// The authorization server of a node.
 pub struct Smart {
