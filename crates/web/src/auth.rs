@@ -138,11 +138,15 @@ impl Caller {
     fn may_deliver_entry(&self, entry: &Value) -> Result<(), Problem> {
         let url = entry["request"]["url"].as_str().unwrap_or_default();
         let of_url = url.split(['/', '?']).next().unwrap_or_default();
-        let kind = entry["resource"]["resourceType"].as_str().unwrap_or(of_url);
+        let resource = &entry["resource"];
+        let kind = resource["resourceType"].as_str().unwrap_or(of_url);
+        // Under an id that is taken, a POST in a Bundle makes the next version.
+        let is_named = !resource["id"].is_null() || !entry["fullUrl"].is_null();
         match entry["request"]["method"].as_str() {
-            Some("POST") => self.may_create(kind),
-            Some("DELETE") => self.may_delete(kind),
             Some("GET" | "HEAD") => Ok(()),
+            // The address alone says what ends, whatever else the entry carries.
+            Some("DELETE") => self.may_delete(of_url),
+            Some("POST") if !is_named => self.may_create(kind),
             // A method that says less may do more.
             _ => self.may_create(kind).and_then(|()| self.may_update(kind)),
         }

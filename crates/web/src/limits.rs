@@ -47,11 +47,17 @@ pub const ASSERTION_S: u64 = 300;
 /// How far the clocks of others may differ, in seconds.
 pub const CLOCK_S: u64 = 10;
 
-/// How many requests for tokens a client may make at once.
+/// How many tokens a client may get at once.
 pub const TOKEN_BURST: u64 = 20;
 
-/// How many it may then make a second.
+/// How many it may then get a second.
 pub const TOKENS_PER_SECOND: u64 = 5;
+
+/// How many scopes about records may be asked for, or stand in a client's entry.
+pub const SCOPES_MAX: usize = 64;
+
+/// Longest request for authorization, in bytes: it is kept while somebody signs in.
+pub const AUTHORIZE_BYTES: usize = 8 * 1024;
 
 /// Longest form that the authorization server reads, in bytes.
 pub const FORM_BYTES: usize = 64 * 1024;

@@ -39,7 +39,7 @@ id = "feed"
 kind = "backend"
 role = "feed"
 jwks = {keys}
-scopes = "system/Patient.cu system/Observation.c"
+scopes = "system/Patient.cu system/Observation.cd online_access offline_access"
 "#,
         keys = toml_keys(&[&ec, &rsa])
     );
@@ -102,9 +102,10 @@ fn a_service_reads_within_scope_role_and_purpose() {
 #[test]
 fn a_service_delivers_what_its_scope_says() {
     let (node, ec, _) = hospital();
-    let reply = ask(&node, &ec.sign("ES384", &good(&node, "feed")), "system/*.cruds");
-    let answer = json_of(&reply);
-    assert_eq!(answer["scope"], "system/Patient.cu system/Observation.c");
+    let scope = "system/*.cruds offline_access online_access";
+    let answer = json_of(&ask(&node, &ec.sign("ES384", &good(&node, "feed")), scope));
+    assert_eq!(answer["scope"], "system/Patient.cu system/Observation.cd");
+    assert!(answer.get("refresh_token").is_none(), "a service asks again: {answer}");
     let token = answer["access_token"].as_str();
     let send = |method: &str, path: &str, body: &Value| {
         node.send(method, path, token, &[], body.to_string().as_bytes()).status
@@ -116,16 +117,28 @@ fn a_service_delivers_what_its_scope_says() {
     assert_eq!(send("PUT", "/fhir/Observation/o9", &observation), 403);
     assert_eq!(send("POST", "/fhir/Observation", &observation), 201);
     assert_eq!(send("POST", "/fhir/Condition", &observation), 403);
-    let bundle = |resource: &Value, method: &str| {
-        let kind = resource["resourceType"].as_str().unwrap();
+    let bundle = |resource: &Value, method: &str, url: &str| {
         json!({ "resourceType": "Bundle", "type": "transaction", "entry": [
             { "resource": patient, "request": { "method": "PUT", "url": "Patient/p9" } },
-            { "resource": resource, "request": { "method": method, "url": kind } },
+            { "resource": resource, "request": { "method": method, "url": url } },
         ] })
     };
-    assert_eq!(send("POST", "/fhir", &bundle(&observation, "POST")), 200);
+    // A POST in a Bundle makes the next version of what has its id already.
+    let mut new = observation.clone();
+    new.as_object_mut().unwrap().remove("id");
     let practitioner = json!({ "resourceType": "Practitioner" });
-    assert_eq!(send("POST", "/fhir", &bundle(&practitioner, "POST")), 403);
+    let cases = [
+        (&new, "POST", "Observation", 200),
+        (&observation, "POST", "Observation", 403),
+        (&practitioner, "POST", "Practitioner", 403),
+        // What ends is what the address says.
+        (&new, "DELETE", "Patient/p9", 403),
+        (&new, "DELETE", "Observation/o9", 200),
+    ];
+    for (resource, method, url, expected) in cases {
+        let status = send("POST", "/fhir", &bundle(resource, method, url));
+        assert_eq!(status, expected, "{method} {url} {resource}");
+    }
     assert_eq!(node.send("GET", "/fhir/Patient/p9", token, &[], b"").status, 403);
 }
 
@@ -137,7 +150,6 @@ fn an_assertion_that_cannot_be_trusted_is_refused() {
         let reply = ask(&node, assertion, scope);
         assert_eq!(reply.status, 401, "{what}: {}", reply.body);
         assert!(reply.body.contains("invalid_client"), "{what}: {}", reply.body);
-        std::thread::sleep(std::time::Duration::from_millis(200)); // Within the rate.
     };
     let wrong: [(&str, Value); 8] = [
         ("iss", json!("feed")),
@@ -163,6 +175,11 @@ fn an_assertion_that_cannot_be_trusted_is_refused() {
     refused(&rsa.sign_as(&json!({ "alg": "ES384", "kid": "ec" }), &claims), "the other key");
     refused(&ec.sign("ES384", &json!({})), "nothing");
     refused("not.a.token", "no token");
+    // However often somebody tries in its name, the service itself is served.
+    for _ in 0..100 {
+        refused("not.a.token", "no token");
+        refused(&Key::p384("ec").sign("ES384", &good(&node, "report")), "another key");
+    }
     let once = ec.sign("ES384", &claims);
     assert_eq!(ask(&node, &once, scope).status, 200);
     refused(&once, "a second time");
@@ -172,6 +189,9 @@ fn an_assertion_that_cannot_be_trusted_is_refused() {
         let reply = ask(&node, &ec.sign("ES384", &good(&node, "report")), scope);
         assert_eq!(reply.status, 400, "{scope}: {}", reply.body);
     }
+    // Too often, and it waits.
+    let mut asked = (0..200).map(|_| ask(&node, &ec.sign("ES384", &good(&node, "report")), scope));
+    assert!(asked.any(|reply| reply.status == 429));
 }
 
 #[test]
@@ -205,4 +225,28 @@ fn keys_at_an_address_are_fetched_and_fetched_again() {
     assert_eq!(ask_with(1), 401);
     std::thread::sleep(std::time::Duration::from_millis(10_500));
     assert_eq!(ask_with(1), 200);
+}
+
+#[test]
+fn an_address_without_keys_is_not_asked_at_every_request() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/jwks", listener.local_addr().unwrap());
+    let asked = std::sync::Arc::new(AtomicU64::new(0));
+    let counter = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            counter.fetch_add(1, Ordering::Relaxed);
+            drop(stream);
+        }
+    });
+    let node = node_with(&format!(
+        "[[roles]]\nname = \"r\"\n[[clients]]\nid = \"report\"\nkind = \"backend\"\nrole = \"r\"\n\
+         jwks_url = \"{url}\"\nscopes = \"system/*.rs\"\n"
+    ));
+    let key = Key::p384("a");
+    for _ in 0..20 {
+        let reply = ask(&node, &key.sign("ES384", &good(&node, "report")), "system/*.rs");
+        assert_eq!(reply.status, 401, "{}", reply.body);
+    }
+    assert!(asked.load(Ordering::Relaxed) <= 4, "others can make this node flood an address");
 }

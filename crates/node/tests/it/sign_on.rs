@@ -18,7 +18,7 @@ const CONFIGURATION: &str = r#"
 id = "chart"
 kind = "public"
 redirect_uris = ["http://127.0.0.1:9/app"]
-scopes = "launch/patient openid fhirUser offline_access patient/*.rs user/*.cruds"
+scopes = "launch/patient openid fhirUser offline_access patient/*.cruds user/*.cruds"
 
 [[roles]]
 name = "doctor"
@@ -87,8 +87,10 @@ fn staff_sign_on_and_their_role_says_what_they_may_do() {
     provider.sign_in(json!({
         "sub": "2", "preferred_username": "lab.tech", "realm_access": { "roles": ["g-lab"] },
     }));
-    let answer = token_for(&node, &Request::new(&node, "chart", "user/*.cruds"));
-    assert_eq!(answer["scope"], "user/*.cruds");
+    // What is bound to one patient, or to a query, is for reading.
+    let scope = "user/*.cruds patient/*.cruds user/Observation.cud?category=laboratory";
+    let answer = token_for(&node, &Request::new(&node, "chart", scope));
+    assert_eq!(answer["scope"], "user/*.cruds patient/*.rs");
     let found = json_of(&get(&node, "/fhir/Observation?patient=p1", &answer, &[]));
     assert_eq!(found["total"], 1);
     assert_eq!(get(&node, "/fhir/Condition/c1", &answer, &[]).status, 404);
@@ -171,6 +173,11 @@ fn breaking_the_glass_asks_for_a_recent_and_strong_sign_on() {
     claims["acr"] = json!("mfa");
     provider.sign_in(claims.clone());
     assert_eq!(emergency(&token_for(&node, &request)).status, 200);
+    // Strong, but nobody says when.
+    claims["auth_time"] = json!(null);
+    provider.sign_in(claims.clone());
+    let unknown = token_for(&node, &Request::new(&node, "chart", "user/*.rs"));
+    assert_eq!(emergency(&unknown).status, 403);
     // Strong, but an hour ago.
     claims["auth_time"] = json!(now_s() - 3_600);
     provider.sign_in(claims.clone());

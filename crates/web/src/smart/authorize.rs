@@ -21,7 +21,7 @@ use super::{
     settings::{Client, ClientKind},
     store::Kind,
 };
-use crate::App;
+use crate::{App, limits};
 
 /// Why an authorization does not go on.
 pub enum Stop {
@@ -76,6 +76,9 @@ pub async fn post(
 async fn authorize(app: &App, headers: &HeaderMap, text: &str) -> Result<Response, Stop> {
     let smart = &app.smart;
     let told = |detail: String| Stop::Page(pages::Note::bad("This app cannot be started", detail));
+    if text.len() > limits::AUTHORIZE_BYTES {
+        return Err(told(format!("It asks with more than {} bytes.", limits::AUTHORIZE_BYTES)));
+    }
     let form = Form::parse(text).map_err(|refusal| told(refusal.description))?;
     let client = form.get("client_id").and_then(|id| smart.settings.client(id));
     let client = client
@@ -88,7 +91,7 @@ async fn authorize(app: &App, headers: &HeaderMap, text: &str) -> Result<Respons
     let state = form.get("state").map(str::to_owned);
     let back = |refusal| smart.back(redirect_uri, state.clone(), refusal);
     let asked = smart.check(&form, client, redirect_uri).map_err(back)?;
-    let (browser, cookie) = browser(app, headers);
+    let (browser, cookie) = browser(&app.base_url, headers);
     let (name, decision) = smart.deciding.begin(asked, &browser, smart.now_ms());
     let place = match &smart.settings.provider {
         Some(provider) => {
@@ -182,23 +185,32 @@ impl Smart {
 
 /// The browser's own word, and the header that gives it one if it has none. A word binds an
 /// authorization to the browser in which it began: a link that somebody sends along leads nowhere.
-fn browser(app: &App, headers: &HeaderMap) -> (String, Option<HeaderValue>) {
-    if let Some(word) = browser_of(headers) {
+fn browser(base_url: &str, headers: &HeaderMap) -> (String, Option<HeaderValue>) {
+    if let Some(word) = browser_of(base_url, headers) {
         return (word, None);
     }
-    let word = draw();
-    let secure = if app.base_url.starts_with("https://") { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={word}; Path=/smart; HttpOnly; SameSite=Lax{secure}");
+    let (word, (name, attributes)) = (draw(), cookie(base_url));
+    let cookie = format!("{name}={word}; Path=/; HttpOnly; SameSite=Lax{attributes}");
     let cookie = HeaderValue::from_str(&cookie).expect("base64url is plain ASCII");
     (word, Some(cookie))
 }
 
 /// The browser's own word, if it has one.
-pub fn browser_of(headers: &HeaderMap) -> Option<String> {
+pub fn browser_of(base_url: &str, headers: &HeaderMap) -> Option<String> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split("; "));
-    let word = pairs.find_map(|pair| pair.strip_prefix(COOKIE)?.strip_prefix('='))?;
+    let (name, _) = cookie(base_url);
+    let word = pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
     (word.len() == 43).then(|| word.to_owned())
+}
+
+/// Name and attributes of the cookie. The prefix keeps other hosts of the same domain from
+/// planting a word that they know (RFC 6265bis, section 4.1.3.2).
+fn cookie(base_url: &str) -> (&'static str, &'static str) {
+    match base_url.starts_with("https://") {
+        true => ("__Host-carestone-browser", "; Secure"),
+        false => ("carestone-browser", ""),
+    }
 }
 
 /// An address with fields added to its query.
@@ -209,4 +221,25 @@ pub fn with_query(address: &str, fields: &[(&str, &str)]) -> String {
     format!("{address}{mark}{}", query.finish())
 }
 
-const COOKIE: &str = "carestone-browser";
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_plants_the_word_of_a_browser() {
+        let kept = |base: &str, cookie: &str| {
+            let cookies = HeaderValue::from_str(&format!("a=b; {cookie}")).unwrap();
+            browser_of(base, &HeaderMap::from_iter([(header::COOKIE, cookies)]))
+        };
+        let (word, cookie) = browser("https://a.example", &HeaderMap::new());
+        let cookie = cookie.unwrap().to_str().unwrap().to_owned();
+        let attributes = "; Path=/; HttpOnly; SameSite=Lax; Secure";
+        assert_eq!(cookie, format!("__Host-carestone-browser={word}{attributes}"));
+        let pair = cookie.split(';').next().unwrap();
+        assert_eq!(kept("https://a.example", pair), Some(word.clone()));
+        let planted = format!("carestone-browser={word}");
+        assert_eq!(kept("https://a.example", &planted), None);
+        assert_eq!(kept("http://localhost:1", &planted), Some(word));
+        assert_eq!(kept("http://localhost:1", "carestone-browser=short"), None);
+    }
+}

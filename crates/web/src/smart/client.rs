@@ -63,8 +63,6 @@ impl Smart {
             }
         };
         let client = named.as_deref().and_then(|id| self.settings.client(id));
-        let bucket = client.map_or("", |client| client.id.as_str());
-        self.may_ask(bucket)?;
         let client = client.ok_or_else(|| Refusal::client("no such client is registered"))?;
         if form.get("client_id").is_some_and(|id| id != client.id) {
             return Err(Refusal::client("`client_id` is not the client of the proof"));
@@ -73,23 +71,24 @@ impl Smart {
         let secret = secret.as_deref().or_else(|| form.get("client_secret"));
         match (&client.proof, secret, assertion) {
             (Proof::Nothing, None, None) => Ok(client),
-            (Proof::Secret(hash), Some(secret), None) if is_secret(hash, secret) => Ok(client),
+            (Proof::Secret(hash), Some(secret), None) if is_secret(hash, secret) => {
+                self.may_go_on(client).map(|()| client)
+            }
             (Proof::Keys(keys), None, Some(assertion)) => {
                 self.check_assertion(client, form, assertion, keys).await
             }
             (Proof::KeysAt(url), None, Some(assertion)) => {
-                let key_id = jwt::key_id(assertion);
-                let keys = self.keys.at(&self.fetch, url, key_id.as_deref(), self.now_ms()).await;
-                let keys = keys.map_err(Refusal::client)?;
+                let keys = self.keys_at(url, assertion).await.map_err(Refusal::client)?;
                 self.check_assertion(client, form, assertion, &keys).await
             }
             _ => Err(Refusal::client("the client did not show that it is itself")),
         }
     }
 
-    /// Whether a client may ask for tokens now, or has to wait.
-    pub(super) fn may_ask(&self, client: &str) -> Result<(), Refusal> {
-        match self.rate.take(client, self.now_ms()) {
+    /// Whether a client that showed that it is itself may go on now, or has to wait. What others
+    /// send in its name is not counted: they would make it wait.
+    pub(super) fn may_go_on(&self, client: &Client) -> Result<(), Refusal> {
+        match self.rate.take(&client.id, self.now_ms()) {
             true => Ok(()),
             false => Err(Refusal::new("slow_down", "too many requests; wait a second")),
         }
@@ -114,6 +113,7 @@ impl Smart {
         let now_ms = self.now_ms();
         let (name, expires_s) =
             check_claims(&claims, &client.id, &self.url(TOKEN), now_ms / 1_000).map_err(refused)?;
+        self.may_go_on(client)?;
         let name = format!("{} {name}", client.id);
         let kept_ms = (expires_s + limits::CLOCK_S).saturating_mul(1_000);
         let smart = self.clone();

@@ -68,7 +68,8 @@ pub struct SignOn {
 }
 
 impl Deciding {
-    /// Begins one; gives its name. The oldest goes if there are too many.
+    /// Begins one; gives its name. If there are too many, the oldest goes, and first those in
+    /// which nobody signed in.
     pub fn begin(&self, asked: Asked, browser: &str, now_ms: u64) -> (String, Decision) {
         let sign_on = SignOn { nonce: draw(), verifier: draw() };
         let decision = Decision { asked, csrf: draw(), sign_on, user: None };
@@ -76,7 +77,7 @@ impl Deciding {
         let mut all = self.lock();
         all.retain(|_, kept| now_ms < kept.ends_ms);
         if all.len() >= limits::DECIDING_MAX
-            && let Some(oldest) = all.iter().min_by_key(|(_, kept)| kept.ends_ms)
+            && let Some(oldest) = all.iter().min_by_key(|(_, kept)| kept.worth())
         {
             let oldest = oldest.0.clone();
             all.remove(&oldest);
@@ -113,6 +114,10 @@ impl Deciding {
 }
 
 impl Kept {
+    fn worth(&self) -> (bool, u64) {
+        (self.decision.user.is_some(), self.ends_ms)
+    }
+
     fn is_for(&self, browser: &str, now_ms: u64) -> bool {
         now_ms < self.ends_ms && self.browser == hash(browser)
     }
@@ -156,10 +161,15 @@ mod tests {
     fn the_oldest_goes_if_there_are_too_many() {
         let deciding = Deciding::default();
         let (first, _) = deciding.begin(asked(), "mine", 0);
+        let (signed_on, _) = deciding.begin(asked(), "mine", 0);
+        let user =
+            User { staff: "a".to_owned(), roles: None, signed_on_s: 0, acr: None, fhir_user: None };
+        deciding.sign_on(&signed_on, user);
         for _ in 0..limits::DECIDING_MAX {
             deciding.begin(asked(), "mine", 1);
         }
         assert!(deciding.find(&first, "mine", 1).is_none());
+        assert!(deciding.find(&signed_on, "mine", 1).is_some());
         assert_eq!(deciding.lock().len(), limits::DECIDING_MAX);
     }
 }

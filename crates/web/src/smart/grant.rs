@@ -40,7 +40,8 @@ pub struct User {
     pub staff: String,
     /// Their roles; none if they signed in with a token of this node, which has no role.
     pub roles: Option<Vec<String>>,
-    /// When they signed in, in seconds since the Unix epoch.
+    /// When they signed in, in seconds since the Unix epoch; 0 if the identity provider does not
+    /// say.
     pub signed_on_s: u64,
     /// How (`acr`), as the identity provider names it.
     pub acr: Option<String>,
@@ -88,7 +89,7 @@ impl Smart {
     /// None if the app is not configured any more.
     fn app_caller(&self, grant: Grant) -> Option<AppCaller> {
         let client = self.settings.client(&grant.client)?;
-        let scopes = Scopes::parse(&grant.scope).ok()?.and(&client.scopes);
+        let scopes = Scopes::parse(&grant.scope).ok()?.and(&client.scopes).enforceable();
         let rights = self.rights_of(&grant);
         let reader = match &grant.user {
             Some(user) => format!("{} via {}", user.staff, client.id),
@@ -113,11 +114,13 @@ impl Smart {
         }
     }
 
-    /// What a member of staff may do.
+    /// What a member of staff may do. Once there is an identity provider, a sign-on without one
+    /// counts no more.
     pub(super) fn rights_of_user(&self, user: &User) -> Rights {
-        match &user.roles {
-            Some(roles) => self.settings.rights(roles),
-            None => Rights::all(),
+        match (&user.roles, &self.settings.provider) {
+            (Some(roles), _) => self.settings.rights(roles),
+            (None, None) => Rights::all(),
+            (None, Some(_)) => Rights::default(),
         }
     }
 

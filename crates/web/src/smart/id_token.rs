@@ -13,6 +13,7 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::{
     Smart,
@@ -42,8 +43,10 @@ impl Smart {
             "aud": grant.client,
             "iat": now_s,
             "exp": now_s + ID_TOKEN_S,
-            "auth_time": user.signed_on_s,
         });
+        if user.signed_on_s > 0 {
+            claims["auth_time"] = json!(user.signed_on_s);
+        }
         let optional = [
             ("nonce", nonce),
             ("acr", user.acr.as_deref()),
@@ -81,7 +84,10 @@ impl Smart {
         }
         let kept = self.store.find::<Vec<u8>>(Kind::SigningKey, SIGNING_KEY, 0)?;
         let key = match kept {
-            Some(kept) => KeyPair::from_pkcs8(&kept.content).map_err(|_| broken())?,
+            Some(kept) => {
+                let content = Zeroizing::new(kept.content);
+                KeyPair::from_pkcs8(&content).map_err(|_| broken())?
+            }
             None => self.new_key()?,
         };
         let key = Arc::new(key);
@@ -93,8 +99,7 @@ impl Smart {
         let key = KeyPair::generate(KeySize::Rsa2048).map_err(|_| broken())?;
         let der =
             AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&key).map_err(|_| broken())?;
-        let content = der.as_ref().to_vec();
-        let kept = Kept { family: [0; 16], content, expires_ms: u64::MAX };
+        let kept = Kept { family: [0; 16], content: der.as_ref(), expires_ms: u64::MAX };
         self.store.put(Kind::SigningKey, SIGNING_KEY, &kept, 0)?;
         Ok(key)
     }

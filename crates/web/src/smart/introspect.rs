@@ -13,6 +13,7 @@ use super::{
     client::Form,
     grant::Grant,
     oauth::{Refusal, secret_json},
+    scope::Scopes,
     store::{Kept, Kind},
 };
 use crate::App;
@@ -58,7 +59,7 @@ pub async fn revoke(
     let end = move || match smart.look_up(&token)? {
         // Whose token it is stays untold: the answer is the same.
         Some((_, kept)) if kept.content.client != client => Ok(()),
-        Some((Kind::Refresh, kept)) => Ok(smart.store.end_family(kept.family)?),
+        Some((Kind::Refresh, kept)) => Ok(smart.store.end_family(kept.family).map(drop)?),
         Some((kind, _)) => Ok(smart.store.end(kind, &token)?),
         None => Ok(()),
     };
@@ -86,9 +87,11 @@ impl Smart {
 
     fn facts(&self, kind: Kind, kept: &Kept<Grant>) -> Value {
         let grant = &kept.content;
-        if self.settings.client(&grant.client).is_none() {
+        let client = self.settings.client(&grant.client);
+        let scopes = client.zip(Scopes::parse(&grant.scope).ok());
+        let Some(scopes) = scopes.map(|(client, granted)| granted.and(&client.scopes)) else {
             return json!({ "active": false });
-        }
+        };
         let user = grant.user.as_ref();
         let facts = [
             ("token_type", (kind == Kind::Access).then(|| json!("Bearer"))),
@@ -101,7 +104,7 @@ impl Smart {
             "iss": &*self.base_url,
             "client_id": grant.client,
             "sub": user.map_or(&grant.client, |user| &user.staff),
-            "scope": grant.scope,
+            "scope": scopes.to_string(),
             "exp": kept.expires_ms / 1_000,
         });
         for (name, fact) in facts {

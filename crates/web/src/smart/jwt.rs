@@ -79,7 +79,7 @@ pub fn is(claims: &Value, name: &'static str, expected: &str) -> Result<(), JwtE
 
 /// A time in seconds since the Unix epoch. Some senders write fractions.
 pub fn seconds(claims: &Value, name: &'static str) -> Result<u64, JwtError> {
-    let seconds = claims[name].as_f64().filter(|seconds| *seconds >= 0.0);
+    let seconds = claims[name].as_f64().filter(|seconds| (0.0..YEAR_5000_S).contains(seconds));
     seconds.map(|seconds| seconds as u64).ok_or(JwtError::Claim(name))
 }
 
@@ -91,3 +91,6 @@ pub fn audience(claims: &Value) -> Vec<&str> {
         _ => Vec::new(),
     }
 }
+
+/// No claim is about a later time: sums with it cannot overflow.
+const YEAR_5000_S: f64 = 95_617_584_000.0;

@@ -8,7 +8,8 @@
 //!
 //! - [`settings`], [`scope`]: apps, roles and the identity provider as they are configured; scopes
 //! - [`store`], [`grant`]: what was issued, kept sealed; who an access token stands for
-//! - [`fetch`], [`keys`], [`jwt`]: requests to configured addresses, others' keys, their signatures
+//! - [`fetch`], [`documents`], [`keys`], [`jwt`]: requests to configured addresses, what is kept of
+//!   the answers, others' keys, their signatures
 //! - [`client`], [`rate`], [`oauth`]: how an app shows that it is itself, how often, and how it is
 //!   refused
 //! - [`authorize`], [`deciding`], [`provider`], [`sign_on`], [`confirm`], [`pages`]: from an app's
@@ -23,6 +24,7 @@ mod confirm;
 pub mod cors;
 mod deciding;
 mod discovery;
+mod documents;
 mod fetch;
 mod grant;
 mod id_token;
@@ -66,11 +68,11 @@ pub struct Smart {
     clock: Arc<dyn Clock>,
     store: store::Store,
     fetch: fetch::Fetch,
-    keys: keys::Keys,
+    keys: documents::Documents<Arc<jsonwebtoken::jwk::JwkSet>>,
     rate: rate::Rate,
     deciding: deciding::Deciding,
     signer: id_token::Signer,
-    discovered: provider::Discovered,
+    discovered: documents::Documents<provider::Endpoints>,
     /// What the identity provider gave this node to show that it is itself.
     provider_secret: Option<Zeroizing<String>>,
 }
@@ -94,12 +96,12 @@ impl Smart {
         Ok(Self {
             fetch: fetch::Fetch::new(ca_file.as_deref())?,
             provider_secret: secret_file.map(|name| read_secret(&beside(name))).transpose()?,
-            discovered: provider::Discovered::default(),
+            discovered: documents::Documents::default(),
             store: store::Store::open(file, key).map_err(|error| error.to_string())?,
             settings,
             base_url,
             clock,
-            keys: keys::Keys::default(),
+            keys: documents::Documents::default(),
             rate: rate::Rate::default(),
             deciding: deciding::Deciding::default(),
             signer: id_token::Signer::default(),

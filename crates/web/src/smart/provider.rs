@@ -1,7 +1,5 @@
 //! The hospital's identity provider: OpenID Connect Core 1.0, code flow with PKCE and nonce.
 
-use std::sync::Mutex;
-
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -21,12 +19,9 @@ use super::{
 };
 use crate::limits;
 
-/// What the provider says about itself, for a while.
-#[derive(Default)]
-pub struct Discovered(Mutex<Option<(Endpoints, u64)>>);
-
+/// What the provider says about itself.
 #[derive(Clone)]
-struct Endpoints {
+pub struct Endpoints {
     authorization: String,
     token: String,
     keys: String,
@@ -88,9 +83,7 @@ impl Smart {
         let form = fetch::Form { fields: &fields, authorization };
         let answer = self.fetch.post(&endpoints.token, form).await?;
         let token = answer["id_token"].as_str().ok_or("the identity provider gave no id_token")?;
-        let now_ms = self.now_ms();
-        let key_id = jwt::key_id(token);
-        let keys = self.keys.at(&self.fetch, &endpoints.keys, key_id.as_deref(), now_ms).await?;
+        let keys = self.keys_at(&endpoints.keys, token).await?;
         let fault = |error: JwtError| format!("the id_token cannot be used: {error}");
         let claims = jwt::claims(token, &keys, ACCEPTED).map_err(fault)?;
         let expected = Expected {
@@ -98,7 +91,7 @@ impl Smart {
             client: &provider.client_id,
             nonce: &decision.sign_on.nonce,
             max_age_s: decision.asked.max_age_s,
-            now_s: now_ms / 1_000,
+            now_s: self.now_ms() / 1_000,
         };
         expected.check(&claims).map_err(fault)?;
         self.user(provider, &claims)
@@ -118,11 +111,11 @@ impl Smart {
             _ => Vec::new(),
         };
         let text = |name: &str| claims[name].as_str().map(str::to_owned);
-        let signed_on = jwt::seconds(claims, "auth_time").or_else(|_| jwt::seconds(claims, "iat"));
         Ok(User {
             staff: staff.to_owned(),
             roles: Some(self.settings.roles_of(&given)),
-            signed_on_s: signed_on.unwrap_or(0),
+            // Not `iat`: a provider issues new tokens for a sign-on of this morning.
+            signed_on_s: jwt::seconds(claims, "auth_time").unwrap_or(0),
             acr: text("acr"),
             fhir_user: text("fhirUser"),
         })
@@ -130,32 +123,32 @@ impl Smart {
 
     /// OpenID Connect Discovery 1.0.
     async fn endpoints(&self, provider: &Provider) -> Result<Endpoints, String> {
-        let now_ms = self.now_ms();
-        let known =
-            self.discovered.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        if let Some((endpoints, at_ms)) = known
-            && now_ms.saturating_sub(at_ms) < limits::KEYS_MS
-        {
-            return Ok(endpoints);
-        }
-        let issuer = &provider.issuer;
+        let issuer = provider.issuer.clone();
         let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-        let json = self.fetch.json(&url).await?;
+        let read = move |json| Endpoints::read(&json, &issuer);
+        self.discovered.at(&self.fetch, &url, read, |_| true, self.now_ms()).await
+    }
+}
+
+impl Endpoints {
+    fn read(json: &Value, issuer: &str) -> Result<Self, String> {
         if json["issuer"].as_str() != Some(issuer) {
-            return Err(format!("{url} is of another issuer than {issuer}"));
+            return Err(format!("the discovery document of {issuer} is of another issuer"));
         }
         let endpoint = |name: &str| {
-            let url = json[name].as_str().ok_or_else(|| format!("{url} names no {name}"))?;
-            fetch::check_url(url).map(|()| url.to_owned())
+            let url = json[name].as_str().ok_or_else(|| format!("{issuer} names no {name}"))?;
+            fetch::check_url(url)?;
+            // A provider elsewhere has no business on this machine.
+            match issuer.starts_with("https://") && !url.starts_with("https://") {
+                true => Err(format!("{issuer}: its {name} is not https")),
+                false => Ok(url.to_owned()),
+            }
         };
-        let endpoints = Endpoints {
+        Ok(Self {
             authorization: endpoint("authorization_endpoint")?,
             token: endpoint("token_endpoint")?,
             keys: endpoint("jwks_uri")?,
-        };
-        let mut place = self.discovered.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        *place = Some((endpoints.clone(), now_ms));
-        Ok(endpoints)
+        })
     }
 }
 
@@ -190,7 +183,7 @@ impl Expected<'_> {
         }
         if let Some(max_age_s) = self.max_age_s {
             let age_s = self.now_s.saturating_sub(jwt::seconds(claims, "auth_time")?);
-            if age_s > max_age_s + limits::CLOCK_S {
+            if age_s > max_age_s.saturating_add(limits::CLOCK_S) {
                 return Err(JwtError::Claim("auth_time"));
             }
         }
@@ -258,6 +251,42 @@ mod tests {
             let outcome = wrong.map_or(Ok(()), |wrong| Err(JwtError::Claim(wrong)));
             assert_eq!(expected.check(&claims), outcome, "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn times_beyond_all_reason_are_no_reason_to_panic() {
+        let mut expected = Expected {
+            issuer: "i",
+            client: "c",
+            nonce: "n",
+            max_age_s: Some(u64::MAX),
+            now_s: 1_000,
+        };
+        let claims = |exp: f64| {
+            json!({ "iss": "i", "aud": "c", "nonce": "n", "iat": 1_000, "auth_time": 1,
+                "exp": exp })
+        };
+        assert_eq!(expected.check(&claims(1_100.0)), Ok(()));
+        assert_eq!(expected.check(&claims(1e300)), Err(JwtError::Claim("exp")));
+        expected.max_age_s = Some(0);
+        assert_eq!(expected.check(&claims(1_100.0)), Err(JwtError::Claim("auth_time")));
+    }
+
+    #[test]
+    fn a_provider_sends_nobody_to_another_ones_or_to_this_machine() {
+        let read = |issuer: &str, named: &str, keys: &str| {
+            let json = json!({
+                "issuer": named, "jwks_uri": keys,
+                "authorization_endpoint": "https://id.example/a", "token_endpoint": "https://b/t",
+            });
+            Endpoints::read(&json, issuer).is_ok()
+        };
+        let (own, keys) = ("https://id.example", "https://id.example/keys");
+        assert!(read(own, own, keys));
+        assert!(!read(own, "https://id.example/", keys));
+        assert!(!read(own, own, "http://127.0.0.1:6379/"));
+        assert!(!read(own, own, "file:///etc/passwd"));
+        assert!(read("http://localhost:8080", "http://localhost:8080", "http://localhost:8080/k"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How often a client may ask for tokens: a small bucket each, filled at a steady rate.
+//! How often a client gets tokens: a small bucket each, filled at a steady rate.
 
 use std::{collections::HashMap, sync::Mutex};
 
@@ -14,8 +14,7 @@ struct Bucket {
 }
 
 impl Rate {
-    /// Takes one from the client's bucket; false if it is empty. Names that are no client's share a
-    /// bucket.
+    /// Takes one from the client's bucket; false if it is empty.
     pub fn take(&self, client: &str, now_ms: u64) -> bool {
         let mut buckets = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let full = limits::TOKEN_BURST * 1_000;

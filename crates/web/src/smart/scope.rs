@@ -15,6 +15,8 @@ use flows::{
     words::{ResourceType, query_pairs},
 };
 
+use crate::limits;
+
 /// What an app may do, and what it wants to be told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scopes {
@@ -100,6 +102,9 @@ impl Scopes {
             } else if !scope.starts_with("launch") && scope.contains('/') {
                 scopes.add(ResourceScope::parse(scope)?);
             }
+            if scopes.resources.len() > limits::SCOPES_MAX {
+                return Err(format!("at most {} scopes are about records", limits::SCOPES_MAX));
+            }
         }
         Ok(scopes)
     }
@@ -126,6 +131,21 @@ impl Scopes {
             }
         }
         both.simplified()
+    }
+
+    /// Without what could not be held to: only what is read goes through the keyhole of a patient
+    /// in context or of a query, so such a scope changes nothing.
+    pub fn enforceable(self) -> Self {
+        self.only_reading(|scope| scope.context == Context::Patient || !scope.query.is_empty())
+    }
+
+    /// Some of them only for reading.
+    pub fn only_reading(mut self, which: impl Fn(&ResourceScope) -> bool) -> Self {
+        for scope in self.resources.iter_mut().filter(|scope| which(scope)) {
+            scope.interactions = scope.interactions.only_reading();
+        }
+        self.resources.retain(|scope| !scope.interactions.is_empty());
+        self
     }
 
     /// Whether nothing is left of it that does something.
@@ -511,6 +531,30 @@ mod tests {
             assert_eq!(scopes(left).and(&scopes(right)).to_string(), both, "{left} and {right}");
             assert!(scopes(left).cover(&scopes(both)), "{left} covers {both}");
         }
+    }
+
+    #[test]
+    fn only_what_can_be_held_to_may_be_changed() {
+        let cases = [
+            ("patient/Observation.cruds", "patient/Observation.rs"),
+            ("patient/Observation.cud", ""),
+            ("user/Observation.cruds?category=a", "user/Observation.rs?category=a"),
+            ("user/*.cruds system/Patient.c", "user/*.cruds system/Patient.c"),
+        ];
+        for (text, held) in cases {
+            assert_eq!(scopes(text).enforceable().to_string(), held, "{text}");
+        }
+    }
+
+    #[test]
+    fn there_are_not_too_many() {
+        let many = |count: usize| {
+            let all: Vec<String> =
+                (0..count).map(|place| format!("user/Observation.r?code={place}")).collect();
+            Scopes::parse(&all.join(" "))
+        };
+        assert!(many(limits::SCOPES_MAX).is_ok());
+        assert!(many(limits::SCOPES_MAX + 1).unwrap_err().contains("at most"));
     }
 
     #[test]

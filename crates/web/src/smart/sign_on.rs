@@ -32,7 +32,7 @@ pub struct Open {
 impl Smart {
     /// The authorization that a request is about, if this browser began it.
     pub(super) fn resume(&self, headers: &HeaderMap, name: Option<&str>) -> Result<Open, Stop> {
-        let found = name.zip(browser_of(headers)).and_then(|(name, browser)| {
+        let found = name.zip(browser_of(&self.base_url, headers)).and_then(|(name, browser)| {
             let decision = self.deciding.find(name, &browser, self.now_ms())?;
             Some(Open { name: name.to_owned(), browser, decision })
         });

@@ -67,6 +67,27 @@ pub enum Spent<T> {
     Again(Family),
 }
 
+/// What new tokens come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// Nothing that was kept.
+    Nothing,
+    /// A code that was spent; it stays to notice a second time.
+    Code(&'a str),
+    /// A refresh token; the new one comes in its place.
+    Refresh(&'a str),
+}
+
+/// Something to be kept: its kind, its secret, when it ends.
+pub struct New<'a, T> {
+    /// What it is.
+    pub kind: Kind,
+    /// By what it is found.
+    pub secret: &'a str,
+    /// What is kept.
+    pub kept: Kept<T>,
+}
+
 /// The name of all that came from one authorization.
 pub type Family = [u8; 16];
 
@@ -117,17 +138,59 @@ impl Store {
         kept: &Kept<T>,
         now_ms: u64,
     ) -> Result<(), StoreError> {
-        let hash = hash(secret);
-        let sealed = self.seal(kind, &hash, &kept.content);
         let mut connection = lock(&self.writer);
         let transaction = connection.transaction()?;
-        make_room(&transaction, kind, now_ms)?;
-        transaction.execute(
+        self.insert(&transaction, kind, secret, kept, now_ms)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Keeps tokens, all or none, if what they come from is still there. False if not: somebody
+    /// else used it, or its family ended meanwhile.
+    pub fn issue<T: Serialize>(
+        &self,
+        source: Source<'_>,
+        tokens: &[New<'_, T>],
+        now_ms: u64,
+    ) -> Result<bool, StoreError> {
+        let mut connection = lock(&self.writer);
+        let transaction = connection.transaction()?;
+        let is_there = match source {
+            Source::Nothing => true,
+            Source::Code(code) => {
+                let query = "SELECT 1 FROM entries WHERE kind = ?1 AND hash = ?2";
+                transaction.prepare(query)?.exists(params![Kind::Code as i64, hash(code)])?
+            }
+            Source::Refresh(token) => {
+                let place = params![Kind::Refresh as i64, hash(token)];
+                transaction.execute("DELETE FROM entries WHERE kind = ?1 AND hash = ?2", place)? > 0
+            }
+        };
+        if is_there {
+            for New { kind, secret, kept } in tokens {
+                self.insert(&transaction, *kind, secret, kept, now_ms)?;
+            }
+        }
+        transaction.commit()?;
+        Ok(is_there)
+    }
+
+    fn insert<T: Serialize>(
+        &self,
+        connection: &Connection,
+        kind: Kind,
+        secret: &str,
+        kept: &Kept<T>,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        make_room(connection, kind, now_ms)?;
+        let hash = hash(secret);
+        let sealed = self.seal(kind, &hash, &kept.content);
+        connection.execute(
             "INSERT INTO entries (kind, hash, family, expires_ms, spent, sealed)
              VALUES (?1, ?2, ?3, ?4, 0, ?5)",
             params![kind as i64, hash, kept.family, signed(kept.expires_ms), sealed],
         )?;
-        Ok(transaction.commit()?)
+        Ok(())
     }
 
     /// Notes that a name was used. False if it was used before and that has not ended.
@@ -207,10 +270,10 @@ impl Store {
         Ok(())
     }
 
-    /// Ends all that came from one authorization.
-    pub fn end_family(&self, family: Family) -> Result<(), StoreError> {
-        lock(&self.writer).execute("DELETE FROM entries WHERE family = ?1", params![family])?;
-        Ok(())
+    /// Ends all that came from one authorization. False if there was nothing left of it.
+    pub fn end_family(&self, family: Family) -> Result<bool, StoreError> {
+        let query = "DELETE FROM entries WHERE family = ?1";
+        Ok(lock(&self.writer).execute(query, params![family])? > 0)
     }
 
     fn kept<T: DeserializeOwned>(
@@ -349,18 +412,47 @@ mod tests {
         assert!(store.find::<String>(Kind::Access, "secret", 0).is_err());
     }
 
+    /// New tokens of the family of [`kept`].
+    fn issue(store: &Store, source: Source<'_>, access: &str, refresh: &str) -> bool {
+        let new = |kind, secret| New { kind, secret, kept: kept("grant", 1_000) };
+        let tokens = [new(Kind::Access, access), new(Kind::Refresh, refresh)];
+        store.issue(source, &tokens, 0).unwrap()
+    }
+
     #[test]
-    fn a_second_use_is_noticed_and_a_family_ends_as_one() {
+    fn a_code_is_spent_once_and_a_second_time_ends_what_came_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path());
-        store.put(Kind::Refresh, "refresh", &kept("grant", 1_000), 0).unwrap();
-        store.put(Kind::Access, "access", &kept("grant", 1_000), 0).unwrap();
-        let spend = || store.spend::<String>(Kind::Refresh, "refresh", 0).unwrap();
+        store.put(Kind::Code, "code", &kept("grant", 1_000), 0).unwrap();
+        let spend = || store.spend::<String>(Kind::Code, "code", 0).unwrap();
         assert!(matches!(spend(), Some(Spent::First(_))));
+        assert!(issue(&store, Source::Code("code"), "access", "refresh"));
         let Some(Spent::Again(family)) = spend() else { panic!("spent twice") };
-        store.end_family(family).unwrap();
+        assert!(store.end_family(family).unwrap());
         assert_eq!(find(&store, Kind::Access, "access", 0), None);
         assert!(spend().is_none());
+        // The second time may come before the first one's tokens are there.
+        assert!(!issue(&store, Source::Code("code"), "access", "refresh"));
+        assert_eq!(find(&store, Kind::Access, "access", 0), None);
+        assert!(!store.end_family(family).unwrap());
+    }
+
+    #[test]
+    fn a_refresh_token_is_replaced_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        assert!(issue(&store, Source::Nothing, "access-0", "refresh-0"));
+        for (old, access, new) in
+            [("refresh-0", "access-1", "refresh-1"), ("refresh-1", "access-2", "refresh-2")]
+        {
+            assert!(issue(&store, Source::Refresh(old), access, new));
+            assert!(!issue(&store, Source::Refresh(old), "more", "more"));
+        }
+        assert_eq!(find(&store, Kind::Refresh, "refresh-2", 0), Some("grant".to_owned()));
+        assert_eq!(find(&store, Kind::Access, "more", 0), None);
+        let query = "SELECT count(*) FROM entries WHERE kind = 3";
+        let count: i64 = lock(&store.reader).query_row(query, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 1, "an app that refreshes for a month must not fill the file");
     }
 
     #[test]

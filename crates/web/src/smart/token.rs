@@ -19,7 +19,7 @@ use super::{
     oauth::{Refusal, secret_json},
     scope::{Context, Scopes, Word},
     settings::{Client, ClientKind, Rights},
-    store::{Family, Kept, Kind, Spent},
+    store::{Family, Kept, Kind, New, Source, Spent},
 };
 use crate::{App, limits};
 
@@ -45,7 +45,6 @@ pub async fn token(
     let form = Form::parse(&body)?;
     let smart = app.smart.clone();
     if is_bare_refresh(&headers, &form) {
-        smart.may_ask("")?;
         let answer = super::blocking(move || smart.refresh(None, &form));
         return Ok(secret_json(answer.await?));
     }
@@ -87,32 +86,40 @@ impl Smart {
             return Err(Refusal::grant("`code_verifier` does not fit `code_challenge`"));
         }
         let scopes = Scopes::parse(&grant.scope).map_err(Refusal::grant)?;
-        self.issue(client, grant, scopes, kept.family, nonce.as_deref())
+        let origin = Origin { source: Source::Code(code), family: kept.family };
+        self.issue(client, grant, scopes, origin, nonce.as_deref())
     }
 
-    /// A refresh token for new tokens; the old one is spent. One that comes twice was stolen, or
-    /// the app was: nobody can tell, so all that came from the authorization ends (RFC 9700,
-    /// section 4.14.2).
+    /// A refresh token for new tokens, of which the new refresh token takes its place. One that
+    /// was replaced and comes again was stolen, or the app was: nobody can tell, so all that came
+    /// from the authorization ends (RFC 9700, section 4.14.2).
     /// Without a client, a public one may be meant: the token says which.
     fn refresh(&self, client: Option<&Client>, form: &Form) -> Result<Value, Refusal> {
-        let unknown = || Refusal::grant("the refresh token does not hold: authorize again");
-        let (token, now_ms) = (form.need("refresh_token")?, self.now_ms());
-        let kept = match self.store.spend::<Grant>(Kind::Refresh, token, now_ms)? {
-            Some(Spent::First(kept)) if self.is_for(client, &kept.content) => kept,
-            Some(Spent::First(Kept { family, .. }) | Spent::Again(family)) => {
-                tracing::warn!("a refresh token is in two hands: it ends");
-                self.store.end_family(family)?;
-                return Err(unknown());
-            }
-            None => return Err(unknown()),
+        let token = form.need("refresh_token")?;
+        let kept = self.store.find::<Grant>(Kind::Refresh, token, self.now_ms())?;
+        let Some(kept) = kept.filter(|kept| self.is_for(client, &kept.content)) else {
+            return Err(self.end_refresh(token)?);
         };
         let granted = Scopes::parse(&kept.content.scope).map_err(Refusal::grant)?;
         let scopes = match form.get("scope") {
             Some(asked) => narrower(asked, &granted)?,
             None => granted,
         };
-        let client = self.settings.client(&kept.content.client).ok_or_else(unknown)?;
-        self.issue(client, kept.content, scopes, kept.family, None)
+        let Some(owner) = self.settings.client(&kept.content.client) else {
+            return Err(self.end_refresh(token)?);
+        };
+        let origin = Origin { source: Source::Refresh(token), family: kept.family };
+        self.issue(owner, kept.content, scopes, origin, None)
+    }
+
+    /// Ends what a refresh token belongs to, if there is anything left of it.
+    fn end_refresh(&self, token: &str) -> Result<Refusal, Refusal> {
+        if let Some(family) = family_of(token)
+            && self.store.end_family(family)?
+        {
+            tracing::warn!("a refresh token is in two hands: all of its authorization ends");
+        }
+        Ok(Refusal::grant("the refresh token does not hold: authorize again"))
     }
 
     fn is_for(&self, client: Option<&Client>, grant: &Grant) -> bool {
@@ -145,7 +152,13 @@ impl Smart {
             purpose: purpose.code().to_owned(),
             ends_ms: u64::MAX, // Its token ends, and there is nothing to refresh.
         };
-        self.issue(client, grant, scopes, family(), None)
+        self.issue(
+            client,
+            grant,
+            scopes,
+            Origin { source: Source::Nothing, family: family() },
+            None,
+        )
     }
 
     /// Keeps new tokens and says them, for the only time.
@@ -154,12 +167,15 @@ impl Smart {
         client: &Client,
         grant: Grant,
         scopes: Scopes,
-        family: Family,
+        origin: Origin<'_>,
         nonce: Option<&str>,
     ) -> Result<Value, Refusal> {
-        let now_ms = self.now_ms();
+        let (now_ms, Origin { source, family }) = (self.now_ms(), origin);
         if now_ms >= grant.ends_ms {
             return Err(Refusal::grant("the authorization has ended: authorize again"));
+        }
+        if client.kind == ClientKind::Public {
+            self.may_go_on(client)?; // Others were counted when they showed that they are it.
         }
         let access = format!("{ACCESS_PREFIX}{}", draw());
         let lifetime_ms = match client.kind {
@@ -177,17 +193,34 @@ impl Smart {
         if scopes.has(Word::OpenId) && grant.user.is_some() {
             answer["id_token"] = json!(self.id_token(&grant, &scopes, nonce)?);
         }
-        let refreshes = [Word::OfflineAccess, Word::OnlineAccess].map(|word| scopes.has(word));
-        if refreshes.contains(&true) {
-            let refresh = draw();
-            let kept = Kept { family, content: &grant, expires_ms: grant.ends_ms };
-            self.store.put(Kind::Refresh, &refresh, &kept, now_ms)?;
+        let refresh = format!("{}.{}", URL_SAFE_NO_PAD.encode(family), draw());
+        let content = Grant { scope: scopes.to_string(), ..grant.clone() };
+        let kept = Kept { family, content, expires_ms };
+        let mut tokens = vec![New { kind: Kind::Access, secret: &access, kept }];
+        if [Word::OfflineAccess, Word::OnlineAccess].iter().any(|word| scopes.has(*word)) {
+            let kept = Kept { family, expires_ms: grant.ends_ms, content: grant };
+            tokens.push(New { kind: Kind::Refresh, secret: &refresh, kept });
             answer["refresh_token"] = json!(refresh);
         }
-        let content = Grant { scope: scopes.to_string(), ..grant };
-        self.store.put(Kind::Access, &access, &Kept { family, content, expires_ms }, now_ms)?;
+        if !self.store.issue(source, &tokens, now_ms)? {
+            tracing::warn!(client = client.id, "two asked for the same tokens: neither gets them");
+            self.store.end_family(family)?;
+            return Err(Refusal::grant("it was used before: authorize again"));
+        }
         Ok(answer)
     }
+}
+
+/// What new tokens come from, and of which authorization they are.
+struct Origin<'a> {
+    source: Source<'a>,
+    family: Family,
+}
+
+/// The authorization that a refresh token names. Whoever knows its name had one of its tokens.
+fn family_of(token: &str) -> Option<Family> {
+    let (family, _) = token.split_once('.')?;
+    URL_SAFE_NO_PAD.decode(family).ok()?.try_into().ok()
 }
 
 /// A refresh that does not say whose (RFC 6749, section 6, asks public clients for no more).
@@ -202,15 +235,12 @@ fn is_bare_refresh(headers: &HeaderMap, form: &Form) -> bool {
 /// role does.
 pub fn grantable(asked: &Scopes, client: &Client, rights: &Rights) -> Scopes {
     let is_backend = client.kind == ClientKind::Backend;
-    let mut scopes = asked.and(&client.scopes);
-    scopes.resources.retain(|scope| (scope.context == Context::System) == is_backend);
-    if !rights.may_deliver {
-        for scope in &mut scopes.resources {
-            scope.interactions = scope.interactions.only_reading();
-        }
-        scopes.resources.retain(|scope| !scope.interactions.is_empty());
+    let mut scopes = asked.and(&client.scopes).enforceable();
+    if is_backend {
+        scopes.words.clear(); // Nobody signed in, and nothing is refreshed.
     }
-    scopes
+    scopes.resources.retain(|scope| (scope.context == Context::System) == is_backend);
+    scopes.only_reading(|_| !rights.may_deliver)
 }
 
 /// A name for all that comes from one authorization.
