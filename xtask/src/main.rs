@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         "test" => test(),
         "tidy" => tidy::run(rest.iter().any(|word| word == "--fix")),
         "bench" => bench(rest),
-        "setup" => setup::run(),
+        "setup" => setup::for_tests(),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())
@@ -60,7 +60,7 @@ fn demo(options: &[String]) -> Result<()> {
 
 /// Everything that must pass before a change lands.
 fn test() -> Result<()> {
-    setup::run()?;
+    setup::for_tests()?;
     tidy::run(false)?;
     if succeeds("cargo", &["nextest", "--version"]) {
         cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])?;

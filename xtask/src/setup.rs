@@ -1,4 +1,6 @@
 //! What a fresh machine needs besides Rust: found, installed with apt when we are root, or named.
+//! What only tests of others' clients need may be missing: those tests then say that they are
+//! skipped.
 
 use anyhow::{Result, bail};
 
@@ -19,9 +21,26 @@ const TOOLS: &[Tool] = &[
     Tool { probe: ("git", &["--version"]), package: "git", why: "tidy reads the list of files" },
 ];
 
+/// For tests that start clients of others, with the packages of their lock file.
+const CLIENT_TOOLS: &[Tool] = &[
+    Tool { probe: ("node", &["--version"]), package: "nodejs", why: "SMART's client runs in it" },
+    Tool { probe: ("npm", &["--version"]), package: "npm", why: "it installs SMART's client" },
+];
+
 /// Finds every tool, installing what is missing when that is possible.
 pub fn run() -> Result<()> {
     TOOLS.iter().try_for_each(provide)
+}
+
+/// The same, and what tests of others' clients need, as far as it can be had.
+pub fn for_tests() -> Result<()> {
+    run()?;
+    for tool in CLIENT_TOOLS {
+        if let Err(error) = provide(tool) {
+            eprintln!("warning: {error:#}; the tests that need it are skipped");
+        }
+    }
+    Ok(())
 }
 
 fn provide(tool: &Tool) -> Result<()> {

@@ -2,6 +2,7 @@
 //! Node.js. Skipped loudly where Node.js or the library cannot be had.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -15,9 +16,6 @@ use crate::{
     smart::{CLIENTS, allow, node_with},
 };
 
-/// The version that the test is written for.
-const LIBRARY: &str = "fhirclient@2.6.3";
-
 /// An app; it ends with the test.
 struct App(Child);
 
@@ -30,9 +28,9 @@ impl Drop for App {
 
 #[test]
 fn an_app_written_with_fhirclient_signs_on_reads_and_refreshes() {
-    let Some(library) = library() else {
-        eprintln!("SKIPPED: no Node.js with {LIBRARY} here");
-        return;
+    let library = match library() {
+        Ok(library) => library,
+        Err(why) => return eprintln!("SKIPPED: {why}; `cargo xtask setup` installs Node.js"),
     };
     let node = node_with(CLIENTS);
     let (_app, port) = start(&library, &node);
@@ -70,16 +68,25 @@ fn start(library: &Path, node: &Node) -> (App, u16) {
     (app, line.trim().parse().unwrap())
 }
 
-/// Where the library is, installed once.
-fn library() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fhirclient");
+/// Where the library is: installed once, exactly as the lock file says.
+fn library() -> Result<PathBuf, String> {
+    let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
     let library = folder.join("node_modules/fhirclient");
-    if library.join("package.json").exists() {
-        return Some(library);
+    let lock = |folder: &Path| fs::read(folder.join("package-lock.json")).ok();
+    if library.join("package.json").exists() && lock(&folder) == lock(&clients) {
+        return Ok(library);
     }
-    std::fs::create_dir_all(&folder).ok()?;
+    fs::create_dir_all(&folder).unwrap();
+    fs::copy(clients.join("package.json"), folder.join("package.json")).unwrap();
+    let beside = folder.join("package-lock.json");
+    fs::copy(clients.join("package-lock.json"), &beside).unwrap();
     let mut npm = Command::new("npm");
-    npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
-    let installed = npm.arg(&folder).arg(LIBRARY).stdout(Stdio::null()).status().ok()?;
-    installed.success().then_some(library)
+    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
+    let output = npm.arg(&folder).output().map_err(|error| format!("npm cannot start: {error}"))?;
+    if output.status.success() {
+        return Ok(library);
+    }
+    fs::remove_file(beside).unwrap(); // What is there in part must not pass for the whole.
+    Err(format!("npm cannot install: {}", String::from_utf8_lossy(&output.stderr)))
 }
