@@ -1,7 +1,7 @@
 //! `carestone client`: which apps and services a node knows. They stand in `carestone.toml`; these
 //! commands spare people the secret's hash and mistakes of spelling. Comments stay as they are.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{InFolder, Print};
 use crate::{
     apps,
-    folder::{Config, Folder},
+    folder::{Config, Folder, write_new},
     progress::say,
 };
 
@@ -143,11 +143,13 @@ fn change(folder: &InFolder, edit: impl FnOnce(&str) -> Result<String>) -> Resul
     let config: Config = toml::from_str(&new).context("this cannot be a configuration")?;
     apps::settings(&config)?;
     let beside = path.with_extension("toml.new");
-    fs::write(&beside, new).with_context(|| format!("cannot write {}", beside.display()))?;
+    let mode = fs::metadata(&path)?.permissions().mode();
+    let _ = fs::remove_file(&beside); // Left by a command that was broken off.
+    write_new(&beside, &new, mode)?;
     fs::rename(&beside, &path).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The text without the table of one client: from its header to the next one.
+/// The text without the table of one client: from its header to the comments before the next one.
 fn without(text: &str, id: &str) -> Result<String> {
     let mut tables: Vec<String> = vec![String::new()];
     for line in text.split_inclusive('\n') {
@@ -161,12 +163,19 @@ fn without(text: &str, id: &str) -> Result<String> {
         let client = parsed.as_ref().and_then(|parsed| parsed.get("clients")?.get(0)?.get("id"));
         client.and_then(toml::Value::as_str) == Some(id)
     };
-    let before = tables.len();
-    tables.retain(|table| !is_it(table));
-    match tables.len() < before {
-        true => Ok(tables.concat()),
-        false => bail!("there is no client `{id}`"),
-    }
+    let Some(table) = tables.iter_mut().find(|table| is_it(table)) else {
+        bail!("there is no client `{id}`");
+    };
+    *table = comments_after(table);
+    Ok(tables.concat())
+}
+
+/// What follows a table's last entry and belongs to the next one.
+fn comments_after(table: &str) -> String {
+    let lines: Vec<&str> = table.split_inclusive('\n').collect();
+    let is_entry = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
+    let after = lines.iter().rposition(is_entry).map_or(0, |last| last + 1);
+    lines[after..].concat().trim_start_matches('\n').to_owned()
 }
 
 #[cfg(test)]
@@ -176,12 +185,12 @@ mod tests {
     #[test]
     fn one_client_goes_and_the_rest_stays() {
         let text = "# top\nname = \"x\"\n\n[[clients]]\nid = \"a\"\nkind = \"public\"\n\
-                    redirect_uris = [\n  \"https://a.example/\",\n]\n\n[[roles]]\nname = \"r\"\n\n\
-                    [[clients]]\nid = \"b\"\n";
+                    redirect_uris = [\n  \"https://a.example/\",\n]\n\n\
+                    # a role\n[[roles]]\nname = \"r\"\n\n[[clients]]\nid = \"b\"\n";
         let rest = without(text, "a").unwrap();
         assert_eq!(
             rest,
-            "# top\nname = \"x\"\n\n[[roles]]\nname = \"r\"\n\n[[clients]]\nid = \"b\"\n"
+            "# top\nname = \"x\"\n\n# a role\n[[roles]]\nname = \"r\"\n\n[[clients]]\nid = \"b\"\n"
         );
         assert!(without(text, "c").unwrap_err().to_string().contains("no client `c`"));
     }

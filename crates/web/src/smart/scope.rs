@@ -282,7 +282,10 @@ impl ResourceScope {
             Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
             None => String::new(),
         };
-        let kind = self.kind.as_deref().map_or("all kinds of records", type_words);
+        let kind = match &self.kind {
+            Some(kind) => type_words(kind),
+            None => "all kinds of records".to_owned(),
+        };
         let of = match self.context {
             Context::Patient => "of the patient you choose",
             Context::User => "of every patient whose records you may see",
@@ -441,9 +444,9 @@ impl Word {
     }
 }
 
-/// Types whose names a clinician may not know by heart.
-fn type_words(kind: &str) -> &str {
-    match kind {
+/// Types as clinicians call them; others by their name, in words.
+fn type_words(kind: &str) -> String {
+    let known = match kind {
         "AllergyIntolerance" => "allergies",
         "Condition" => "problems and diagnoses",
         "DiagnosticReport" => "diagnostic reports",
@@ -454,8 +457,18 @@ fn type_words(kind: &str) -> &str {
         "Observation" => "observations (results, vital signs)",
         "Patient" => "name, birth date and address",
         "Procedure" => "procedures",
-        other => other,
-    }
+        _ => return in_words(kind),
+    };
+    known.to_owned()
+}
+
+/// `MedicationAdministration` as `medication administration`.
+fn in_words(kind: &str) -> String {
+    let spaced = kind.chars().enumerate().flat_map(|(place, letter)| {
+        let space = (place > 0 && letter.is_ascii_uppercase()).then_some(' ');
+        space.into_iter().chain([letter.to_ascii_lowercase()])
+    });
+    spaced.collect()
 }
 
 #[cfg(test)]
@@ -559,10 +572,18 @@ mod tests {
 
     #[test]
     fn scopes_are_said_in_words() {
-        let scope = scopes("patient/Condition.rs").resources.remove(0);
-        assert_eq!(
-            scope.words(),
-            "Read and search problems and diagnoses of the patient you choose"
-        );
+        let cases = [
+            (
+                "patient/Condition.rs",
+                "Read and search problems and diagnoses of the patient you choose",
+            ),
+            (
+                "user/MedicationAdministration.r",
+                "Read medication administration of every patient whose records you may see",
+            ),
+        ];
+        for (text, words) in cases {
+            assert_eq!(scopes(text).resources[0].words(), words);
+        }
     }
 }
