@@ -247,6 +247,7 @@ fn an_address_without_keys_is_not_asked_at_every_request() {
     for _ in 0..20 {
         let reply = ask(&node, &key.sign("ES384", &good(&node, "report")), "system/*.rs");
         assert_eq!(reply.status, 401, "{}", reply.body);
+        assert!(!reply.body.contains("127.0.0.1"), "where keys are is told: {}", reply.body);
     }
     assert!(asked.load(Ordering::Relaxed) <= 4, "others can make this node flood an address");
 }

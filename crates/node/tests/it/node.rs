@@ -99,6 +99,10 @@ impl Node {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        if body.len() > 1_000_000 {
+            // A refusal before the body is read would meet a sender who cannot listen yet.
+            request = request.header("expect", "100-continue");
+        }
         let response = agent.run(request.body(body).unwrap());
         let response = response.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         let status = response.status().as_u16();

@@ -78,7 +78,9 @@ impl Smart {
                 self.check_assertion(client, form, assertion, keys).await
             }
             (Proof::KeysAt(url), None, Some(assertion)) => {
-                let keys = self.keys_at(url, assertion).await.map_err(Refusal::client)?;
+                // Where they are is for the log alone: who asks has shown nothing yet.
+                let away = |_| Refusal::client("the client's keys cannot be fetched now");
+                let keys = self.keys_at(url, assertion).await.map_err(away)?;
                 self.check_assertion(client, form, assertion, &keys).await
             }
             _ => Err(Refusal::client("the client did not show that it is itself")),

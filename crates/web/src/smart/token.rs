@@ -152,13 +152,8 @@ impl Smart {
             purpose: purpose.code().to_owned(),
             ends_ms: u64::MAX, // Its token ends, and there is nothing to refresh.
         };
-        self.issue(
-            client,
-            grant,
-            scopes,
-            Origin { source: Source::Nothing, family: family() },
-            None,
-        )
+        let origin = Origin { source: Source::Nothing, family: family() };
+        self.issue(client, grant, scopes, origin, None)
     }
 
     /// Keeps new tokens and says them, for the only time.
