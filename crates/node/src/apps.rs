@@ -6,6 +6,9 @@ use web::smart::Settings;
 
 use crate::folder::Config;
 
+/// The file, in the node's folder, with what was issued to apps.
+pub const FILE: &str = "apps.sqlite";
+
 /// Checks what the configuration says about apps, roles and the identity provider.
 pub fn settings(config: &Config) -> Result<Settings> {
     let (clients, roles) = (config.clients.clone(), config.roles.clone());

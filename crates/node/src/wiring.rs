@@ -97,7 +97,7 @@ fn smart(
     secret: &flows::NodeSecret,
 ) -> Result<web::smart::Smart> {
     let settings = crate::apps::settings(config)?;
-    let (file, clock) = (folder.path("apps.sqlite"), Arc::new(SystemClock));
+    let (file, clock) = (folder.path(crate::apps::FILE), Arc::new(SystemClock));
     web::smart::Smart::open(settings, config.base_url().into(), &file, &secret.apps_key(), clock)
         .map_err(|why| anyhow!("apps: {why}"))
 }

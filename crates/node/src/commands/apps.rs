@@ -3,7 +3,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use flows::words::hex;
 use serde_json::json;
@@ -30,6 +30,8 @@ enum What {
     List(InFolder),
     /// Forget one; its tokens hold no more once the node is started again.
     Remove(Remove),
+    /// End at once what all apps hold in the name of a member of staff, such as one who leaves.
+    SignOut(SignOut),
 }
 
 #[derive(Args)]
@@ -60,6 +62,15 @@ struct Remove {
     id: String,
 }
 
+#[derive(Args)]
+struct SignOut {
+    #[command(flatten)]
+    folder: InFolder,
+    /// Under which name this hospital knows them.
+    #[arg(long)]
+    staff: String,
+}
+
 impl Client {
     /// Runs the command.
     pub fn run(self, print: Print) -> Result<()> {
@@ -67,6 +78,7 @@ impl Client {
             What::Add(add) => add.run(print),
             What::List(folder) => list(&folder, print),
             What::Remove(remove) => remove.run(),
+            What::SignOut(sign_out) => sign_out.run(print),
         }
     }
 }
@@ -107,6 +119,19 @@ impl Remove {
     fn run(self) -> Result<()> {
         change(&self.folder, |text| without(text, &self.id))?;
         say(format!("forgot {}; start the node again for it to take effect", self.id));
+        Ok(())
+    }
+}
+
+impl SignOut {
+    fn run(self, print: Print) -> Result<()> {
+        let folder = Folder::new(&self.folder.data);
+        let (file, key) = (folder.path(apps::FILE), folder.secret()?.apps_key());
+        let ended = web::smart::sign_out(&file, &key, &self.staff);
+        let ended = ended.map_err(|why| anyhow!("{}: {why}", file.display()))?;
+        print.result(&json!({ "staff": self.staff, "ended": ended }), || {
+            format!("ended {ended} authorization(s) of {}", self.staff)
+        });
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     browser::{APP, Browser, Request, Seen, post_form, redeem},
     keys::claims,
-    node::{Node, Reply},
+    node::{Node, Reply, carestone, stdout},
 };
 
 const SECRET: &str = "correct horse battery staple";
@@ -313,6 +313,33 @@ fn tokens_are_refreshed_once_survive_a_restart_and_end_together() {
     assert_eq!(refresh(&node, &second["refresh_token"], "").status, 400);
     let unknown = [("token", "nothing"), ("client_id", "chart")];
     assert_eq!(post_form(&node, "/smart/revoke", &unknown).status, 200);
+}
+
+#[test]
+fn who_leaves_is_signed_out_everywhere_while_the_node_runs() {
+    let node = node_with(CLIENTS);
+    let request = Request::new(&node, "chart", "offline_access launch/patient patient/*.rs");
+    let answer = authorized(&node, &request, "p1", &[]);
+    let mut browser = Browser::default();
+    let page = signed_in(&node, &mut browser, &request);
+    let code = allow(&node, &mut browser, &page, "p1").field("code").unwrap();
+    let sign_out = |staff: &str| {
+        let data = node.data();
+        let arguments =
+            ["client", "sign-out", "--json", "--data", data.to_str().unwrap(), "--staff", staff];
+        let said: Value = serde_json::from_str(&stdout(&carestone(&arguments))).unwrap();
+        said["ended"].as_u64().unwrap()
+    };
+    assert_eq!(sign_out("dr.else"), 0);
+    assert_eq!(status(&node, "/fhir/Observation/lab1", &token(&answer)), 200);
+    assert_eq!(sign_out("dr.okafor"), 2);
+    assert_eq!(status(&node, "/fhir/Observation/lab1", &token(&answer)), 401);
+    let refresh = answer["refresh_token"].as_str().unwrap();
+    let fields =
+        [("grant_type", "refresh_token"), ("refresh_token", refresh), ("client_id", "chart")];
+    assert_eq!(post_form(&node, "/smart/token", &fields).status, 400);
+    assert_eq!(redeem(&node, "chart", &code, &[]).status, 400);
+    assert_eq!(sign_out("dr.okafor"), 0);
 }
 
 #[test]

@@ -82,7 +82,14 @@ fn library() -> Result<PathBuf, String> {
     let beside = folder.join("package-lock.json");
     fs::copy(clients.join("package-lock.json"), &beside).unwrap();
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
+    npm.args([
+        "ci",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--fetch-retries=1",
+        "--prefix",
+    ]);
     let output = npm.arg(&folder).output().map_err(|error| format!("npm cannot start: {error}"))?;
     if output.status.success() {
         return Ok(library);

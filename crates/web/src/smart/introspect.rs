@@ -1,4 +1,7 @@
-//! What a token stands for (RFC 7662), and its end (RFC 7009).
+//! What a token stands for (RFC 7662), and its end (RFC 7009), also of all that a member of staff
+//! allowed.
+
+use std::path::Path;
 
 use axum::{
     extract::State,
@@ -7,6 +10,7 @@ use axum::{
 };
 use flows::token::Bearer;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::{
     Smart,
@@ -14,7 +18,8 @@ use super::{
     grant::Grant,
     oauth::{Refusal, secret_json},
     scope::Scopes,
-    store::{Kept, Kind},
+    store::{Kept, Kind, Store, StoreError},
+    token::Code,
 };
 use crate::App;
 
@@ -65,6 +70,23 @@ pub async fn revoke(
     };
     super::blocking(end).await?;
     Ok(StatusCode::OK)
+}
+
+/// Ends all codes and tokens that apps hold in the name of a member of staff. Gives of how many
+/// authorizations they were. The node may be running.
+///
+/// # Errors
+/// If the file cannot be used, in words.
+pub fn sign_out(file: &Path, key: &Zeroizing<[u8; 32]>, staff: &str) -> Result<usize, String> {
+    let is_theirs = |grant: &Grant| grant.user.as_ref().is_some_and(|user| user.staff == staff);
+    let end = || -> Result<usize, StoreError> {
+        let store = Store::open(file, key)?;
+        // Codes first: what one becomes meanwhile is found after it.
+        let codes = store.end_families(Kind::Code, |code: &Code| is_theirs(&code.grant))?;
+        let refresh = store.end_families(Kind::Refresh, is_theirs)?;
+        Ok(codes + refresh + store.end_families(Kind::Access, is_theirs)?)
+    };
+    end().map_err(|error| error.to_string())
 }
 
 /// Whether a system of this hospital asks, with a token of the node's own issue.

@@ -55,6 +55,7 @@ use zeroize::Zeroizing;
 
 use crate::{App, limits};
 pub use grant::AppCaller;
+pub use introspect::sign_out;
 pub use scope::{Context, Interaction, ResourceScope};
 pub use settings::{
     Client, ClientKind, ClientSettings, ProviderSettings, Role, RoleSettings, Settings,

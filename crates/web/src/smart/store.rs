@@ -6,6 +6,7 @@
 //! and hash.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{Mutex, MutexGuard},
 };
@@ -274,6 +275,35 @@ impl Store {
     pub fn end_family(&self, family: Family) -> Result<bool, StoreError> {
         let query = "DELETE FROM entries WHERE family = ?1";
         Ok(lock(&self.writer).execute(query, params![family])? > 0)
+    }
+
+    /// Ends all that came from the authorizations of which something of this kind fits. Gives how
+    /// many those were.
+    pub fn end_families<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        fits: impl Fn(&T) -> bool,
+    ) -> Result<usize, StoreError> {
+        let mut families = BTreeSet::new();
+        for (hash, row) in self.rows(kind)? {
+            let kept = self.kept::<T>(kind, &hash, row)?;
+            if fits(&kept.content) {
+                families.insert(kept.family);
+            }
+        }
+        for family in &families {
+            self.end_family(*family)?;
+        }
+        Ok(families.len())
+    }
+
+    fn rows(&self, kind: Kind) -> Result<Vec<([u8; 32], Row)>, StoreError> {
+        let connection = lock(&self.reader);
+        let query = "SELECT family, expires_ms, sealed, hash FROM entries WHERE kind = ?1";
+        let mut statement = connection.prepare(query)?;
+        let rows =
+            statement.query_map(params![kind as i64], |found| Ok((found.get(3)?, row(found)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     fn kept<T: DeserializeOwned>(
