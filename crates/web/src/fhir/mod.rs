@@ -19,13 +19,14 @@ mod url;
 
 use axum::{
     Router,
-    extract::State,
+    extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 
-use crate::{App, error::Problem};
+use crate::{App, error::Problem, limits};
 
 /// The routes under `/fhir`.
 pub fn routes() -> Router<App> {
@@ -47,6 +48,19 @@ pub fn routes() -> Router<App> {
         .route("/fhir/{kind}/{id}/_history/{version}", get(read::version))
         .route("/fhir/{kind}/{id}/$meta", get(read::meta))
         .route("/fhir/Patient/{id}/$everything", get(read::everything))
+        .layer(middleware::from_fn(refuse_long))
+}
+
+/// A body that is said to be too long is refused before it is read: who waits for a word
+/// (`Expect: 100-continue`) need not send it.
+async fn refuse_long(request: Request, next: Next) -> Answered {
+    let length = text(request.headers(), header::CONTENT_LENGTH.as_str());
+    let length = length.and_then(|length| length.parse::<usize>().ok());
+    if length.is_some_and(|length| length > limits::BODY_BYTES) {
+        let detail = format!("a request has at most {} bytes: send less", limits::BODY_BYTES);
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", detail).into());
+    }
+    Ok(next.run(request).await)
 }
 
 type Answered = Result<Response, Fault>;
