@@ -161,8 +161,8 @@ impl Caller {
         }
     }
 
-    /// What has no scope: signed commands, entries of the log, launches. Tokens of the node's own
-    /// issue.
+    /// What has no scope: accounts and their keys, signed commands, entries of the log, launches.
+    /// Tokens of the node's own issue.
     pub fn is_own(&self) -> Result<&Bearer, Problem> {
         match self {
             Caller::Own(bearer) => Ok(bearer),

@@ -32,7 +32,7 @@ pub async fn enrol(
     caller: Caller,
     Json(enrol): Json<Enrol>,
 ) -> Result<Json<Value>, Problem> {
-    caller.may_create("Patient")?;
+    caller.is_system()?;
     let patient = match &enrol.patient {
         Some(patient) => {
             let patient = patient_id(patient)?;
@@ -63,7 +63,7 @@ pub async fn claim(
     Path(patient): Path<String>,
     Json(claim): Json<Claim>,
 ) -> Result<Json<Value>, Problem> {
-    caller.may_create("Patient")?;
+    caller.is_system()?;
     let patient = patient_id(&patient)?;
     app.member.claim(patient, authenticator(&claim.authenticator)?).await?;
     Ok(Json(json!({ "patient": patient.to_string() })))

@@ -140,6 +140,8 @@ fn a_service_delivers_what_its_scope_says() {
         assert_eq!(status, expected, "{method} {url} {resource}");
     }
     assert_eq!(node.send("GET", "/fhir/Patient/p9", token, &[], b"").status, 403);
+    // A resource is not an account: no scope gives a patient keys.
+    assert_eq!(send("POST", "/carestone/v1/patients", &json!({ "local": "p9" })), 403);
 }
 
 #[test]

@@ -104,7 +104,7 @@ const SCOPES: [&str; 10] = [
     "launch/encounter",
     "offline_access",
     "online_access",
-    "patient/*.cruds",
+    "patient/*.rs",
     "user/*.cruds",
     "system/*.cruds",
 ];
