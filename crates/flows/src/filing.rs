@@ -12,7 +12,7 @@ use fhir::{
     reference::{Reference, Target},
 };
 use ledger::{Category, CategorySet, PatientId};
-use vault::{Batch, Content, Link, NewRecord, Place, RecordId, Version};
+use vault::{Batch, Conflict, Content, KeptMessage, Link, NewRecord, Place, RecordId, Version};
 
 use crate::{
     FlowError, Member,
@@ -56,19 +56,32 @@ type Patients = HashMap<String, (PatientId, bool)>;
 impl Member {
     /// Files resources that have been checked: all of them, durably, or none.
     pub fn file(&self, incoming: Vec<Incoming>) -> Result<Vec<Filed>, FlowError> {
-        if incoming.is_empty() {
+        self.file_with(incoming, Vec::new())
+    }
+
+    /// As [`Member::file`], with the messages that brought them in the same step.
+    ///
+    /// # Errors
+    /// [`FlowError::Conflict`] if one of the messages was taken before.
+    pub(crate) fn file_with(
+        &self,
+        incoming: Vec<Incoming>,
+        messages: Vec<KeptMessage>,
+    ) -> Result<Vec<Filed>, FlowError> {
+        if incoming.is_empty() && messages.is_empty() {
             return Ok(Vec::new());
         }
         // Somebody else may write the same record or open the same scope at the same time; the
         // vault then refuses the batch whole, and it is prepared again from what is there now.
         for _ in 0..CONFLICTS_MAX {
             let prepared = self.prepare(&incoming)?;
-            let batch = prepared.batch.clone();
+            let batch = Batch { messages: messages.clone(), ..prepared.batch.clone() };
             match self.vault.store(batch) {
                 Ok(stored) => {
                     self.remember(&prepared);
                     return Ok(prepared.filed(stored.first));
                 }
+                Err(vault::VaultError::Conflict(Conflict::Message(_))) => break,
                 Err(vault::VaultError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -57,6 +57,11 @@ impl NodeSecret {
         self.derive("apps")
     }
 
+    /// Key of the ids of resources that are derived from messages and documents.
+    pub fn import_key(&self) -> Zeroizing<[u8; 32]> {
+        self.derive("import")
+    }
+
     /// Key of the salts of staff references.
     pub fn staff_key(&self) -> Zeroizing<[u8; 32]> {
         self.derive("staff")

@@ -10,6 +10,7 @@
 //! - [`ceremony`]: how the members make the custody key
 //! - [`patients`], [`scopes`], [`criteria`], [`ingest`], [`filing`]: from received bytes to sealed
 //!   records
+//! - [`feed`]: messages of HL7 v2, each taken once
 //! - [`anchor`], [`copies`]: what then happens by itself
 //! - [`receipt`], [`read`], [`sessions`], [`access`], [`staff`]: a consented read, receipt first;
 //!   [`complaint`]: against stewards that answer wrongly
@@ -34,6 +35,8 @@ mod filing;
 pub mod ingest;
 mod patients;
 mod scopes;
+
+pub mod feed;
 
 mod anchor;
 mod copies;
@@ -64,6 +67,7 @@ pub use answers::{
 };
 pub use criteria::Known;
 pub use error::FlowError;
+pub use feed::{Feed, FeedOptions, FeedStatus, Waiting};
 pub use filing::{Filed, Incoming};
 pub use history::{HistoryOf, Page as HistoryPage};
 pub use ingest::{Aim, Became, Delivery, EntryOutcome, FiledBundle};

@@ -29,6 +29,7 @@ pub struct Member {
     pub(crate) sessions: Sessions,
     pub(crate) parted: Parted,
     conditional: Mutex<()>,
+    pub(crate) feeds: crate::feed::Feeds,
     pub(crate) founders: Vec<ledger::Member>,
     custody: RwLock<Option<Arc<Custody>>>,
 }
@@ -77,6 +78,7 @@ impl Member {
             sessions: Sessions::default(),
             parted: Parted::default(),
             conditional: Mutex::default(),
+            feeds: Default::default(),
             founders,
             custody: RwLock::default(),
         })

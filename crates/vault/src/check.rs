@@ -3,12 +3,13 @@
 use proof::Hash;
 
 use crate::{
-    Batch, Conflict, CopyBatch, NewEmergency, NewRecord, PatientId, Place, SealedScope, VaultError,
+    Batch, Conflict, CopyBatch, KeptMessage, NewEmergency, NewRecord, PatientId, Place,
+    SealedScope, VaultError,
     VaultError::Invalid,
     limits::{
-        ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BATCH_SCOPES_MAX,
-        EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX, NAME_BYTES_MAX, SEAL_BYTES_MAX, SETTING_BYTES_MAX,
-        SETTING_NAME_BYTES_MAX, TOKENS_MAX, WRAPPED_BYTES_MAX,
+        ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, BATCH_RECORDS_MAX, BATCH_SCOPES_MAX,
+        EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, SEAL_BYTES_MAX,
+        SETTING_BYTES_MAX, SETTING_NAME_BYTES_MAX, TOKENS_MAX, WRAPPED_BYTES_MAX,
     },
 };
 
@@ -16,6 +17,7 @@ pub(crate) fn batch(batch: &Batch) -> Result<(), VaultError> {
     counts(batch.scopes.len().max(batch.links.len()), batch.records.len())?;
     bytes(batch.records.iter().map(|record| record.envelope.as_bytes().len()))?;
     batch.records.iter().try_for_each(record)?;
+    messages(&batch.messages)?;
     for scope in &batch.scopes {
         self::scope(&scope.sealed)?;
         require(scope.wrapped.len() <= WRAPPED_BYTES_MAX, "the wrapped scope secret is too large")?;
@@ -110,6 +112,12 @@ fn record(record: &NewRecord) -> Result<(), VaultError> {
     require(record.place.version >= 1, "the first version of a record is 1")?;
     require(record.tokens.len() <= TOKENS_MAX, "the record has too many look-up tokens")?;
     require(record.name.len() <= NAME_BYTES_MAX, "the record's name is too long")
+}
+
+fn messages(messages: &[KeptMessage]) -> Result<(), VaultError> {
+    require(messages.len() <= BATCH_MESSAGES_MAX, "the batch has too many messages, split it")?;
+    let is_short = |message: &KeptMessage| message.sealed.len() <= MESSAGE_BYTES_MAX;
+    require(messages.iter().all(is_short), "the message is too large")
 }
 
 fn scope(scope: &SealedScope) -> Result<(), VaultError> {

@@ -49,6 +49,9 @@ pub enum Conflict {
     /// A token already leads to another patient.
     #[error("{0} is linked to another patient, resolve the link first")]
     Link(Token),
+    /// A message is there already, and does not wait.
+    #[error("{0} is a message that was taken before, look it up")]
+    Message(Token),
     /// A batch must start at the first sequence number that is not anchored.
     #[error("the next batch to anchor starts at {next}, not at {given}")]
     Anchor {

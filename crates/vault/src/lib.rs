@@ -27,6 +27,7 @@ pub mod id;
 pub mod keys;
 pub mod limits;
 pub mod memory;
+pub mod message;
 pub mod padding;
 pub mod permit;
 pub mod sqlite;
@@ -41,6 +42,7 @@ pub use error::{Conflict, OpenError, SealError, VaultError};
 pub use id::{MemberId, PatientId, Place, RecordId, ScopeTag, Token};
 pub use keys::NodeKeys;
 pub use memory::Memory;
+pub use message::{KeptMessage, MessageCounts};
 pub use permit::{FinalReceipt, Permit};
 pub use sqlite::Sqlite;
 pub use store::{

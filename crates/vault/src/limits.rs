@@ -27,6 +27,12 @@ pub const BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Most scope epochs, and most links, in one batch.
 pub const BATCH_SCOPES_MAX: usize = 4_096;
 
+/// Most messages in one batch.
+pub const BATCH_MESSAGES_MAX: usize = 64;
+
+/// Largest sealed part of a message.
+pub const MESSAGE_BYTES_MAX: usize = 24 * 1024 * 1024;
+
 /// Most look-up tokens of one record.
 pub const TOKENS_MAX: usize = 64;
 

@@ -11,11 +11,13 @@ use std::{
 use proof::Hash;
 
 use crate::{
-    AnchoredBatch, Batch, Conflict, CopyBatch, Counts, EmergencyEntry, Link, LocalEmergency,
-    MemberId, NewEmergency, NewRecord, OwnScope, PatientId, RecordId, ScopeTag, SealedRecord,
-    SealedScope, Stored, Token, Vault, VaultError, Version, Versions, check,
+    AnchoredBatch, Batch, Conflict, CopyBatch, Counts, EmergencyEntry, KeptMessage, Link,
+    LocalEmergency, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId,
+    RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Token, Vault, VaultError, Version,
+    Versions, check,
     check::require,
     limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
+    message,
 };
 
 /// A vault in memory.
@@ -47,6 +49,7 @@ impl Vault for Memory {
         }
         state.links.extend(batch.links.iter().map(|link| (link.token, link.patient)));
         batch.records.into_iter().for_each(|record| state.push(record));
+        batch.messages.into_iter().for_each(|message| state.keep(message));
         Ok(stored)
     }
 
@@ -276,6 +279,35 @@ impl Vault for Memory {
         Ok(state.emergencies[from..].iter().take(max.min(PAGE_ITEMS_MAX)).cloned().collect())
     }
 
+    fn message(&self, token: Token) -> Result<Option<KeptMessage>, VaultError> {
+        let state = self.state()?;
+        Ok(state.message_numbers.get(&token).map(|number| state.messages[number].clone()))
+    }
+
+    fn messages_waiting(
+        &self,
+        from: u64,
+        max: usize,
+    ) -> Result<Vec<(u64, KeptMessage)>, VaultError> {
+        let state = self.state()?;
+        let (mut waiting, mut bytes) = (Vec::new(), 0);
+        for (number, message) in state.messages.range(from..).filter(|(_, one)| one.is_waiting) {
+            if waiting.len() >= max.min(PAGE_ITEMS_MAX) || bytes >= PAGE_BYTES_MAX {
+                break;
+            }
+            bytes += message.sealed.len();
+            waiting.push((*number, message.clone()));
+        }
+        Ok(waiting)
+    }
+
+    fn message_counts(&self, feed: Token) -> Result<MessageCounts, VaultError> {
+        let state = self.state()?;
+        let of_feed = || state.messages.values().filter(|message| message.feed == feed);
+        let waiting = of_feed().filter(|message| message.is_waiting).count() as u64;
+        Ok(MessageCounts { kept: of_feed().count() as u64, waiting })
+    }
+
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {
         Ok(self.state()?.settings.get(name).cloned())
     }
@@ -318,6 +350,9 @@ struct State {
     cursors: BTreeMap<MemberId, u64>,
 
     emergencies: Vec<EmergencyEntry>,
+    /// Messages by their numbers, from 1.
+    messages: BTreeMap<u64, KeptMessage>,
+    message_numbers: BTreeMap<Token, u64>,
     settings: BTreeMap<String, Vec<u8>>,
 }
 
@@ -342,6 +377,13 @@ impl State {
         let mut versions = BTreeMap::new();
         for record in &batch.records {
             self.admit_record(record, &epochs, &mut versions)?;
+        }
+        let mut messages = BTreeMap::new();
+        for new in &batch.messages {
+            let number = self.message_numbers.get(&new.token);
+            let stored = number.map(|number| self.messages[number].is_waiting);
+            message::follows(messages.get(&new.token).copied().or(stored), new)?;
+            messages.insert(new.token, new.is_waiting);
         }
         Ok(())
     }
@@ -410,6 +452,13 @@ impl State {
             records.insert(record.sequence, record);
         }
         Ok(())
+    }
+
+    fn keep(&mut self, message: KeptMessage) {
+        let next = self.messages.len() as u64 + 1;
+        let number = *self.message_numbers.entry(message.token).or_insert(next);
+        let feed = self.messages.get(&number).map_or(message.feed, |known| known.feed);
+        self.messages.insert(number, KeptMessage { feed, ..message });
     }
 
     fn push(&mut self, new: NewRecord) {

@@ -20,8 +20,8 @@ use std::fmt;
 use proof::Hash;
 
 use crate::{
-    EmergencyEntry, Envelope, LocalEmergency, MemberId, NewEmergency, PatientId, Place, RecordId,
-    ScopeTag, Token, VaultError,
+    EmergencyEntry, Envelope, KeptMessage, LocalEmergency, MemberId, MessageCounts, NewEmergency,
+    PatientId, Place, RecordId, ScopeTag, Token, VaultError,
 };
 
 /// A store of sealed records. See the module's text for order, pages and errors.
@@ -30,13 +30,13 @@ pub trait Vault: Send + Sync {
 
     /// Stores a batch: all of it, durably, or nothing.
     ///
-    /// Scopes come first, then links, then records, in the order given. A record's version must
+    /// Scopes come first, then links, then records, then messages, in the order given. A record's version must
     /// follow its latest one; its scope epoch must be known or in the batch, for the same patient.
     /// A scope's epoch must rise; its first has no way back to an earlier one, and every later one
     /// has.
     ///
     /// # Errors
-    /// [`VaultError::Conflict`] if somebody stored the version, epoch or link first, and
+    /// [`VaultError::Conflict`] if somebody stored the version, epoch, link or message first, and
     /// [`VaultError::Invalid`] if the batch contradicts itself or exceeds a limit.
     fn store(&self, batch: Batch) -> Result<Stored, VaultError>;
 
@@ -191,6 +191,22 @@ pub trait Vault: Send + Sync {
     /// A page of the chain of local emergency receipts.
     fn emergencies(&self, from: u64, max: usize) -> Result<Vec<EmergencyEntry>, VaultError>;
 
+    // ---- messages of feeds ----------------------------------------------------------------------
+
+    /// What is kept of a message, if it was taken.
+    fn message(&self, token: Token) -> Result<Option<KeptMessage>, VaultError>;
+
+    /// A page of the messages that wait for somebody, with their numbers, which rise in the order in
+    /// which they came.
+    fn messages_waiting(
+        &self,
+        from: u64,
+        max: usize,
+    ) -> Result<Vec<(u64, KeptMessage)>, VaultError>;
+
+    /// How many messages of a feed there are.
+    fn message_counts(&self, feed: Token) -> Result<MessageCounts, VaultError>;
+
     // ---- the node ------------------------------------------------------------------------------
 
     /// A setting of the node. Settings are not sealed: nothing about people or records goes here.
@@ -215,6 +231,8 @@ pub struct Batch {
     pub links: Vec<Link>,
     /// New record versions.
     pub records: Vec<NewRecord>,
+    /// New messages, and messages that are settled.
+    pub messages: Vec<KeptMessage>,
 }
 
 /// A record version to be stored.

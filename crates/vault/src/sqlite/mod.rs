@@ -38,9 +38,9 @@ use self::{
     writer::Writer,
 };
 use crate::{
-    AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, LocalEmergency, MemberId,
-    NewEmergency, NewRecord, OwnScope, PatientId, RecordId, ScopeTag, SealedRecord, SealedScope,
-    Stored, Token, Vault, VaultError, Version, Versions,
+    AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, KeptMessage, LocalEmergency,
+    MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId, RecordId, ScopeTag,
+    SealedRecord, SealedScope, Stored, Token, Vault, VaultError, Version, Versions,
     blobs::{self, Blob, Blobs},
     check,
     limits::PAGE_ITEMS_MAX,
@@ -143,8 +143,10 @@ impl Vault for Sqlite {
             let body = self.place(envelope, &mut files)?;
             records.push(PlacedRecord { place, commitment, body, tokens, name });
         }
-        let bytes = records.iter().map(|record| record.body.row_bytes()).sum();
-        let placed = PlacedBatch { scopes: batch.scopes, links: batch.links, records };
+        let kept = batch.messages.iter().map(|message| message.sealed.len()).sum::<usize>();
+        let bytes = kept + records.iter().map(|record| record.body.row_bytes()).sum::<usize>();
+        let Batch { scopes, links, messages, .. } = batch;
+        let placed = PlacedBatch { scopes, links, records, messages };
         let outcome = self.writer.call(bytes, move |connection| write::store(connection, &placed));
         self.settle(&files, &outcome);
         outcome
@@ -312,6 +314,22 @@ impl Vault for Sqlite {
 
     fn emergencies(&self, from: u64, max: usize) -> Result<Vec<EmergencyEntry>, VaultError> {
         self.read(|connection| read::emergencies(connection, from, max))
+    }
+
+    fn message(&self, token: Token) -> Result<Option<KeptMessage>, VaultError> {
+        self.read(|connection| read::message(connection, token))
+    }
+
+    fn messages_waiting(
+        &self,
+        from: u64,
+        max: usize,
+    ) -> Result<Vec<(u64, KeptMessage)>, VaultError> {
+        self.read(|connection| read::messages_waiting(connection, from, max))
+    }
+
+    fn message_counts(&self, feed: Token) -> Result<MessageCounts, VaultError> {
+        self.read(|connection| read::message_counts(connection, feed))
     }
 
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {

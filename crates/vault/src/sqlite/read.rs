@@ -8,8 +8,8 @@ use super::{
     rows::{self, Held, int, number},
 };
 use crate::{
-    AnchoredBatch, Counts, EmergencyEntry, MemberId, OwnScope, PatientId, RecordId, ScopeTag,
-    SealedRecord, SealedScope, Token, Version, Versions,
+    AnchoredBatch, Counts, EmergencyEntry, KeptMessage, MemberId, MessageCounts, OwnScope,
+    PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Token, Version, Versions,
     blobs::Blobs,
     limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
 };
@@ -276,6 +276,53 @@ pub(super) fn emergencies(
     let page = params![int(from), max.min(PAGE_ITEMS_MAX) as i64];
     let entries = statement.query_map(page, rows::emergency)?;
     Ok(entries.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn message(
+    connection: &Connection,
+    token: Token,
+) -> Result<Option<KeptMessage>, Failure> {
+    let sql = format!("SELECT {} FROM messages WHERE token = ?", rows::MESSAGE_COLUMNS);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found = statement.query_row([token.0], rows::message).optional()?;
+    Ok(found.map(|(_, message)| message))
+}
+
+pub(super) fn messages_waiting(
+    connection: &Connection,
+    from: u64,
+    max: usize,
+) -> Result<Vec<(u64, KeptMessage)>, Failure> {
+    let sql = format!(
+        "SELECT {} FROM messages WHERE waiting = 1 AND number >= ? ORDER BY number LIMIT ?",
+        rows::MESSAGE_COLUMNS
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let limit = int(max.min(PAGE_ITEMS_MAX) as u64);
+    let found = statement.query_map([int(from), limit], rows::message)?;
+    let (mut waiting, mut bytes) = (Vec::new(), 0);
+    for one in found {
+        if bytes >= PAGE_BYTES_MAX {
+            break;
+        }
+        let one = one?;
+        bytes += one.1.sealed.len();
+        waiting.push(one);
+    }
+    Ok(waiting)
+}
+
+pub(super) fn message_counts(
+    connection: &Connection,
+    feed: Token,
+) -> Result<MessageCounts, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*), coalesce(sum(waiting), 0) FROM messages WHERE feed = ?",
+    )?;
+    let counts = |row: &rusqlite::Row<'_>| {
+        Ok(MessageCounts { kept: number(row, 0)?, waiting: number(row, 1)? })
+    };
+    Ok(statement.query_row([feed.0], counts)?)
 }
 
 pub(super) fn setting(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>, Failure> {

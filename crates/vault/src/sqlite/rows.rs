@@ -4,8 +4,8 @@ use rusqlite::{Row, types::FromSql};
 
 use super::failure::Failure;
 use crate::{
-    EmergencyEntry, Envelope, OwnScope, Place, RecordId, ScopeTag, SealedRecord, SealedScope,
-    VaultError,
+    EmergencyEntry, Envelope, KeptMessage, OwnScope, Place, RecordId, ScopeTag, SealedRecord,
+    SealedScope, Token, VaultError,
     blobs::{Blob, Blobs},
     limits::ROW_BYTES_MAX,
 };
@@ -127,6 +127,19 @@ pub(super) fn emergency(row: &Row<'_>) -> rusqlite::Result<EmergencyEntry> {
         until_ms: number(row, 6)?,
         body: row.get(7)?,
     })
+}
+
+/// Columns that [`message`] expects.
+pub(super) const MESSAGE_COLUMNS: &str = "number, token, feed, waiting, sealed";
+
+pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<(u64, KeptMessage)> {
+    let message = KeptMessage {
+        token: Token(row.get(1)?),
+        feed: Token(row.get(2)?),
+        is_waiting: row.get(3)?,
+        sealed: row.get(4)?,
+    };
+    Ok((number(row, 0)?, message))
 }
 
 /// A column that counts: never negative.

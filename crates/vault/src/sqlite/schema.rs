@@ -225,6 +225,16 @@ CREATE TABLE emergencies (
     body      BLOB NOT NULL
 ) STRICT;
 
+CREATE TABLE messages (
+    number  INTEGER PRIMARY KEY,
+    token   BLOB NOT NULL UNIQUE CHECK (length(token) = 16),
+    feed    BLOB NOT NULL CHECK (length(feed) = 16),
+    waiting INTEGER NOT NULL CHECK (waiting IN (0, 1)),
+    sealed  BLOB NOT NULL
+) STRICT;
+CREATE INDEX messages_waiting ON messages (number) WHERE waiting = 1;
+CREATE INDEX messages_of_feed ON messages (feed, waiting);
+
 CREATE TABLE settings (
     name  TEXT PRIMARY KEY,
     value BLOB NOT NULL

@@ -10,8 +10,8 @@ use super::{
     rows::{self, Body, Held, int, number},
 };
 use crate::{
-    Conflict, EmergencyEntry, Link, MemberId, NewEmergency, OwnScope, Place, SealedScope, Stored,
-    Token,
+    Conflict, EmergencyEntry, KeptMessage, Link, MemberId, NewEmergency, OwnScope, Place,
+    SealedScope, Stored, Token,
     blobs::{Blob, Blobs},
     check::{self, require},
 };
@@ -21,6 +21,7 @@ pub(super) struct PlacedBatch {
     pub scopes: Vec<OwnScope>,
     pub links: Vec<Link>,
     pub records: Vec<PlacedRecord>,
+    pub messages: Vec<KeptMessage>,
 }
 
 pub(super) struct PlacedRecord {
@@ -43,6 +44,9 @@ pub(super) fn store(connection: &Connection, batch: &PlacedBatch) -> Result<Stor
         record(connection, sequence, new)?;
     }
     assert_eq!(read::next_sequence(connection)?, first + batch.records.len() as u64);
+    for new in &batch.messages {
+        message(connection, new)?;
+    }
     Ok(Stored { first, count: batch.records.len() as u32 })
 }
 
@@ -116,6 +120,18 @@ fn record(connection: &Connection, sequence: u64, new: &PlacedRecord) -> Result<
     connection
         .prepare_cached("INSERT INTO names (record, name) VALUES (?, ?) ON CONFLICT DO NOTHING")?
         .execute(params![place.record.0, new.name])?;
+    Ok(())
+}
+
+fn message(connection: &Connection, new: &KeptMessage) -> Result<(), Failure> {
+    let known = read::message(connection, new.token)?;
+    crate::message::follows(known.map(|known| known.is_waiting), new)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO messages (token, feed, waiting, sealed) VALUES (?, ?, ?, ?)
+             ON CONFLICT (token) DO UPDATE SET waiting = excluded.waiting, sealed = excluded.sealed",
+        )?
+        .execute(params![new.token.0, new.feed.0, new.is_waiting, new.sealed])?;
     Ok(())
 }
 

@@ -108,7 +108,8 @@ fn batch(scopes: &[(u8, u32, bool)], links: &[(u8, u8)], records: &[(u8, u32, u8
     let links = links.iter().map(|(from, to)| link(*from, *to));
     let records =
         records.iter().map(|(r, version, scope, epoch)| sealed(*r, *version, *scope, *epoch));
-    Batch { scopes: scopes.collect(), links: links.collect(), records: records.collect() }
+    let (scopes, links) = (scopes.collect(), links.collect());
+    Batch { scopes, links, records: records.collect(), ..Batch::default() }
 }
 
 fn anchor(vault: &dyn Vault, skip: u64, count: u32, wrong: bool) -> Result<(), vault::VaultError> {

@@ -3,8 +3,8 @@
 use std::thread;
 
 use vault::{
-    Batch, Conflict, CopyBatch, Counts, Memory, NewEmergency, NewRecord, Permit, SealedRecord,
-    Sqlite, Stored, Vault, VaultError, Version, Versions, limits,
+    Batch, Conflict, CopyBatch, Counts, KeptMessage, Memory, MessageCounts, NewEmergency,
+    NewRecord, Permit, SealedRecord, Sqlite, Stored, Vault, VaultError, Version, Versions, limits,
 };
 
 use crate::support::{
@@ -51,6 +51,8 @@ suite! {
     cursors_never_go_back
     emergencies_are_chained
     an_emergency_opens_only_own_records
+    messages_are_taken_once
+    a_message_and_its_records_are_one_step
     settings_are_replaced
     threads_share_one_order
     one_of_many_wins_a_version
@@ -118,6 +120,7 @@ fn a_refused_batch_leaves_nothing(vault: &dyn Vault) {
         scopes: vec![own_scope(1, 0, 1, false)],
         links: vec![link(1, 1)],
         records: vec![new_record(place(1, 1), b"fine"), new_record(place(2, 2), b"no first")],
+        messages: vec![],
     };
     assert!(matches!(vault.store(refused), Err(VaultError::Conflict(_))));
     assert_eq!(vault.counts().unwrap(), Counts::default());
@@ -412,6 +415,63 @@ fn an_emergency_opens_only_own_records(vault: &dyn Vault) {
     assert_eq!(open(199, &CUSTODIAN).unwrap().bytes(), [1]);
     assert_eq!(open(200, &CUSTODIAN), Err(vault::OpenError::Ended));
     assert_eq!(open(199, &[1; 32]), Err(vault::OpenError::OtherCustodian));
+}
+
+fn message(number: u8, feed: u8, is_waiting: bool) -> KeptMessage {
+    KeptMessage { token: token(number), feed: token(feed), is_waiting, sealed: vec![number; 9] }
+}
+
+fn messages_are_taken_once(vault: &dyn Vault) {
+    let keep = |messages: &[KeptMessage]| {
+        vault.store(Batch { messages: messages.to_vec(), ..Batch::default() }).map(drop)
+    };
+    keep(&[message(1, 7, false), message(2, 7, true), message(3, 8, true)]).unwrap();
+    assert_eq!(vault.message(token(1)).unwrap(), Some(message(1, 7, false)));
+    assert_eq!(vault.message(token(4)).unwrap(), None);
+    let numbers = |from| {
+        let page = vault.messages_waiting(from, 9).unwrap();
+        page.into_iter().map(|(number, message)| (number, message.token)).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(0), [(2, token(2)), (3, token(3))]);
+    assert_eq!(numbers(3), [(3, token(3))]);
+    assert_eq!(vault.messages_waiting(0, 1).unwrap().len(), 1);
+    for again in [message(1, 7, false), message(1, 7, true), message(2, 7, true)] {
+        let refused = keep(&[message(9, 7, false), again.clone()]);
+        assert_eq!(refused, Err(Conflict::Message(again.token).into()));
+        assert_eq!(vault.message(token(9)).unwrap(), None);
+    }
+    let twice = keep(&[message(9, 7, false), message(9, 7, false)]);
+    assert_eq!(twice, Err(Conflict::Message(token(9)).into()));
+    // It is settled once, and stays with the feed it came from.
+    keep(&[message(2, 8, false)]).unwrap();
+    assert_eq!(vault.message(token(2)).unwrap(), Some(message(2, 7, false)));
+    assert_eq!(keep(&[message(2, 7, false)]), Err(Conflict::Message(token(2)).into()));
+    assert_eq!(numbers(0), [(3, token(3))]);
+    let counts = |feed| vault.message_counts(token(feed)).unwrap();
+    assert_eq!(counts(7), MessageCounts { kept: 2, waiting: 0 });
+    assert_eq!(counts(8), MessageCounts { kept: 1, waiting: 1 });
+    assert_eq!(counts(9), MessageCounts::default());
+    let sealed = vec![0; limits::MESSAGE_BYTES_MAX + 1];
+    assert_invalid(keep(&[KeptMessage { sealed, ..message(5, 7, true) }]));
+}
+
+fn a_message_and_its_records_are_one_step(vault: &dyn Vault) {
+    let with = |records, message| Batch { messages: vec![message], ..batch(true, records) };
+    vault.store(with(vec![new_record(place(1, 1), b"one")], message(1, 7, false))).unwrap();
+    // The same message again: its records are refused with it.
+    let again = Batch {
+        messages: vec![message(1, 7, false)],
+        ..batch(false, vec![new_record(place(1, 2), b"one")])
+    };
+    assert_eq!(vault.store(again), Err(Conflict::Message(token(1)).into()));
+    assert_eq!(vault.latest_version(record_id(1)).unwrap(), Some(1));
+    // Records that are refused: the message is not taken.
+    let refused = Batch {
+        messages: vec![message(2, 7, false)],
+        ..batch(false, vec![new_record(place(1, 5), b"five")])
+    };
+    assert!(matches!(vault.store(refused), Err(VaultError::Conflict(_))));
+    assert_eq!(vault.message(token(2)).unwrap(), None);
 }
 
 fn settings_are_replaced(vault: &dyn Vault) {

@@ -80,7 +80,7 @@ pub fn link(from: u8, to: u8) -> Link {
 /// A batch of records, with the scope of [`place`] if it is the first.
 pub fn batch(first: bool, records: Vec<NewRecord>) -> Batch {
     let scopes = if first { vec![own_scope(1, 0, 1, false)] } else { vec![] };
-    Batch { scopes, links: vec![], records }
+    Batch { scopes, records, ..Batch::default() }
 }
 
 pub fn root(commitments: &[proof::Hash]) -> proof::Hash {

@@ -1,0 +1,281 @@
+//! Feeds of HL7 v2 messages: a message is durable before it is answered, taken once, and never
+//! lost.
+//!
+//! What a message tells is filed in one atomic step with the note that it was taken and how it was
+//! answered; a crash leaves all of it or nothing, and a message that is sent again is answered as
+//! the first time. A message that cannot be used is kept, sealed, for people to look at, and taken
+//! later ([`Member::replay`]).
+//!
+//! *Order.* Messages of one connection are taken one after the other, so those about one patient
+//! stay in order. A message that waited and is taken later changes nothing that a younger one told.
+
+mod plan;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use fhir::import::{
+    Names, Zone,
+    v2::{Settings, charset::Charset},
+};
+use vault::{Batch, KeptMessage, MessageCounts, Token};
+
+use crate::{FlowError, Member};
+use plan::Plan;
+
+/// What an operator says of a feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedOptions {
+    /// Its name, for people.
+    pub name: String,
+    /// The zone of times that name none: a name of the IANA database, or an offset.
+    pub zone: Option<String>,
+    /// The character set of messages that name none and are not UTF-8.
+    pub charset: Option<String>,
+    /// URIs of assigning authorities by the names that the sender uses.
+    pub authorities: BTreeMap<String, String>,
+}
+
+/// A feed that is connected.
+pub struct Feed {
+    name: String,
+    token: Token,
+    settings: Settings,
+    tally: Tally,
+}
+
+/// What happened on a feed since the node started.
+#[derive(Default)]
+struct Tally {
+    received: AtomicU64,
+    repeated: AtomicU64,
+    resources: AtomicU64,
+    not_understood: AtomicU64,
+}
+
+/// The feeds of a member, by their names.
+#[derive(Default)]
+pub(crate) struct Feeds(RwLock<BTreeMap<String, Arc<Feed>>>);
+
+/// How a feed does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedStatus {
+    /// Its name.
+    pub name: String,
+    /// Messages taken ever, and those of them that wait for somebody.
+    pub counts: MessageCounts,
+    /// Messages received since the node started, repeated ones included.
+    pub received: u64,
+    /// Messages received again since the node started.
+    pub repeated: u64,
+    /// Resources filed since the node started.
+    pub resources: u64,
+    /// Parts of messages that only their originals tell, since the node started.
+    pub not_understood: u64,
+}
+
+/// A message that waits for somebody. What it says of its patient is not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its number, by which it is replayed or dismissed.
+    pub number: u64,
+    /// The feed it came from.
+    pub feed: String,
+    /// When it came, in milliseconds since the Unix epoch.
+    pub received_ms: u64,
+    /// What kind it is, as in `ADT^A01`; empty if it could not be read.
+    pub kind: String,
+    /// Who sent it, and as which message (MSH-10).
+    pub sender: String,
+    /// MSH-10.
+    pub control_id: String,
+    /// Why it waits: places, and what to do.
+    pub reasons: Vec<(String, String)>,
+    /// Whether it was filed, and waits only for a decision: two patients turned out to be one.
+    pub is_filed: bool,
+}
+
+/// What is kept of a message, sealed.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct Kept {
+    feed: String,
+    received_ms: u64,
+    /// How many record versions the vault had when it came.
+    records: u64,
+    answers: Vec<Vec<u8>>,
+    /// Of a message that waits.
+    waits: Option<Waits>,
+}
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct Waits {
+    bytes: Vec<u8>,
+    kind: String,
+    sender: String,
+    control_id: String,
+    reasons: Vec<(String, String)>,
+    is_filed: bool,
+}
+
+impl Member {
+    /// Connects a feed, or changes what is known of it.
+    ///
+    /// # Errors
+    /// What the operator has to correct.
+    pub fn open_feed(&self, options: FeedOptions) -> Result<Arc<Feed>, String> {
+        let mut settings = Settings::new(Names::new(*self.secret.import_key()));
+        if let Some(zone) = &options.zone {
+            settings.zone = Zone::named(zone)
+                .ok_or_else(|| format!("`{zone}` is no zone: write `Europe/Berlin` or `+01:00`"))?;
+        }
+        if let Some(charset) = &options.charset {
+            let known = Charset::named(charset);
+            settings.charset = Some(known.ok_or_else(|| {
+                format!("`{charset}` is no character set of HL7: write `8859/1` or `UNICODE UTF-8`")
+            })?);
+        }
+        settings.authorities = options.authorities;
+        let token = self.keys.token("feed", &[options.name.as_bytes()]);
+        let feed = Feed { name: options.name.clone(), token, settings, tally: Tally::default() };
+        let feed = Arc::new(feed);
+        let mut feeds = self.feeds.0.write().unwrap_or_else(PoisonError::into_inner);
+        feeds.insert(options.name, feed.clone());
+        Ok(feed)
+    }
+
+    /// Takes a message and returns what to answer, in order; perhaps nothing. It is durable then.
+    ///
+    /// # Errors
+    /// Only what has nothing to do with the message: nothing was stored and nothing must be
+    /// answered, so that it is sent again.
+    pub fn receive(&self, feed: &Feed, bytes: &[u8]) -> Result<Vec<Vec<u8>>, FlowError> {
+        feed.tally.received.fetch_add(1, Ordering::Relaxed);
+        let token = self.keys.token("message", &[&proof::sha256(&[bytes])]);
+        // Whoever is faster with the same message has taken it; the second look finds it.
+        for _ in 0..2 {
+            if let Some(kept) = self.vault.message(token)? {
+                feed.tally.repeated.fetch_add(1, Ordering::Relaxed);
+                return Ok(self.opened(&kept)?.answers);
+            }
+            let kept = Kept {
+                feed: feed.name.clone(),
+                received_ms: self.world.clock.now_ms(),
+                records: self.vault.counts()?.records,
+                answers: Vec::new(),
+                waits: None,
+            };
+            match self.take(feed, token, bytes, &kept) {
+                Err(FlowError::Conflict) => {}
+                taken => return taken,
+            }
+        }
+        Err(FlowError::Conflict)
+    }
+
+    /// Takes a message that waits, as its feed is understood now. Says why if it still cannot be.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`] if no message of this number waits.
+    pub fn replay(&self, number: u64) -> Result<Result<(), Vec<(String, String)>>, FlowError> {
+        let (message, kept) = self.waiting_message(number)?;
+        let Some(waits) = kept.waits.as_ref().filter(|waits| !waits.is_filed) else {
+            return Ok(Err(vec![(String::new(), FILED.to_owned())]));
+        };
+        let Some(feed) = self.feed(&kept.feed) else {
+            let text = format!("the feed `{}` is not configured any more: add it", kept.feed);
+            return Ok(Err(vec![(String::new(), text)]));
+        };
+        let plan = self.plan(&feed, message.token, &waits.bytes, &kept)?;
+        if let Some(waits) = plan.waits.as_ref().filter(|waits| !waits.is_filed) {
+            return Ok(Err(waits.reasons.clone()));
+        }
+        let plan = Plan { waits: None, ..plan };
+        match self.carry_out(&feed, message.token, plan, &kept) {
+            Err(FlowError::Content(issues)) => Ok(Err(plan::reasons_of(&issues))),
+            outcome => outcome.map(|_| Ok(())),
+        }
+    }
+
+    /// Takes a message off the list without doing anything with it. Its original is forgotten.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`] if no message of this number waits.
+    pub fn dismiss(&self, number: u64) -> Result<(), FlowError> {
+        let (message, kept) = self.waiting_message(number)?;
+        let messages =
+            vec![self.sealed(message.token, message.feed, &Kept { waits: None, ..kept })];
+        self.vault.store(Batch { messages, ..Batch::default() })?;
+        Ok(())
+    }
+
+    /// A page of the messages that wait for somebody, from this number on.
+    pub fn waiting(&self, from: u64, max: usize) -> Result<Vec<Waiting>, FlowError> {
+        let messages = self.vault.messages_waiting(from, max)?;
+        let told = messages.into_iter().map(|(number, message)| {
+            let Kept { feed, received_ms, waits, .. } = self.opened(&message)?;
+            let waits = waits.ok_or_else(damaged)?;
+            let Waits { kind, sender, control_id, reasons, is_filed, .. } = waits;
+            Ok(Waiting { number, feed, received_ms, kind, sender, control_id, reasons, is_filed })
+        });
+        told.collect()
+    }
+
+    /// How the feeds do.
+    pub fn feed_status(&self) -> Result<Vec<FeedStatus>, FlowError> {
+        let feeds = self.feeds.0.read().unwrap_or_else(PoisonError::into_inner);
+        let status = feeds.values().map(|feed| {
+            let number = |count: &AtomicU64| count.load(Ordering::Relaxed);
+            Ok(FeedStatus {
+                name: feed.name.clone(),
+                counts: self.vault.message_counts(feed.token)?,
+                received: number(&feed.tally.received),
+                repeated: number(&feed.tally.repeated),
+                resources: number(&feed.tally.resources),
+                not_understood: number(&feed.tally.not_understood),
+            })
+        });
+        status.collect()
+    }
+
+    fn feed(&self, name: &str) -> Option<Arc<Feed>> {
+        self.feeds.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn waiting_message(&self, number: u64) -> Result<(KeptMessage, Kept), FlowError> {
+        let page = self.vault.messages_waiting(number, 1)?;
+        let found = page.into_iter().find(|(found, _)| *found == number);
+        let (_, message) = found.ok_or(FlowError::NotFound("message that waits"))?;
+        let kept = self.opened(&message)?;
+        Ok((message, kept))
+    }
+
+    /// A message as it is stored.
+    fn sealed(&self, token: Token, feed: Token, kept: &Kept) -> KeptMessage {
+        let plain = borsh::to_vec(kept).expect("writing to memory does not fail");
+        let sealed =
+            self.world.with_chance(|mut rng| self.keys.wrap(&label(token), &plain, &mut rng));
+        KeptMessage { token, feed, is_waiting: kept.waits.is_some(), sealed }
+    }
+
+    fn opened(&self, message: &KeptMessage) -> Result<Kept, FlowError> {
+        let plain = self.keys.unwrap(&label(message.token), &message.sealed);
+        let plain = plain.map_err(|_| damaged())?;
+        borsh::from_slice(&plain).map_err(|_| damaged())
+    }
+}
+
+fn label(token: Token) -> Vec<u8> {
+    [b"message".as_slice(), &token.0].concat()
+}
+
+fn damaged() -> FlowError {
+    FlowError::Evidence("a message of a feed cannot be read".to_owned())
+}
+
+const FILED: &str = "it was filed, and waits for a decision about two patients: dismiss it then";

@@ -1,0 +1,239 @@
+//! What becomes of a message: what is filed, what is answered, and whether it waits for people.
+
+use std::{collections::BTreeSet, sync::atomic::Ordering};
+
+use fhir::{
+    Issue, Resource,
+    derive::{Code, derive},
+    import::v2::{
+        Answered, Fault, FaultCode, Header, Message, ParseError, Translated, acknowledge,
+        acknowledge_unreadable, translate,
+    },
+    links::Links,
+    reference::Target,
+};
+use vault::{Token, Version, Versions};
+
+use super::{Feed, Kept, Waits};
+use crate::{FlowError, Incoming, Member, sessions::Change};
+
+/// What is to be done with a message.
+pub(super) struct Plan {
+    pub(super) answers: Vec<Vec<u8>>,
+    pub(super) incoming: Vec<Incoming>,
+    pub(super) not_understood: u64,
+    pub(super) waits: Option<Waits>,
+}
+
+impl Member {
+    pub(super) fn take(
+        &self,
+        feed: &Feed,
+        token: Token,
+        bytes: &[u8],
+        kept: &Kept,
+    ) -> Result<Vec<Vec<u8>>, FlowError> {
+        let plan = self.plan(feed, token, bytes, kept)?;
+        match self.carry_out(feed, token, plan, kept) {
+            // Well formed, and still it cannot be filed: that is for people, too.
+            Err(FlowError::Content(issues)) => {
+                let fault = |(place, text): (String, String)| {
+                    Fault::new(FaultCode::DataType, "", format!("{place}: {text}"))
+                };
+                let faults = reasons_of(&issues).into_iter().map(fault).collect();
+                let plan = match Message::parse(bytes, feed.settings.charset) {
+                    Ok(message) => refused(&message, faults, token, bytes, kept),
+                    Err(error) => unreadable(error, token, bytes, kept),
+                };
+                self.carry_out(feed, token, plan, kept)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Decides what becomes of a message. Nothing is changed but links of patients that are known
+    /// already.
+    pub(super) fn plan(
+        &self,
+        feed: &Feed,
+        token: Token,
+        bytes: &[u8],
+        kept: &Kept,
+    ) -> Result<Plan, FlowError> {
+        let message = match Message::parse(bytes, feed.settings.charset) {
+            Ok(message) => message,
+            Err(error) => return Ok(unreadable(error, token, bytes, kept)),
+        };
+        let received = time(kept.received_ms, "%Y-%m-%dT%H:%M:%S%.3fZ");
+        let translated = match translate(&message, bytes, &received, &feed.settings) {
+            Ok(translated) => translated,
+            Err(faults) => return Ok(refused(&message, faults, token, bytes, kept)),
+        };
+        if let Some(fault) = self.link_patients(&translated)? {
+            return Ok(refused(&message, vec![fault], token, bytes, kept));
+        }
+        let answers = answer(&message, &Answered::Accepted, token, kept);
+        let not_understood = translated.understood.not_understood.len() as u64;
+        let waits = merges(&message, bytes, &translated);
+        let incoming = self.incoming(translated, kept.records)?;
+        Ok(Plan { answers, incoming, not_understood, waits })
+    }
+
+    /// Files what a message tells, and that it was taken, in one step.
+    pub(super) fn carry_out(
+        &self,
+        feed: &Feed,
+        token: Token,
+        plan: Plan,
+        kept: &Kept,
+    ) -> Result<Vec<Vec<u8>>, FlowError> {
+        let Plan { answers, incoming, not_understood, waits } = plan;
+        let kept = Kept { answers, waits, feed: kept.feed.clone(), ..*kept };
+        let message = self.sealed(token, feed.token, &kept);
+        let filed = self.file_with(incoming, vec![message])?;
+        feed.tally.resources.fetch_add(filed.len() as u64, Ordering::Relaxed);
+        feed.tally.not_understood.fetch_add(not_understood, Ordering::Relaxed);
+        Ok(kept.answers)
+    }
+
+    /// Patients that this hospital knows by one of their identifiers already, whoever brought them,
+    /// are the same patients. Says what is wrong if the identifiers lead to several.
+    fn link_patients(&self, translated: &Translated) -> Result<Option<Fault>, FlowError> {
+        let patients = translated.understood.resources.iter();
+        for patient in patients.filter(|one| one.type_name() == "Patient") {
+            let Some(id) = patient.id() else { continue };
+            let mut accounts = BTreeSet::new();
+            accounts.extend(self.account_of(id)?.map(|account| account.0));
+            let is_bound = !accounts.is_empty();
+            for code in lasting_identifiers(patient) {
+                let token = self.identifier("Patient", &code);
+                let known =
+                    self.vault.records_by_token(token, Versions::Latest, 0, ACCOUNTS_MAX)?;
+                accounts.extend(known.into_iter().map(|record| record.place.patient));
+            }
+            match accounts.len() {
+                0 => {}
+                1 if is_bound => {}
+                1 => {
+                    let account = accounts.pop_first().expect("there is one");
+                    self.bind(id, ledger::PatientId(account))?;
+                }
+                _ => {
+                    let text = "its identifiers belong to different patients here: correct PID-3";
+                    return Ok(Some(Fault::new(FaultCode::UnknownKey, "PID-3", text)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is to be filed: not what is told in passing and known better, and nothing that was told
+    /// anew since the message came.
+    fn incoming(&self, translated: Translated, records: u64) -> Result<Vec<Incoming>, FlowError> {
+        let Translated { understood, in_passing, .. } = translated;
+        let mut incoming = Vec::with_capacity(understood.resources.len());
+        for resource in understood.resources {
+            let id = resource.id().unwrap_or_default().to_owned();
+            let target = Target { resource_type: resource.resource_type(), id };
+            let record = self.keys.record_id(resource.type_name(), &target.id);
+            let latest = self.vault.record(record, Version::Latest)?;
+            let is_known_better = latest.as_ref().is_some_and(|latest| {
+                latest.sequence >= records || in_passing.contains(&target.to_string())
+            });
+            if is_known_better {
+                continue;
+            }
+            let change = if latest.is_some() { Change::Updated } else { Change::Created };
+            let place = resource.type_name().to_owned();
+            let links = Links::none();
+            incoming.push(Incoming { resource, target, links, expected: None, change, place });
+        }
+        Ok(incoming)
+    }
+}
+
+/// Issues as places and what to do.
+pub(super) fn reasons_of(issues: &[Issue]) -> Vec<(String, String)> {
+    issues.iter().map(|issue| (issue.expression.clone(), issue.diagnostics.clone())).collect()
+}
+
+/// Identifiers of the patient, not of a stay, an account or a paper that several may share.
+fn lasting_identifiers(patient: &Resource) -> Vec<Code> {
+    let of_others = |code: &Code| {
+        let identifiers = patient.value()["identifier"].as_array();
+        identifiers.into_iter().flatten().any(|one| {
+            let kind = one["type"]["coding"][0]["code"].as_str().unwrap_or_default();
+            one["value"].as_str() == Some(&code.value)
+                && one["system"].as_str() == code.system.as_deref()
+                && matches!(kind, "AN" | "VN" | "SS" | "DL")
+        })
+    };
+    let mut identifiers = derive(patient).identifiers;
+    identifiers.retain(|code| code.system.is_some() && !of_others(code));
+    identifiers
+}
+
+fn refused(message: &Message, faults: Vec<Fault>, token: Token, bytes: &[u8], kept: &Kept) -> Plan {
+    let reasons = faults.iter().map(|fault| (fault.place.clone(), fault.text.clone())).collect();
+    let answers = answer(message, &Answered::by(faults), token, kept);
+    waiting(answers, waits(message, bytes, reasons, false))
+}
+
+fn unreadable(error: ParseError, token: Token, bytes: &[u8], kept: &Kept) -> Plan {
+    let time = time(kept.received_ms, HL7_TIME);
+    let answers = vec![acknowledge_unreadable(error, &own_id(token), &time)];
+    let reasons = vec![(String::new(), error.to_string())];
+    let (kind, sender, control_id) = Default::default();
+    let bytes = bytes.to_vec();
+    waiting(answers, Waits { bytes, kind, sender, control_id, reasons, is_filed: false })
+}
+
+fn waiting(answers: Vec<Vec<u8>>, waits: Waits) -> Plan {
+    Plan { answers, incoming: Vec::new(), not_understood: 0, waits: Some(waits) }
+}
+
+fn waits(message: &Message, bytes: &[u8], reasons: Vec<(String, String)>, is_filed: bool) -> Waits {
+    let header = Header::read(message);
+    Waits {
+        bytes: if is_filed { Vec::new() } else { bytes.to_vec() },
+        kind: format!("{}^{}", header.kind, header.event),
+        sender: header.sender_text(),
+        control_id: header.control_id,
+        reasons,
+        is_filed,
+    }
+}
+
+/// Two patients that turned out to be one: filed, and still for people to decide.
+fn merges(message: &Message, bytes: &[u8], translated: &Translated) -> Option<Waits> {
+    let reasons: Vec<(String, String)> = translated
+        .merges
+        .iter()
+        .map(|merge| {
+            (
+                merge.from.clone(),
+                format!("gave way to {}: decide whose records they are", merge.into),
+            )
+        })
+        .collect();
+    (!reasons.is_empty()).then(|| waits(message, bytes, reasons, true))
+}
+
+fn answer(message: &Message, answered: &Answered, token: Token, kept: &Kept) -> Vec<Vec<u8>> {
+    acknowledge(message, answered, &own_id(token), &time(kept.received_ms, HL7_TIME))
+}
+
+/// MSH-10 of an answer: at most 20 characters in all versions.
+fn own_id(token: Token) -> String {
+    token.to_string()[..20].to_owned()
+}
+
+fn time(ms: u64, format: &str) -> String {
+    let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    time.unwrap_or_default().strftime(format).to_string()
+}
+
+const HL7_TIME: &str = "%Y%m%d%H%M%S+0000";
+
+/// Records by one identifier that are looked at: more than one account is a conflict already.
+const ACCOUNTS_MAX: usize = 64;
