@@ -20,9 +20,10 @@ use std::{
 };
 
 use borsh::{BorshDeserialize, BorshSerialize};
+pub use fhir::import::v2::{batch, mllp};
 use fhir::import::{
     Names, Zone,
-    v2::{Settings, charset::Charset},
+    v2::{ParseError, Settings, charset::Charset},
 };
 use vault::{Batch, KeptMessage, MessageCounts, Token};
 
@@ -178,6 +179,12 @@ impl Member {
         Err(FlowError::Conflict)
     }
 
+    /// The answer to a message that is longer than allowed, of which nothing is kept.
+    pub fn refuse_too_long(&self) -> Vec<u8> {
+        let now_ms = self.world.clock.now_ms();
+        plan::answer_unreadable(ParseError::TooLong, &now_ms.to_string(), now_ms)
+    }
+
     /// Takes a message that waits, as its feed is understood now. Says why if it still cannot be.
     ///
     /// # Errors
@@ -224,6 +231,17 @@ impl Member {
             Ok(Waiting { number, feed, received_ms, kind, sender, control_id, reasons, is_filed })
         });
         told.collect()
+    }
+
+    /// A message that waits, as it was sent.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`] if no message of this number waits, or if it was filed: it is a
+    /// record then, and read like one.
+    pub fn original(&self, number: u64) -> Result<Vec<u8>, FlowError> {
+        let (_, kept) = self.waiting_message(number)?;
+        let waits = kept.waits.filter(|waits| !waits.is_filed);
+        waits.map(|waits| waits.bytes).ok_or(FlowError::NotFound("message that was not filed"))
     }
 
     /// How the feeds do.

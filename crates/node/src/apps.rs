@@ -63,23 +63,3 @@ pub const TEMPLATE: &str = r##"
 #jwks_url = "https://quality.example.org/jwks.json"
 #scopes = "system/Observation.rs system/Condition.rs"
 "##;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_template_is_a_configuration_once_it_is_uncommented() {
-        let uncommented: String = TEMPLATE
-            .lines()
-            .map(|line| match line.strip_prefix('#') {
-                Some(rest) if !rest.starts_with(' ') => format!("{rest}\n"),
-                _ => format!("{line}\n"),
-            })
-            .collect();
-        let config: Config = toml::from_str(&format!("name = \"x\"\n{uncommented}")).unwrap();
-        let settings = settings(&config).unwrap();
-        assert_eq!((settings.clients.len(), settings.roles.len()), (2, 2));
-        assert!(settings.provider.is_some());
-    }
-}

@@ -57,6 +57,15 @@ impl Client {
         self.send(self.agent.put(format!("{}{path}", self.url)), content_type, body)
     }
 
+    /// Deletes a path.
+    pub fn delete(&self, path: &str) -> Result<Reply> {
+        let mut request = self.agent.delete(format!("{}{path}", self.url));
+        for (name, value) in self.headers(&[]) {
+            request = request.header(name, value);
+        }
+        self.reply(request.call())
+    }
+
     /// Gets a path that answers with JSON; anything but 2xx is an error with the node's words.
     pub fn get_json(&self, path: &str) -> Result<Value> {
         self.get(path, &[])?.json()

@@ -12,7 +12,11 @@ use anyhow::{Context, Result, bail};
 use flows::{NodeSecret, words::bytes_from_hex, words::hex};
 use ledger::{Genesis, Member, Origin};
 use serde::{Deserialize, Serialize};
-use web::smart::{ClientSettings, ProviderSettings, RoleSettings};
+use web::{
+    mllp::FeedSettings,
+    smart::{ClientSettings, ProviderSettings, RoleSettings},
+    tls::TlsSettings,
+};
 
 /// A node's folder.
 #[derive(Clone, Debug)]
@@ -49,13 +53,19 @@ pub struct Config {
     pub roles: Vec<RoleSettings>,
     /// Who says who staff are.
     pub identity_provider: Option<ProviderSettings>,
+    /// TLS of `http_listen`.
+    pub tls: Option<TlsSettings>,
+    /// Where HL7 v2 messages come in.
+    #[serde(default)]
+    pub feeds: Vec<FeedSettings>,
 }
 
 impl Config {
     /// The address that systems and people use.
     pub fn base_url(&self) -> String {
         let given = self.base_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
-        given.unwrap_or_else(|| format!("http://localhost:{}", self.http_listen.port()))
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        given.unwrap_or_else(|| format!("{scheme}://localhost:{}", self.http_listen.port()))
     }
 }
 
@@ -63,6 +73,11 @@ impl Folder {
     /// A folder, whether or not anything is in it yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.0
     }
 
     /// Where something lies in it.
@@ -258,7 +273,7 @@ name = {name:?}
 # Where other members reach this node. Keep the clocks of all members in step (NTP).
 peer_listen = "{peer}"
 
-# Where your systems and people reach this node. Put TLS in front of it, or keep it on a loopback address.
+# Where your systems and people reach this node. Beyond a loopback address it needs TLS: see below.
 http_listen = "{http}"
 
 # The address that systems and people use.
@@ -272,14 +287,35 @@ http_listen = "{http}"
 
 # What is logged: error, warn, info, debug, or per part as below. Nothing personal ever is.
 # log = {log:?}
-{apps}"#,
+{apps}{ports}"#,
         apps = crate::apps::TEMPLATE,
+        ports = PORTS,
         port = http.port(),
         heartbeat = default_heartbeat(),
         gather = default_gather(),
         log = default_log(),
     )
 }
+
+/// TLS and feeds in the template: everything is commented out.
+const PORTS: &str = r##"
+# ---- TLS and feeds: see docs/hl7v2.md ----
+
+# TLS of http_listen; the files lie in this folder.
+#[tls]
+#certificate = "tls.pem"
+#key = "tls.key"
+
+# Where HL7 v2 messages come in, by MLLP.
+#[[feeds]]
+#name = "adt"
+#listen = "127.0.0.1:2575"
+#senders = ["127.0.0.1"]               # none: whoever can reach the port
+#zone = "Europe/Berlin"                # of times that name none; or an offset, as in "+01:00"
+#charset = "8859/1"                    # of messages that name none and are not UTF-8
+#authorities = { HOSP = "https://hospital.example.org/ids/patient" }
+#tls = { certificate = "feed.pem", key = "feed.key", client_authority = "senders.pem" }
+"##;
 
 fn default_peer() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7400))
@@ -305,7 +341,7 @@ fn default_log() -> String {
 const CONFIG: &str = "carestone.toml";
 const KEY: &str = "node.key";
 const GENESIS: &str = "genesis.json";
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 12] = [
     "name",
     "peer_listen",
     "http_listen",
@@ -316,6 +352,8 @@ const KEYS: [&str; 10] = [
     "clients",
     "roles",
     "identity_provider",
+    "tls",
+    "feeds",
 ];
 
 #[cfg(test)]
@@ -337,6 +375,20 @@ mod tests {
             assert_eq!(config.base_url(), "http://localhost:8400");
             assert_eq!(config.heartbeat_ms, default_heartbeat());
         }
+    }
+
+    #[test]
+    fn what_the_template_shows_can_be_used() {
+        let text = config_text("x", default_peer(), default_http());
+        let shown = text.lines().map(|line| match line.strip_prefix('#') {
+            Some(rest) if !rest.starts_with(' ') => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        });
+        let config: Config = toml::from_str(&shown.collect::<String>()).unwrap();
+        let settings = crate::apps::settings(&config).unwrap();
+        assert_eq!((settings.clients.len(), settings.roles.len()), (2, 2));
+        assert!(settings.provider.is_some() && config.tls.is_some());
+        assert_eq!(config.feeds.len(), 1);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use flows::{AskError, Clock, Member, Network, World};
 use futures::{channel::oneshot, future::BoxFuture};
 use ledger::MemberId;
 use rand::{SeedableRng, rngs::StdRng};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::folder::{Config, Folder};
@@ -22,6 +23,7 @@ pub struct Node {
     engine: consensus::Handle,
     smart: Arc<web::smart::Smart>,
     config: Config,
+    folder: Folder,
 }
 
 impl Node {
@@ -59,7 +61,7 @@ impl Node {
         };
         let handle = consensus::start(settings, Arc::new(product))?;
         engine.set(handle.clone()).ok().context("the engine was started twice")?;
-        Ok(Node { member, engine: handle, smart, config })
+        Ok(Node { member, engine: handle, smart, config, folder: folder.clone() })
     }
 
     /// Runs until `stop` is ready, or until something fails that ends the process.
@@ -67,6 +69,19 @@ impl Node {
         let listener = tokio::net::TcpListener::bind(self.config.http_listen)
             .await
             .with_context(|| format!("cannot listen on {}", self.config.http_listen))?;
+        let tls = self.config.tls.as_ref();
+        let acceptor = tls.map(|tls| tls.acceptor(self.folder.root(), &[b"h2", b"http/1.1"]));
+        let acceptor = acceptor.transpose().map_err(|why| anyhow!("tls: {why}"))?;
+        let mut ports = Vec::new();
+        for feed in &self.config.feeds {
+            let port = web::mllp::Port::open(feed.clone(), &self.member, self.folder.root());
+            ports.push(port.await.map_err(|why| anyhow!("{why}"))?);
+        }
+        let (stopping, stopped) = watch::channel(false);
+        tokio::spawn(async move {
+            stop.await;
+            stopping.send_replace(true);
+        });
         let app = web::App {
             member: self.member.clone(),
             base_url: self.config.base_url().into(),
@@ -75,8 +90,17 @@ impl Node {
         };
         let member = self.member.clone();
         let stories = tokio::spawn(async move { member.run().await });
+        let mut asked = stopped.clone();
+        let asked = async move { drop(asked.wait_for(|stopped| *stopped).await) };
+        let (http, member) = (web::serve(app, listener, acceptor, asked), self.member.clone());
+        let feeds = web::mllp::serve(ports, member, stopped);
+        let served = async {
+            let http = async { http.await.context("the web server failed") };
+            let feeds = async { feeds.await.map_err(|error| anyhow!("a feed failed: {error}")) };
+            tokio::try_join!(http, feeds).map(drop)
+        };
         let outcome = tokio::select! {
-            served = web::serve(app, listener, stop) => served.context("the web server failed"),
+            served = served => served,
             failed = stories => Err(anyhow!("{}", failed?)),
             stopped = self.engine.wait_stopped() => match stopped {
                 consensus::Stopped::Asked => Ok(()),

@@ -30,10 +30,10 @@ pub trait Vault: Send + Sync {
 
     /// Stores a batch: all of it, durably, or nothing.
     ///
-    /// Scopes come first, then links, then records, then messages, in the order given. A record's version must
-    /// follow its latest one; its scope epoch must be known or in the batch, for the same patient.
-    /// A scope's epoch must rise; its first has no way back to an earlier one, and every later one
-    /// has.
+    /// Scopes come first, then links, then records, then messages, in the order given. A record's
+    /// version must follow its latest one; its scope epoch must be known or in the batch, for the
+    /// same patient. A scope's epoch must rise; its first has no way back to an earlier one, and
+    /// every later one has.
     ///
     /// # Errors
     /// [`VaultError::Conflict`] if somebody stored the version, epoch, link or message first, and
@@ -196,8 +196,8 @@ pub trait Vault: Send + Sync {
     /// What is kept of a message, if it was taken.
     fn message(&self, token: Token) -> Result<Option<KeptMessage>, VaultError>;
 
-    /// A page of the messages that wait for somebody, with their numbers, which rise in the order in
-    /// which they came.
+    /// A page of the messages that wait for somebody, with their numbers, which rise in the order
+    /// in which they came.
     fn messages_waiting(
         &self,
         from: u64,

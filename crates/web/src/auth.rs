@@ -178,6 +178,14 @@ impl Caller {
         }
     }
 
+    /// The operator, by a token of the node's own issue.
+    pub fn is_operator(&self) -> Result<(), Problem> {
+        match self.is_own()? {
+            Bearer::Operator => Ok(()),
+            _ => Err(forbidden("only the operator may do this; use a token for the operator")),
+        }
+    }
+
     /// Breaking the glass: a role that may, and a sign-on that is recent and strong enough.
     pub fn may_break_glass(&self, app: &App) -> Result<(), Problem> {
         match self {

@@ -6,6 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use flows::feed::FeedStatus;
 use serde_json::{Value, json};
 
 use crate::{App, error::Problem};
@@ -89,7 +90,36 @@ pub async fn metrics(State(app): State<App>) -> Result<String, Problem> {
     let lines = figures.iter().map(|(name, kind, help, value)| {
         format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
     });
-    Ok(lines.collect())
+    Ok(lines.collect::<String>() + &feed_lines(&app)?)
+}
+
+/// Name, type, help, and where it is read.
+type FeedFigure = (&'static str, &'static str, &'static str, fn(&FeedStatus) -> u64);
+
+/// How the feeds do, a line for each.
+fn feed_lines(app: &App) -> Result<String, Problem> {
+    let feeds = app.member.feed_status()?;
+    let figures: [FeedFigure; 4] = [
+        ("carestone_feed_messages", "counter", "Messages taken.", |feed| feed.counts.kept),
+        ("carestone_feed_waiting", "gauge", "Messages that wait for somebody.", |feed| {
+            feed.counts.waiting
+        }),
+        ("carestone_feed_resources", "counter", "Resources filed since the start.", |feed| {
+            feed.resources
+        }),
+        ("carestone_feed_not_understood", "counter", "Parts only in originals.", |feed| {
+            feed.not_understood
+        }),
+    ];
+    let mut lines = String::new();
+    for (name, kind, help, figure) in figures.iter().filter(|_| !feeds.is_empty()) {
+        lines += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        for feed in &feeds {
+            // Rust's escapes of quotes and backslashes are those of the format.
+            lines += &format!("{name}{{feed={:?}}} {}\n", feed.name, figure(feed));
+        }
+    }
+    Ok(lines)
 }
 
 /// Bytes as lower-case hex.

@@ -13,6 +13,7 @@
 //! - [`fhir`]: ingest, read, search
 //! - [`patients`], [`consent`], [`access`]: accounts, signed commands, receipts and proofs
 //! - [`log`]: checkpoint, policy, tiles
+//! - [`mllp`], [`feeds`]: HL7 v2 messages, and those that wait for somebody; [`tls`]: of all ports
 //! - [`health`]: alive, ready, metrics
 
 pub mod limits;
@@ -23,14 +24,18 @@ pub mod auth;
 
 pub mod smart;
 
+pub mod mllp;
+pub mod tls;
+
 mod access;
 mod consent;
+mod feeds;
 mod fhir;
 mod health;
 mod log;
 mod patients;
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use axum::{
     Router,
@@ -39,6 +44,8 @@ use axum::{
     routing::{get, post},
 };
 use flows::Member;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 pub use health::{Engine, EngineStatus};
 
@@ -89,16 +96,28 @@ fn carestone() -> Router<App> {
         .route("/accesses/{access}", get(access::show).delete(access::close))
         .route("/accesses/{access}/records/{kind}/{id}/proof", get(access::prove_record))
         .route("/entries/{index}/proof", get(access::prove_entry))
+        .route("/feeds", get(feeds::list))
+        .route("/feeds/waiting", get(feeds::waiting))
+        .route("/feeds/waiting/{number}", get(feeds::original).delete(feeds::dismiss))
+        .route("/feeds/waiting/{number}/replay", post(feeds::replay))
 }
 
-/// Serves the node's routes until the future is ready.
+/// Serves the node's routes until the future is ready, over TLS if there is a way to speak it.
 ///
 /// # Errors
 /// If the listener fails.
 pub async fn serve(
     app: App,
-    listener: tokio::net::TcpListener,
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
+) -> io::Result<()> {
+    let router = router(app);
+    match acceptor {
+        None => axum::serve(listener, router).with_graceful_shutdown(stop).await,
+        Some(acceptor) => {
+            let listener = tls::TlsListener::new(listener, acceptor)?;
+            axum::serve(listener, router).with_graceful_shutdown(stop).await
+        }
+    }
 }

@@ -79,3 +79,28 @@ pub const KEYS_MS_MIN: u64 = 10 * 1_000;
 
 /// How long keys are used if they cannot be fetched again, in milliseconds.
 pub const KEYS_STALE_MS_MAX: u64 = 60 * 60 * 1_000;
+
+/// Longest handshake of TLS, in milliseconds.
+pub const HANDSHAKE_MS_MAX: u64 = 10_000;
+
+/// How many may shake hands at once.
+pub const HANDSHAKES_MAX: usize = 256;
+
+/// How long a port waits after a connection that the machine could not accept, in milliseconds.
+pub const ACCEPT_PAUSE_MS: u64 = 1_000;
+
+/// How many senders one feed hears at once; others wait until one ends.
+pub const FEED_CONNECTIONS_MAX: usize = 64;
+
+/// How long a sender may be silent between messages, in milliseconds. Interface engines keep
+/// connections open over quiet nights.
+pub const FEED_IDLE_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// How long it may be silent in the middle of one, in milliseconds.
+pub const FEED_STALL_MS: u64 = 60 * 1_000;
+
+/// How much of a feed is read at once, in bytes.
+pub const FEED_READ_BYTES: usize = 64 * 1024;
+
+/// Messages on a page of the work list.
+pub const WAITING_PAGE: usize = 100;

@@ -180,8 +180,7 @@ fn refused(message: &Message, faults: Vec<Fault>, token: Token, bytes: &[u8], ke
 }
 
 fn unreadable(error: ParseError, token: Token, bytes: &[u8], kept: &Kept) -> Plan {
-    let time = time(kept.received_ms, HL7_TIME);
-    let answers = vec![acknowledge_unreadable(error, &own_id(token), &time)];
+    let answers = vec![answer_unreadable(error, &own_id(token), kept.received_ms)];
     let reasons = vec![(String::new(), error.to_string())];
     let (kind, sender, control_id) = Default::default();
     let bytes = bytes.to_vec();
@@ -221,6 +220,11 @@ fn merges(message: &Message, bytes: &[u8], translated: &Translated) -> Option<Wa
 
 fn answer(message: &Message, answered: &Answered, token: Token, kept: &Kept) -> Vec<Vec<u8>> {
     acknowledge(message, answered, &own_id(token), &time(kept.received_ms, HL7_TIME))
+}
+
+/// What to answer to bytes that are no message.
+pub(super) fn answer_unreadable(error: ParseError, own_id: &str, now_ms: u64) -> Vec<u8> {
+    acknowledge_unreadable(error, own_id, &time(now_ms, HL7_TIME))
 }
 
 /// MSH-10 of an answer: at most 20 characters in all versions.

@@ -5,6 +5,7 @@ mod bench;
 mod cluster;
 mod demo;
 mod evidence;
+mod feeds;
 mod node;
 mod patient;
 mod records;
@@ -58,6 +59,8 @@ enum Command {
     Revoke(patient::Revoke),
     /// Hide categories of records from readers.
     Restrict(patient::Restrict),
+    /// Feeds of HL7 v2 messages, and messages that wait for somebody.
+    Feed(feeds::Feed),
     /// Read a patient's records: receipt first.
     Read(records::Read),
     /// List who looked at a patient's records.
@@ -114,6 +117,7 @@ impl Cli {
             Command::Grant(grant) => grant.run(print),
             Command::Revoke(revoke) => revoke.run(print),
             Command::Restrict(restrict) => restrict.run(print),
+            Command::Feed(feed) => feed.run(print),
             Command::Read(read) => read.run(print),
             Command::Receipts(receipts) => receipts.run(print),
             Command::Prove(prove) => prove.run(),

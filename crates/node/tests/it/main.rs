@@ -2,18 +2,20 @@
 //!
 //! # Layout
 //! - [`node`]: a network of one, started for a test
-//! - [`keys`], [`provider`], [`browser`]: keys that sign tokens; an identity provider; a browser with
-//!   a person
+//! - [`keys`], [`certificates`], [`provider`], [`browser`]: keys that sign tokens; an authority for
+//!   TLS; an identity provider; a browser with a person
 //! - the tests, a file per promise
 
 mod at_rest;
 mod backend;
 mod bad_input;
 mod browser;
+mod certificates;
 mod configuration;
 mod coverage;
 mod crash;
 mod demo;
+mod feed;
 mod keys;
 mod node;
 mod provider;

@@ -10,11 +10,13 @@ use std::{
 };
 
 use serde_json::Value;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// A running node.
 pub struct Node {
     folder: tempfile::TempDir,
     child: Child,
+    roots: RootCerts,
     pub url: String,
 }
 
@@ -33,6 +35,16 @@ impl Node {
 
     /// Makes and starts a network of one with more in its configuration.
     pub fn start_with(configuration: &str) -> Node {
+        Node::begin(configuration, None)
+    }
+
+    /// The same, over TLS with a certificate of this authority.
+    pub fn start_over_tls(configuration: &str, authority: &str) -> Node {
+        let authority = Certificate::from_pem(authority.as_bytes()).unwrap();
+        Node::begin(configuration, Some(authority))
+    }
+
+    fn begin(configuration: &str, authority: Option<Certificate<'static>>) -> Node {
         let folder = tempfile::tempdir().unwrap();
         let (peer, http) = (free_port(), free_port());
         let data = folder.path().join("data");
@@ -52,7 +64,10 @@ impl Node {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}\n{configuration}")).unwrap();
         let child = run(&data);
-        let node = Node { folder, child, url: format!("http://localhost:{http}") };
+        let scheme = if authority.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://localhost:{http}");
+        let roots = RootCerts::new_with_certs(&authority.into_iter().collect::<Vec<_>>());
+        let node = Node { folder, child, roots, url };
         node.wait_ready();
         node
     }
@@ -68,6 +83,16 @@ impl Node {
     /// The node's folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// Its configuration.
+    pub fn configuration(&self) -> String {
+        fs::read_to_string(self.data().join("carestone.toml")).unwrap()
+    }
+
+    /// Another configuration, for when it is started again.
+    pub fn configure(&self, text: &str) {
+        fs::write(self.data().join("carestone.toml"), text).unwrap();
     }
 
     /// A token for this kind of bearer.
@@ -86,8 +111,6 @@ impl Node {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Reply {
-        let agent: ureq::Agent =
-            ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let mut request =
             ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         if !headers.iter().any(|(name, _)| *name == "content-type") {
@@ -103,7 +126,7 @@ impl Node {
             // A refusal before the body is read would meet a sender who cannot listen yet.
             request = request.header("expect", "100-continue");
         }
-        let response = agent.run(request.body(body).unwrap());
+        let response = self.agent().run(request.body(body).unwrap());
         let response = response.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -118,10 +141,20 @@ impl Node {
         serde_json::from_str(&reply.body).unwrap()
     }
 
+    /// A client without connections of its own: a node may be killed between two requests.
+    fn agent(&self) -> ureq::Agent {
+        let tls = TlsConfig::builder().root_certs(self.roots.clone()).build();
+        let config = ureq::Agent::config_builder().http_status_as_error(false).tls_config(tls);
+        config.build().into()
+    }
+
     /// Waits until the node takes records.
     fn wait_ready(&self) {
         let start = Instant::now();
-        let ready = || ureq::get(format!("{}/readyz", self.url)).call().is_ok();
+        let ready = || {
+            let reply = self.agent().get(format!("{}/readyz", self.url)).call();
+            reply.is_ok_and(|reply| reply.status() == 200)
+        };
         while !ready() {
             assert!(start.elapsed() < Duration::from_secs(90), "the node is not ready");
             thread::sleep(Duration::from_millis(50));
@@ -166,6 +199,7 @@ fn run(data: &Path) -> Child {
         .unwrap()
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

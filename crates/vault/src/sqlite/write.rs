@@ -129,7 +129,8 @@ fn message(connection: &Connection, new: &KeptMessage) -> Result<(), Failure> {
     connection
         .prepare_cached(
             "INSERT INTO messages (token, feed, waiting, sealed) VALUES (?, ?, ?, ?)
-             ON CONFLICT (token) DO UPDATE SET waiting = excluded.waiting, sealed = excluded.sealed",
+             ON CONFLICT (token)
+             DO UPDATE SET waiting = excluded.waiting, sealed = excluded.sealed",
         )?
         .execute(params![new.token.0, new.feed.0, new.is_waiting, new.sealed])?;
     Ok(())
