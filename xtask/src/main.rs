@@ -1,10 +1,12 @@
 //! Automation of the repository: `cargo xtask <command>`.
 //!
 //! # Layout
+//! - [`fuzz`]: every decoder, for a while
 //! - [`setup`]: what a fresh machine needs, found or installed
 //! - [`tidy`]: the code about the code: arrows, licences, sizes, names, links
 //! - this file: the commands, each a few lines of cargo calls
 
+mod fuzz;
 mod setup;
 mod tidy;
 
@@ -19,6 +21,7 @@ usage: cargo xtask <command>
   test             set up, tidy, build and run every test
   tidy [--fix]     formatting, lints, arrows, licences, sizes, names, links
   bench [options]  measure; JSON on stdout, a table on stderr
+  fuzz [options]   fuzz every decoder; --seconds N for each, or the names of targets
   setup            only find or install what the other commands need
 
 Options after `demo` go to `carestone demo` (try --once --json), those after `bench` to
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         "test" => test(),
         "tidy" => tidy::run(rest.iter().any(|word| word == "--fix")),
         "bench" => bench(rest),
+        "fuzz" => fuzz::fuzz(rest),
         "setup" => setup::for_tests(),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
