@@ -13,7 +13,6 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let _copies = borsh::from_slice::<Copies>(bytes);
     if let Ok(envelope) = vault::Envelope::from_bytes(bytes.to_vec()) {
-        let _commitment = envelope.commitment();
         assert_eq!(envelope.as_bytes(), bytes);
     }
 });

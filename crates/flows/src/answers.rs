@@ -50,36 +50,12 @@ impl Session {
         skip: usize,
         page_url: impl Fn(usize) -> String,
     ) -> Result<Vec<u8>, FlowError> {
-        let resource_type = match kind {
-            Some(kind) => {
-                Some(ResourceType::parse(kind).ok_or(FlowError::NotFound("resource type"))?)
-            }
-            None => None,
-        };
-        let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let query = Query::parse(resource_type, pairs).map_err(FlowError::Content)?;
         let records: Vec<&OpenedRecord> = self.latest().collect();
         let times: Vec<String> =
             records.iter().map(|record| instant(record.metadata.stored_ms)).collect();
         let candidates =
             records.iter().zip(&times).map(|(record, time)| record.candidate(Some(time)));
-        let found = query.run(candidates.clone());
-        let count = query.count().unwrap_or(limits::PAGE_MATCHES).min(limits::PAGE_MATCHES);
-        let shown = if query.only_total() { 0 } else { found.len() };
-        let links = page_links(skip, count, shown, page_url);
-        let links: Vec<(&str, &str)> =
-            links.iter().map(|(relation, url)| (*relation, url.as_str())).collect();
-        let mut answer = Answer::new(BundleKind::Searchset, None).total(found.len()).links(&links);
-        if !query.only_total() {
-            let page = &found[skip.min(found.len())..(skip + count).min(found.len())];
-            for candidate in page {
-                push(&mut answer, base, candidate, Mode::Match);
-            }
-            for candidate in query.included(candidates, page) {
-                push(&mut answer, base, &candidate, Mode::Include);
-            }
-        }
-        Ok(answer.finish())
+        searchset(base, kind, pairs, skip, page_url, candidates)
     }
 
     /// Everything the access opens, as a searchset (`Patient/$everything`).
@@ -91,6 +67,40 @@ impl Session {
         }
         answer.finish()
     }
+}
+
+/// A page of what a search finds among candidates.
+pub(crate) fn searchset<'a>(
+    base: &str,
+    kind: Option<&str>,
+    pairs: &[(String, String)],
+    skip: usize,
+    page_url: impl Fn(usize) -> String,
+    candidates: impl Iterator<Item = Candidate<'a>> + Clone,
+) -> Result<Vec<u8>, FlowError> {
+    let resource_type = match kind {
+        Some(kind) => Some(ResourceType::parse(kind).ok_or(FlowError::NotFound("resource type"))?),
+        None => None,
+    };
+    let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let query = Query::parse(resource_type, pairs).map_err(FlowError::Content)?;
+    let found = query.run(candidates.clone());
+    let count = query.count().unwrap_or(limits::PAGE_MATCHES).min(limits::PAGE_MATCHES);
+    let shown = if query.only_total() { 0 } else { found.len() };
+    let links = page_links(skip, count, shown, page_url);
+    let links: Vec<(&str, &str)> =
+        links.iter().map(|(relation, url)| (*relation, url.as_str())).collect();
+    let mut answer = Answer::new(BundleKind::Searchset, None).total(found.len()).links(&links);
+    if !query.only_total() {
+        let page = &found[skip.min(found.len())..(skip + count).min(found.len())];
+        for candidate in page {
+            push(&mut answer, base, candidate, Mode::Match);
+        }
+        for candidate in query.included(candidates, page) {
+            push(&mut answer, base, &candidate, Mode::Include);
+        }
+    }
+    Ok(answer.finish())
 }
 
 /// Conditions on resources of one type, as in the query of a scope: a search that chooses.

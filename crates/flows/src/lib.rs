@@ -16,7 +16,7 @@
 //!   [`complaint`]: against stewards that answer wrongly
 //! - [`message`], [`serve`], [`parted`]: what members do for each other
 //! - [`answers`], [`history`], [`patch`]: FHIR answers from opened records, and corrections
-//! - [`evidence`]: proof files; [`token`]: who may ask this node;
+//! - [`audit`]: receipts as AuditEvents; [`evidence`]: proof files; [`token`]: who may ask this node;
 //!   [`words`]: how things are said to people
 //! - [`run`]: all that a member does by itself
 
@@ -53,6 +53,7 @@ mod parted;
 mod serve;
 
 mod answers;
+mod audit;
 mod evidence;
 mod history;
 mod patch;
@@ -65,6 +66,7 @@ mod run;
 pub use answers::{
     Conditions, capability, http_date, meta, milliseconds, seconds_of_http_date, validation,
 };
+pub use audit::{AuditEvent, AuditPage, AuditTrail};
 pub use criteria::Known;
 pub use error::FlowError;
 pub use feed::{Feed, FeedOptions, FeedStatus, Waiting};

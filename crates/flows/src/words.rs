@@ -76,13 +76,19 @@ fn basis_json(basis: &Basis) -> Value {
         Basis::Grant(grant) => json!({ "grant": grant.to_string() }),
         Basis::Custodian => json!("custodian"),
         Basis::Emergency(reason) => {
-            let word = REASONS.iter().find(|(other, _)| other == reason).map(|(_, word)| *word);
-            json!({ "emergency": word })
+            json!({ "emergency": reason_word(*reason) })
         }
     }
 }
 
-fn denial_word(denial: Denial) -> &'static str {
+/// The reason of an emergency in a word.
+pub(crate) fn reason_word(reason: EmergencyReason) -> &'static str {
+    let found = REASONS.iter().find(|(other, _)| *other == reason);
+    found.map(|(_, word)| *word).unwrap_or_default()
+}
+
+/// A denial in a word.
+pub(crate) fn denial_word(denial: Denial) -> &'static str {
     match denial {
         Denial::NoConsent => "no-consent",
         Denial::NotVital => "not-vital",

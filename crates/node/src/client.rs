@@ -4,7 +4,10 @@ use std::{io::Read, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
-use ureq::{Agent, Body, http::Response};
+use ureq::{
+    Agent, Body,
+    http::{HeaderMap, Response},
+};
 
 /// A node and a token for it.
 #[derive(Clone)]
@@ -18,6 +21,8 @@ pub struct Client {
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -96,14 +101,20 @@ impl Client {
     fn reply(&self, answered: Result<Response<Body>, ureq::Error>) -> Result<Reply> {
         let response = answered.with_context(|| format!("{} cannot be reached", self.url))?;
         let status = response.status().as_u16();
+        let headers = response.headers().clone();
         let mut body = Vec::new();
         let reader = response.into_body().into_reader();
         reader.take(BODY_BYTES_MAX).read_to_end(&mut body).context("the answer broke off")?;
-        Ok(Reply { status, body })
+        Ok(Reply { status, headers, body })
     }
 }
 
 impl Reply {
+    /// A header, if it is there and a text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
     /// The body, if the node said yes; else an error with the node's words.
     pub fn accepted(self) -> Result<Reply> {
         if (200..300).contains(&self.status) { Ok(self) } else { Err(anyhow!("{}", self.words())) }

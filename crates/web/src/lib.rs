@@ -96,6 +96,7 @@ fn carestone() -> Router<App> {
         .route("/accesses/{access}", get(access::show).delete(access::close))
         .route("/accesses/{access}/records/{kind}/{id}/proof", get(access::prove_record))
         .route("/entries/{index}/proof", get(access::prove_entry))
+        .route("/audit", get(fhir::export_audit))
         .route("/feeds", get(feeds::list))
         .route("/feeds/waiting", get(feeds::waiting))
         .route("/feeds/waiting/{number}", get(feeds::original).delete(feeds::dismiss))

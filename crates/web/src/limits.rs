@@ -104,3 +104,6 @@ pub const FEED_READ_BYTES: usize = 64 * 1024;
 
 /// Messages on a page of the work list.
 pub const WAITING_PAGE: usize = 100;
+
+/// Entries of the log that one page of the audit export looks at.
+pub const AUDIT_PAGE: u64 = 4_096;

@@ -1,6 +1,7 @@
 //! The commands of `carestone`. Results go to stdout (as JSON with `--json`), words to stderr.
 
 mod apps;
+mod audit;
 mod bench;
 mod cluster;
 mod demo;
@@ -65,6 +66,8 @@ enum Command {
     Read(records::Read),
     /// List who looked at a patient's records.
     Receipts(evidence::Receipts),
+    /// Export accesses that concern this node, for a SIEM.
+    Audit(audit::Audit),
     /// Get the proof file of a record.
     Prove(evidence::Prove),
     /// Check a proof file, offline.
@@ -120,6 +123,7 @@ impl Cli {
             Command::Feed(feed) => feed.run(print),
             Command::Read(read) => read.run(print),
             Command::Receipts(receipts) => receipts.run(print),
+            Command::Audit(audit) => audit.run(),
             Command::Prove(prove) => prove.run(),
             Command::Verify(verify) => verify.run(print),
             Command::Bench(bench) => bench.run(print),

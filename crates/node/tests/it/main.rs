@@ -7,6 +7,7 @@
 //! - the tests, a file per promise
 
 mod at_rest;
+mod audit;
 mod backend;
 mod bad_input;
 mod browser;

@@ -9,8 +9,10 @@
 //! - [`patch`]: change in part
 //! - [`read`]: read, version read, history, search, `$everything`, `$meta`
 //! - [`url`]: the same for the entries of a batch
+//! - [`audit`]: receipts as AuditEvents
 //! - [`session`]: from which access a request reads
 
+mod audit;
 mod deliver;
 mod patch;
 mod read;
@@ -25,6 +27,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+
+pub use audit::export as export_audit;
 
 use crate::{App, error::Problem, limits};
 

@@ -8,7 +8,7 @@ use axum::{
 use flows::{HistoryOf, HistoryPage, OpenedRecord, Session, words};
 
 use super::{
-    Answered, base, etag, fhir_json,
+    Answered, audit, base, etag, fhir_json,
     session::{ACCESS, patient_named, session_for, session_with, take},
     text,
 };
@@ -22,6 +22,9 @@ pub async fn read(
     headers: HeaderMap,
 ) -> Answered {
     let caller = caller?;
+    if audit::is_for(&caller, &kind) {
+        return audit::one(&app, &caller, &id);
+    }
     caller.may_read(&kind)?;
     let session = session_with(&app, &caller, &headers, &kind, &id).await?;
     Ok(resource(&session, session.find(&kind, &id)?, &headers))
@@ -142,6 +145,9 @@ pub async fn matches(
     kind: &str,
     query: &str,
 ) -> Answered {
+    if audit::is_for(caller, kind) {
+        return audit::search(app, caller, query);
+    }
     caller.may_search(kind)?;
     let mut pairs = words::query_pairs(query);
     let patient = patient_named(app, kind, &mut pairs)?;
@@ -186,7 +192,8 @@ fn versions(
 }
 
 /// The address of the page that skips so many.
-fn page_url(app: &App, path: &str, query: &str) -> impl Fn(usize) -> String {
+/// The addresses of the pages of a search.
+pub fn page_url(app: &App, path: &str, query: &str) -> impl Fn(usize) -> String {
     let rest = query.split('&').filter(|pair| !pair.starts_with(SKIP) && !pair.is_empty());
     let rest: Vec<String> = rest.map(str::to_owned).collect();
     let url = format!("{}/{path}", base(app));
@@ -199,7 +206,8 @@ fn page_url(app: &App, path: &str, query: &str) -> impl Fn(usize) -> String {
     }
 }
 
-fn skipped(pairs: &mut Vec<(String, String)>) -> Result<usize, Problem> {
+/// How many matches the pages before this one showed.
+pub fn skipped(pairs: &mut Vec<(String, String)>) -> Result<usize, Problem> {
     let skip = take(pairs, SKIP).map_or(Ok(0), |skip| skip.parse());
     skip.map_err(|_| Problem::bad_request("the page link was changed"))
 }

@@ -125,7 +125,7 @@ pub fn patient_named(
 }
 
 /// Takes the patient out of a search: it has chosen the session then.
-fn take_patient(kind: &str, pairs: &mut Vec<(String, String)>) -> Option<String> {
+pub fn take_patient(kind: &str, pairs: &mut Vec<(String, String)>) -> Option<String> {
     if kind == "Patient"
         && let Some(place) = pairs.iter().position(|(name, _)| name == "_id")
     {
