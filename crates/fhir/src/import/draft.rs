@@ -1,5 +1,6 @@
 //! How a derived resource is built and named.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -53,6 +54,36 @@ impl Names {
 impl fmt::Debug for Names {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Names(..)")
+    }
+}
+
+/// The ids that the resources of one original have taken: by which draft first, and how often.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Taken(BTreeMap<String, (usize, usize)>);
+
+impl Taken {
+    /// An id for what is named by these words, told by the draft at this place. If the name is
+    /// taken it becomes another one: an original may say two things about the same code.
+    pub(super) fn id(
+        &mut self,
+        names: &Names,
+        resource_type: &str,
+        words: &[&str],
+        draft: usize,
+    ) -> String {
+        let id = names.id(resource_type, words);
+        let (_, count) = self.0.entry(format!("{resource_type}/{id}")).or_insert((draft, 0));
+        *count += 1;
+        if *count == 1 {
+            return id;
+        }
+        let count = count.to_string();
+        names.id(resource_type, &[words, &["again", &count]].concat())
+    }
+
+    /// The draft that is known by this `Type/id`.
+    pub(super) fn known(&self, reference: &str) -> Option<usize> {
+        self.0.get(reference).map(|(draft, _)| *draft)
     }
 }
 
@@ -217,6 +248,28 @@ pub fn provenance(
     draft
 }
 
+/// A concept for an element that FHIR asks for and the message does not tell.
+pub(super) fn told(concept: Value) -> Value {
+    let says = concept["text"].is_string()
+        || concept["coding"].as_array().is_some_and(|codings| !codings.is_empty());
+    if says { concept } else { unknown() }
+}
+
+/// The standard extension for "the sender does not say".
+pub(super) fn unknown() -> Value {
+    absent("unknown")
+}
+
+/// The standard extension for why an element is absent: a code of `data-absent-reason`.
+pub(super) fn absent(reason: &str) -> Value {
+    json!({ "extension": [{ "url": DATA_ABSENT_REASON, "valueCode": reason }] })
+}
+
+/// A concept of one code.
+pub(super) fn code(system: &str, code: &str) -> Value {
+    json!({ "coding": [{ "system": system, "code": code }] })
+}
+
 /// The value without what is empty; `None` if nothing is left.
 fn pruned(value: Value) -> Option<Value> {
     match value {
@@ -241,6 +294,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 const TRANSFORMATION: &str = "http://terminology.hl7.org/CodeSystem/v3-DataOperation";
+const DATA_ABSENT_REASON: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 const PARTICIPANT: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
 
 /// 128 bits: no two names meet by chance.
