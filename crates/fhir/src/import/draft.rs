@@ -271,7 +271,7 @@ pub(super) fn code(system: &str, code: &str) -> Value {
 }
 
 /// The value without what is empty; `None` if nothing is left.
-fn pruned(value: Value) -> Option<Value> {
+pub(super) fn pruned(value: Value) -> Option<Value> {
     match value {
         Value::Null => None,
         Value::String(text) => (!text.trim().is_empty()).then_some(Value::String(text)),

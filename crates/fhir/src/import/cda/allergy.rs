@@ -54,6 +54,7 @@ impl<'d> Walk<'d> {
         let (recorded, recorder) = self.authored(allergy);
         let recorded = recorded.or_else(|| concern.and_then(|concern| self.authored(concern).0));
         draft.set("recordedDate", recorded).set("recorder", recorder);
+        draft.set("asserter", self.informant(allergy));
         draft.set("note", self.comments(allergy));
         let reactions = related(allergy).into_iter().filter(|(_, part)| part.follows("4.9"));
         for (_, reaction) in reactions {

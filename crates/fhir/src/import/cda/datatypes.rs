@@ -284,42 +284,6 @@ impl Walk<'_> {
         Some(json!({ "numerator": numerator, "denominator": denominator }))
     }
 
-    /// `assignedEntity`, `assignedAuthor` and their like as a reference: who they are at the
-    /// sender is all that an entry says.
-    pub(super) fn who(&self, role: Element<'_>) -> Json {
-        let identifier = self.identifiers(role).into_iter().next();
-        let person = ["assignedPerson", "informationRecipient", "relatedPerson"];
-        let person = person.iter().map(|name| role.at(name)).find(|person| person.is_there());
-        if let Some(name) = person.and_then(|person| self.display(person.at("name"))) {
-            return json!({ "type": "Practitioner", "identifier": identifier, "display": name });
-        }
-        let device = role.at("assignedAuthoringDevice");
-        if device.is_there() {
-            let parts = [device.at("manufacturerModelName"), device.at("softwareName")];
-            let words: Vec<String> =
-                parts.into_iter().filter_map(|part| self.words(part)).collect();
-            let display = words.join(", ");
-            return json!({ "type": "Device", "identifier": identifier, "display": display });
-        }
-        let organization = role.at("representedOrganization");
-        let organization = self.organization(organization);
-        match (&organization, identifier) {
-            (Json::Null, None) => Json::Null,
-            (Json::Null, identifier) => json!({ "identifier": identifier }),
-            _ => organization,
-        }
-    }
-
-    /// An organisation as a reference.
-    pub(super) fn organization(&self, organization: Element<'_>) -> Json {
-        let name = self.display(organization.at("name"));
-        let identifier = self.identifiers(organization).into_iter().next();
-        if name.is_none() && identifier.is_none() {
-            return Json::Null;
-        }
-        json!({ "type": "Organization", "identifier": identifier, "display": name })
-    }
-
     /// The patient of the document.
     pub(super) fn subject(&self) -> Json {
         reference(self.patient())

@@ -33,15 +33,8 @@ impl<'d> Walk<'d> {
         let disposition = self.concept(encounter.at("dischargeDispositionCode"));
         draft.set("hospitalization", json!({ "dischargeDisposition": disposition }));
         let facility = encounter.at("location/healthCareFacility");
-        let name = self.display(facility.at("location/name"));
-        let kind = self.concept(facility.at("code"));
-        let display = name.or_else(|| kind["text"].as_str().map(str::to_owned));
-        let place = json!({
-            "type": "Location",
-            "identifier": self.identifiers(facility).into_iter().next(),
-            "display": display,
-        });
-        if place["display"].is_string() || place["identifier"].is_object() {
+        let place = self.place(facility, "location");
+        if !place.is_null() {
             draft.push("location", json!({ "location": place }));
         }
         let provider = self.organization(facility.at("serviceProviderOrganization"));

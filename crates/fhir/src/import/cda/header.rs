@@ -6,7 +6,7 @@ use super::ReadError;
 use super::tables;
 use super::walk::Walk;
 use super::xml::Element;
-use crate::import::draft::{Draft, absent, identifier, reference};
+use crate::import::draft::{Draft, absent, code, identifier};
 use crate::import::systems::SSN;
 
 impl<'d> Walk<'d> {
@@ -31,7 +31,7 @@ impl<'d> Walk<'d> {
         Ok(())
     }
 
-    fn demographics(&self, role: Element<'_>, draft: &mut Draft) {
+    fn demographics(&self, role: Element<'d>, draft: &mut Draft) {
         let patient = role.at("patient");
         for name in patient.each("name") {
             draft.push("name", self.human_name(name));
@@ -54,17 +54,34 @@ impl<'d> Walk<'d> {
         for guardian in patient.each("guardian") {
             draft.push("contact", self.guardian(guardian));
         }
-        for language in patient.each("languageCommunication") {
-            let code = language.at("languageCode").attribute("code");
-            let preferred = language.at("preferenceInd").attribute("value");
+        for spoken in patient.each("languageCommunication") {
+            let code = spoken.at("languageCode").attribute("code");
+            let preferred = spoken.at("preferenceInd").attribute("value");
             let coding = json!({ "system": "urn:ietf:bcp:47", "code": code });
             let language = code.map(|_| json!({ "coding": [coding] }));
             let preferred = preferred.filter(|_| code.is_some()).map(|flag| flag == "true");
-            draft.push("communication", json!({ "language": language, "preferred": preferred }));
+            let extension = code.map(|_| self.proficiency(spoken));
+            draft.push(
+                "communication",
+                json!({ "extension": [extension], "language": language, "preferred": preferred }),
+            );
         }
         let provider = self.organization(role.at("providerOrganization"));
         draft.set("managingOrganization", provider);
         self.extensions(patient, draft);
+    }
+
+    /// How well, and whether in speech or writing.
+    fn proficiency(&self, spoken: Element<'_>) -> Json {
+        let part = |url: &str, name: &str| {
+            let coding = self.coding(spoken.at(name))?;
+            Some(json!({ "url": url, "valueCoding": coding }))
+        };
+        let parts = [part("level", "proficiencyLevelCode"), part("type", "modeCode")];
+        if parts.iter().all(Option::is_none) {
+            return Json::Null;
+        }
+        json!({ "url": format!("{EXTENSIONS}patient-proficiency"), "extension": parts })
     }
 
     fn birth(&self, patient: Element<'_>, draft: &mut Draft) {
@@ -117,7 +134,7 @@ impl<'d> Walk<'d> {
         json!({ "url": url, "extension": parts })
     }
 
-    fn guardian(&self, guardian: Element<'_>) -> Json {
+    fn guardian(&self, guardian: Element<'d>) -> Json {
         let person = guardian.at("guardianPerson");
         let (telecoms, addresses) = self.contacts(guardian);
         let organization = self.organization(guardian.at("guardianOrganization"));
@@ -161,19 +178,13 @@ impl<'d> Walk<'d> {
         }
     }
 
-    /// What the header says of the document itself. Those who wrote and keep it are contained: with
-    /// all that is said of them, and as this document says it.
+    /// What the header says of the document itself.
     pub(super) fn composition(&mut self, received: &str) -> Draft {
         let root = self.root;
         let mut draft = self.begin_named("Composition", "document");
         let numbers = [self.identifier(root.at("setId")), self.identifier(root.at("id"))];
         let number = numbers.into_iter().find(|number| number["value"].is_string());
         draft.set("language", language(root.at("languageCode").attribute("code")));
-        let mut contained = Vec::new();
-        let authors = self.authors(&mut contained);
-        let attesters = self.attesters(&mut contained);
-        let custodian = self.custodian(&mut contained);
-        draft.set("contained", contained);
         if let Some(version) = root.at("versionNumber").attribute("value") {
             let url = format!("{EXTENSIONS}composition-clinicaldocument-versionNumber");
             draft.push("extension", json!({ "url": url, "valueString": version }));
@@ -184,13 +195,15 @@ impl<'d> Walk<'d> {
         draft.set("encounter", self.encounter_reference());
         let time = root.at("effectiveTime");
         draft.set("date", self.date_time(time).unwrap_or_else(|| received.to_owned()));
-        draft.set("author", authors);
+        draft.set("author", self.authors());
         let kind = draft.element("type")["text"].as_str().map(str::to_owned);
         let title = root.at("title").text().or(kind).unwrap_or_else(|| "Clinical document".into());
         draft.set("title", title);
         let level = root.at("confidentialityCode").attribute("code");
         draft.set("confidentiality", level.filter(|level| LEVELS.contains(level)));
-        draft.set("attester", attesters).set("custodian", custodian);
+        draft.set("attester", self.attesters());
+        let keeper = root.at("custodian/assignedCustodian/representedCustodianOrganization");
+        draft.set("custodian", self.organization(keeper));
         for earlier in root.each("relatedDocument") {
             let relation = earlier.attribute("typeCode").and_then(tables::relates_to);
             let target = self.identifier(earlier.at("parentDocument/id"));
@@ -213,11 +226,11 @@ impl<'d> Walk<'d> {
         draft
     }
 
-    fn authors(&self, contained: &mut Vec<Json>) -> Vec<Json> {
+    fn authors(&self) -> Vec<Json> {
         let mut authors = Vec::new();
         for author in self.root.each("author") {
             author.at("time").skip();
-            authors.push(self.contain(author.at("assignedAuthor"), contained));
+            authors.push(self.who(author.at("assignedAuthor")));
         }
         authors.retain(|author| !author.is_null());
         if authors.is_empty() {
@@ -226,7 +239,7 @@ impl<'d> Walk<'d> {
         authors
     }
 
-    fn attesters(&self, contained: &mut Vec<Json>) -> Vec<Json> {
+    fn attesters(&self) -> Vec<Json> {
         let mut attesters = Vec::new();
         for (name, mode) in [("legalAuthenticator", "legal"), ("authenticator", "professional")] {
             for attester in self.root.each(name) {
@@ -234,75 +247,32 @@ impl<'d> Walk<'d> {
                 attesters.push(json!({
                     "mode": mode,
                     "time": self.date_time(attester.at("time")),
-                    "party": self.contain(attester.at("assignedEntity"), contained),
+                    "party": self.who(attester.at("assignedEntity")),
                 }));
             }
         }
         attesters
     }
 
-    fn custodian(&self, contained: &mut Vec<Json>) -> Json {
-        let keeper = self.root.at("custodian/assignedCustodian/representedCustodianOrganization");
-        self.contain_organization(keeper, contained)
-    }
-
-    /// A person, device or organisation of the header, contained.
-    fn contain(&self, role: Element<'_>, contained: &mut Vec<Json>) -> Json {
-        let person = role.at("assignedPerson");
-        let device = role.at("assignedAuthoringDevice");
-        let organization = role.at("representedOrganization");
-        if !person.is_there() && !device.is_there() {
-            return self.contain_organization(organization, contained);
-        }
-        let mut identifiers = self.identifiers(role);
-        let (telecoms, addresses) = self.contacts(role);
-        if device.is_there() {
-            let id = format!("device-{}", contained.len() + 1);
-            let names = [("manufacturerModelName", "model-name"), ("softwareName", "other")];
-            let names = names.map(|(name, kind)| {
-                let name = self.words(device.at(name));
-                json!({ "name": name, "type": name.as_ref().map(|_| kind) })
-            });
-            let owner = self.organization(organization);
-            let device = json!({
-                "resourceType": "Device", "id": id, "identifier": identifiers,
-                "deviceName": names, "owner": owner,
-            });
-            contained.push(device);
-            return reference(&format!("#{id}"));
-        }
-        let id = format!("practitioner-{}", contained.len() + 1);
-        let code = self.concept(role.at("code"));
-        let works_at = self.organization(organization);
-        if let Some(name) = works_at["display"].as_str() {
-            // Where they work has no element in a Practitioner; it assigned the number.
-            if let Some(first) = identifiers.first_mut() {
-                first["assigner"] = json!({ "display": name });
+    /// Who entered it, who told it, and for whom it was written, as agents of a Provenance.
+    pub(super) fn agents(&self) -> Vec<Json> {
+        let kinds = [
+            ("dataEnterer", "ENT", "assignedEntity"),
+            ("informant", "INF", "assignedEntity"),
+            ("informant", "INF", "relatedEntity"),
+            ("informationRecipient", "IRCP", "intendedRecipient"),
+        ];
+        let mut agents = Vec::new();
+        for (name, role, entity) in kinds {
+            for one in self.root.each(name) {
+                one.at("time").skip();
+                let who = self.who(one.at(entity));
+                if !who.is_null() {
+                    agents.push(json!({ "type": code(PARTICIPATION, role), "who": who }));
+                }
             }
         }
-        let names: Vec<Json> =
-            person.each("name").into_iter().map(|name| self.human_name(name)).collect();
-        contained.push(json!({
-            "resourceType": "Practitioner", "id": id, "identifier": identifiers,
-            "name": names, "telecom": telecoms, "address": addresses,
-            "qualification": if code.is_null() { json!([]) } else { json!([{ "code": code }]) },
-        }));
-        reference(&format!("#{id}"))
-    }
-
-    fn contain_organization(&self, from: Element<'_>, contained: &mut Vec<Json>) -> Json {
-        let name = self.display(from.at("name"));
-        let identifiers = self.identifiers(from);
-        if name.is_none() && identifiers.is_empty() {
-            return Json::Null;
-        }
-        let id = format!("organization-{}", contained.len() + 1);
-        let (telecoms, addresses) = self.contacts(from);
-        contained.push(json!({
-            "resourceType": "Organization", "id": id, "identifier": identifiers, "name": name,
-            "telecom": telecoms, "address": addresses,
-        }));
-        reference(&format!("#{id}"))
+        agents
     }
 
     /// The document's own number, for the original.
@@ -331,6 +301,8 @@ fn language(code: Option<&str>) -> Option<&str> {
 }
 
 const EXTENSIONS: &str = "http://hl7.org/fhir/StructureDefinition/";
+
+const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 
 /// Code system `Confidentiality`.
 const LEVELS: [&str; 6] = ["U", "L", "M", "N", "R", "V"];

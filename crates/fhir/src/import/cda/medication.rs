@@ -31,7 +31,9 @@ impl<'d> Walk<'d> {
             draft.set("medicationCodeableConcept", self.product(product));
             draft.set("subject", self.subject()).set("context", self.encounter_reference());
             draft.set("effectivePeriod", period).set("dateAsserted", recorded);
-            draft.set("informationSource", author);
+            let informant = self.informant(medication);
+            let source = if informant.is_null() { author } else { informant };
+            draft.set("informationSource", source);
             draft.set("reasonCode", self.reasons(medication));
             draft.set("note", self.comments(medication)).set("dosage", dosages);
         } else {

@@ -10,6 +10,7 @@
 //! - `narrative`: the text of sections as XHTML
 //! - `datatypes` and `tables`: words of the CDA as those of FHIR
 //! - `walk`: what is known throughout, and how a statement becomes a draft
+//! - `party`: people, organisations and places that take part
 //! - `header`: the patient, authors, the encounter
 //! - `section`: sections, and which statement is whose
 //! - `problem`, `allergy`, `medication`, `timing`, `observation`, `procedure`, `encounter`,
@@ -25,6 +26,8 @@ mod datatypes;
 mod tables;
 
 mod walk;
+
+mod party;
 
 mod header;
 

@@ -79,6 +79,7 @@ impl<'d> Walk<'d> {
             (own, _) => own,
         };
         draft.set("recordedDate", recorded).set("recorder", recorder);
+        draft.set("asserter", self.informant(problem));
         draft.set("note", self.comments(problem));
         self.keep(draft)
     }

@@ -54,17 +54,7 @@ impl<'d> Walk<'d> {
     pub(super) fn places(&self, statement: Element<'d>) -> Vec<Json> {
         let places = statement.each("participant").into_iter();
         let places = places.filter(|place| place.attribute("typeCode") == Some("LOC"));
-        let told = places.map(|place| {
-            let role = place.at("participantRole");
-            let kind = self.concept(role.at("code"));
-            let name = role.at("playingEntity/name").text();
-            let display = name.or_else(|| kind["text"].as_str().map(str::to_owned));
-            let identifier = self.identifiers(role).into_iter().next();
-            if display.is_none() && identifier.is_none() {
-                return Json::Null;
-            }
-            json!({ "type": "Location", "identifier": identifier, "display": display })
-        });
+        let told = places.map(|place| self.place(place.at("participantRole"), "playingEntity"));
         told.filter(|place| !place.is_null()).collect()
     }
 

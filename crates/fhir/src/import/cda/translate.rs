@@ -99,7 +99,11 @@ fn original(walk: &mut Walk<'_>, bytes: &[u8], received: &str) {
     let document = walk.keep(draft);
     let id = walk.begin_named("Provenance", &digest(bytes));
     let id = id.element("id").as_str().unwrap_or_default().to_owned();
-    walk.drafts.push(provenance(id, received, &document, &derived, &sender));
+    let mut provenance = provenance(id, received, &document, &derived, &sender);
+    for agent in walk.agents() {
+        provenance.push("agent", agent);
+    }
+    walk.keep(provenance);
 }
 
 /// The media type of CDA documents (HL7, registered with IANA).

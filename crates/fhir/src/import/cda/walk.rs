@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
+use super::party::contain_parties;
 use super::translate::Settings;
 use super::xml::{Element, Xml};
 use crate::import::NotUnderstood;
@@ -100,7 +101,8 @@ impl<'d> Walk<'d> {
     }
 
     /// Keeps a resource, and says how others refer to it.
-    pub(super) fn keep(&mut self, draft: Draft) -> String {
+    pub(super) fn keep(&mut self, mut draft: Draft) -> String {
+        contain_parties(&mut draft);
         let reference = draft.reference();
         self.drafts.push(draft);
         reference
@@ -135,27 +137,34 @@ impl<'d> Walk<'d> {
     }
 
     /// When and by whom a statement was written down: `author`, else nothing.
-    pub(super) fn authored(&self, statement: Element<'_>) -> (Option<String>, Json) {
+    pub(super) fn authored(&self, statement: Element<'d>) -> (Option<String>, Json) {
         let author = statement.at("author");
         (self.date_time(author.at("time")), self.who(author.at("assignedAuthor")))
     }
 
+    /// Who told it.
+    pub(super) fn informant(&self, statement: Element<'d>) -> Json {
+        let informant = statement.at("informant");
+        let entity = self.who(informant.at("assignedEntity"));
+        if entity.is_null() { self.who(informant.at("relatedEntity")) } else { entity }
+    }
+
     /// Those who did it, each as a reference.
-    pub(super) fn performers(&self, statement: Element<'_>) -> Vec<Json> {
+    pub(super) fn performers(&self, statement: Element<'d>) -> Vec<Json> {
         let performers = statement.each("performer").into_iter();
         let all = performers.map(|performer| self.who(performer.at("assignedEntity")));
         all.filter(|who| !who.is_null()).collect()
     }
 
     /// Comments (template Comment Activity) as annotations.
-    pub(super) fn comments(&self, statement: Element<'_>) -> Vec<Json> {
+    pub(super) fn comments(&self, statement: Element<'d>) -> Vec<Json> {
         let comments = related(statement).into_iter().filter(|(_, part)| part.follows("4.64"));
         let told = comments.filter_map(|(_, comment)| {
             comment.skip_each(&["code"]);
             let author = self.authored(comment);
             let text = self.words(comment.at("text"))?;
             Some(json!({
-                "authorString": author.1["display"],
+                "authorReference": author.1,
                 "time": author.0,
                 "text": text,
             }))

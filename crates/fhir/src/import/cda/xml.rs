@@ -370,6 +370,15 @@ const CCDA: &str = "2.16.840.1.113883.10.20.22.";
 /// A declaration is at the very beginning and short.
 const DECLARATION_BYTES_MAX: usize = 200;
 
-/// Elements about the form: which template, which realm, ids of parts, links into the narrative.
-const FORM: [&str; 7] =
-    ["templateId", "typeId", "realmCode", "id", "reference", "sequenceNumber", "setId"];
+/// Elements about the form (which template, which realm, ids of parts, links into the narrative),
+/// and the status of what is not understood itself.
+const FORM: [&str; 8] = [
+    "templateId",
+    "typeId",
+    "realmCode",
+    "id",
+    "reference",
+    "sequenceNumber",
+    "setId",
+    "statusCode",
+];
