@@ -101,6 +101,10 @@ impl<'d> Walk<'d> {
         match known.unwrap_or_else(|| by_class(statement)) {
             Kind::Concern => self.concern(statement),
             Kind::AllergyConcern => self.allergy_concern(statement),
+            Kind::Frame => {
+                statement.skip_each(&["code", "effectiveTime"]);
+                self.inner(statement)
+            }
             Kind::Wrapper => self.inner(statement),
             Kind::Problem => vec![self.condition(statement, None)],
             Kind::Allergy => vec![self.allergy(statement, None)],
@@ -135,6 +139,8 @@ impl<'d> Walk<'d> {
 enum Kind {
     Concern,
     AllergyConcern,
+    /// Its code says no more than its template.
+    Frame,
     Wrapper,
     Problem,
     Allergy,
@@ -205,20 +211,20 @@ const PLAN: &str = "18776-5";
 
 /// Templates of C-CDA R2.1 that decide (the end of their OIDs). Those of requests are left to the
 /// mood, which says the same.
-const TEMPLATES: [(&str, Kind); 47] = [
+const TEMPLATES: [(&str, Kind); 48] = [
     ("4.3", Kind::Concern),
     ("4.132", Kind::Concern),
     ("4.136", Kind::Concern),
     ("4.30", Kind::AllergyConcern),
     ("4.4", Kind::Problem),
     ("4.7", Kind::Allergy),
-    ("4.33", Kind::Wrapper),
-    ("4.34", Kind::Wrapper),
-    ("4.35", Kind::Wrapper),
-    ("4.36", Kind::Wrapper),
-    ("4.51", Kind::Wrapper),
-    ("4.65", Kind::Wrapper),
-    ("4.80", Kind::Wrapper),
+    ("4.33", Kind::Frame),
+    ("4.34", Kind::Frame),
+    ("4.35", Kind::Frame),
+    ("4.36", Kind::Frame),
+    ("4.51", Kind::Frame),
+    ("4.65", Kind::Frame),
+    ("4.80", Kind::Frame),
     ("4.131", Kind::Wrapper),
     ("4.146", Kind::Wrapper),
     ("4.16", Kind::Medication),
@@ -245,6 +251,7 @@ const TEMPLATES: [(&str, Kind); 47] = [
     ("4.45", Kind::Family),
     ("4.50", Kind::Supply),
     ("4.60", Kind::Coverage),
+    ("4.129", Kind::Coverage),
     ("4.48", Kind::Directive),
     ("4.121", Kind::Goal),
     ("4.20", Kind::Instruction),
