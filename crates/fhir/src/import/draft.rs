@@ -130,6 +130,11 @@ impl Draft {
         self.members.keys().map(String::as_str)
     }
 
+    /// What its elements say, to be changed where they stand.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.members.values_mut()
+    }
+
     /// Says an element anew; an empty value takes it away.
     pub fn replace(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
         self.members.shift_remove(name);

@@ -29,8 +29,10 @@ impl<'d> Walk<'d> {
         let substance = self.substance(allergy);
         let is_denied = is_negated(allergy);
         let status = self.allergy_status(allergy, concern, time.at("high").is_there());
+        let is_refuted = is_denied && !substance.is_null();
+        let status = if is_refuted { "inactive" } else { status };
         draft.set("clinicalStatus", (!is_error).then(|| code(CLINICAL, status)));
-        let verified = match (is_error, is_denied && !substance.is_null()) {
+        let verified = match (is_error, is_refuted) {
             (true, _) => "entered-in-error",
             (_, true) => "refuted",
             _ => "confirmed",

@@ -165,15 +165,9 @@ fn party(
 /// Puts what is told of parties into `contained`, under ids made of what it says: the same party
 /// is contained once.
 pub(super) fn contain_parties(draft: &mut Draft) {
-    let names: Vec<String> = draft.names().map(str::to_owned).collect();
     let mut contained = Vec::new();
-    for name in names {
-        let mut value = draft.element(&name).clone();
-        let before = contained.len();
-        take_told(&mut value, &mut contained);
-        if contained.len() > before {
-            draft.replace(&name, value);
-        }
+    for value in draft.values_mut() {
+        take_told(value, &mut contained);
     }
     for party in contained {
         draft.push("contained", party);

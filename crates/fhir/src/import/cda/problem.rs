@@ -40,11 +40,13 @@ impl<'d> Walk<'d> {
         let is_error = self.status(problem) == "nullified";
         let is_denied = is_negated(problem);
         let status = self.clinical_status(problem, concern, ended.is_there());
+        let is_refuted = is_denied && !is_any_problem(problem);
+        let status = if is_refuted { Some("inactive") } else { status };
         draft.set(
             "clinicalStatus",
             status.filter(|_| !is_error).map(|status| code(CLINICAL, status)),
         );
-        let verified = match (is_error, is_denied && !is_any_problem(problem)) {
+        let verified = match (is_error, is_refuted) {
             (true, _) => "entered-in-error",
             (_, true) => "refuted",
             _ => "confirmed",

@@ -175,7 +175,10 @@ impl<'d> Walk<'d> {
     /// Indications: why it was done or asked for.
     pub(super) fn reasons(&self, statement: Element<'_>) -> Vec<Json> {
         let reasons = related(statement).into_iter();
-        let reasons = reasons.filter(|(kind, part)| part.follows("4.19") || *kind == "RSON");
+        let reasons = reasons.filter(|(kind, part)| {
+            // A refusal is why it was not done.
+            part.follows("4.19") || (*kind == "RSON" && !part.follows("4.53"))
+        });
         let told = reasons.map(|(_, reason)| {
             reason.skip_each(&["code", "statusCode"]);
             let value = self.concept(reason.at("value"));

@@ -258,12 +258,17 @@ impl<'d> Element<'d> {
         self.node?.attribute("nullFlavor").map(str::trim)
     }
 
-    /// All text inside, with single spaces. Everything inside counts as read.
+    /// All text inside, with single spaces, also between the cells of a table and the parts of a
+    /// name. Everything inside counts as read.
     pub(super) fn text(self) -> Option<String> {
         self.skip();
-        let node = self.node?;
-        let texts = node.descendants().filter(Node::is_text).filter_map(|node| node.text());
-        let joined: String = texts.collect();
+        let mut joined = String::new();
+        for node in self.node?.descendants() {
+            if node.is_element() && !INLINE.contains(&node.tag_name().name()) {
+                joined.push(' ');
+            }
+            joined.push_str(node.text().filter(|_| node.is_text()).unwrap_or_default());
+        }
         let words: Vec<&str> = joined.split_whitespace().collect();
         (!words.is_empty()).then(|| words.join(" "))
     }
@@ -366,6 +371,9 @@ pub(super) const HL7_V3: &str = "urn:hl7-org:v3";
 const SDTC: &str = "urn:hl7-org:sdtc";
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 const CCDA: &str = "2.16.840.1.113883.10.20.22.";
+
+/// Elements of the narrative that may stand within a word.
+const INLINE: [&str; 5] = ["content", "sub", "sup", "linkHtml", "footnote"];
 
 /// A declaration is at the very beginning and short.
 const DECLARATION_BYTES_MAX: usize = 200;
