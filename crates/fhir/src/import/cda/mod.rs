@@ -61,7 +61,7 @@ mod note;
 
 mod translate;
 
-pub use translate::{Settings, Translated, translate};
+pub use translate::{MEDIA_TYPE, Settings, Translated, translate};
 
 /// Why a document cannot be taken. Nothing of it is quoted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -29,6 +29,8 @@ pub struct Translated {
     /// `Type/id` of those that the document tells only in passing (its patient): they are stored
     /// if there is none of this id yet, and never replace what is known better.
     pub in_passing: BTreeSet<String>,
+    /// `Type/id` of the document as it came. The id is made of its bytes.
+    pub original: String,
 }
 
 /// Translates a document. `bytes` are the document as received, `received` is when (a FHIR
@@ -71,7 +73,7 @@ pub fn translate(
     let sections = walk.body();
     composition.set("section", sections);
     walk.keep(composition);
-    original(&mut walk, bytes, received);
+    let original = original(&mut walk, bytes, received);
     let mut notes = walk.take_notes();
     let in_passing = std::mem::take(&mut walk.in_passing);
     let drafts = std::mem::take(&mut walk.drafts);
@@ -79,11 +81,11 @@ pub fn translate(
     notes.extend(invalid);
     notes.extend(xml.unread());
     let understood = Understood { resources, not_understood: notes };
-    Ok(Translated { understood, in_passing })
+    Ok(Translated { understood, in_passing, original })
 }
 
 /// The document as it came, and what was derived from it.
-fn original(walk: &mut Walk<'_>, bytes: &[u8], received: &str) {
+fn original(walk: &mut Walk<'_>, bytes: &[u8], received: &str) -> String {
     let derived = walk.drafts.iter().map(Draft::reference).collect::<Vec<_>>();
     let root = walk.root;
     let sender = walk.sender();
@@ -94,7 +96,7 @@ fn original(walk: &mut Walk<'_>, bytes: &[u8], received: &str) {
     draft.set("status", "current").set("type", walk.concept(root.at("code")));
     draft.set("subject", walk.subject()).set("date", received);
     draft.set("description", format!("as sent by {sender}"));
-    draft.push("content", json!({ "attachment": attachment(CDA, bytes, &title) }));
+    draft.push("content", json!({ "attachment": attachment(MEDIA_TYPE, bytes, &title) }));
     draft.set("context", json!({ "encounter": [walk.encounter_reference()] }));
     let document = walk.keep(draft);
     let id = walk.begin_named("Provenance", &digest(bytes));
@@ -104,7 +106,8 @@ fn original(walk: &mut Walk<'_>, bytes: &[u8], received: &str) {
         provenance.push("agent", agent);
     }
     walk.keep(provenance);
+    document
 }
 
 /// The media type of CDA documents (HL7, registered with IANA).
-const CDA: &str = "application/hl7-cda+xml";
+pub const MEDIA_TYPE: &str = "application/hl7-cda+xml";
