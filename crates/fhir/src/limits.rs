@@ -92,6 +92,13 @@ pub mod cda {
     /// Declarations of namespaces in the whole document: each is carried to the elements below.
     pub const NAMESPACES_MAX: usize = 4_000;
 
+    /// Bytes of narrative that the entries of one document may point to, each time counted: a long
+    /// text that many entries point to would otherwise become many long texts.
+    pub const REFERRED_BYTES_MAX: usize = 16 << 20;
+
+    /// Translations read of one code; what follows is listed as not understood.
+    pub const TRANSLATIONS_MAX: usize = 64;
+
     /// Resources derived from one document; what follows is listed as not understood.
     pub const RESOURCES_MAX: usize = 5_000;
 

@@ -149,12 +149,12 @@ impl Draft {
         self
     }
 
-    /// Adds one value to an element that repeats, unless it is empty or there already.
+    /// Adds one value to an element that repeats, unless it is empty or among the last ones.
     pub fn push(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
         let Some(value) = pruned(value.into()) else { return self };
         let list = self.members.entry(name).or_insert_with(|| json!([]));
         if let Some(list) = list.as_array_mut()
-            && !list.contains(&value)
+            && !list.iter().rev().take(ALIKE_LOOKED_AT).any(|one| *one == value)
         {
             list.push(value);
         }
@@ -301,6 +301,9 @@ fn hex(bytes: &[u8]) -> String {
 const TRANSFORMATION: &str = "http://terminology.hl7.org/CodeSystem/v3-DataOperation";
 const DATA_ABSENT_REASON: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 const PARTICIPANT: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
+
+/// Originals repeat a value a few times; a hostile one must not be compared with all before it.
+const ALIKE_LOOKED_AT: usize = 64;
 
 /// 128 bits: no two names meet by chance.
 const ID_BYTES: usize = 16;

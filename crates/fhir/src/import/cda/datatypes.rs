@@ -8,6 +8,7 @@ use super::xml::Element;
 use crate::import::draft::{absent, decimal, reference};
 use crate::import::systems::{UCUM, is_oid, is_uuid, local, of_name, of_oid};
 use crate::import::time::{DateTime, Stamp, ends_before_it_begins};
+use crate::limits::cda::TRANSLATIONS_MAX;
 
 impl Walk<'_> {
     /// TS as a `dateTime`.
@@ -87,7 +88,7 @@ impl Walk<'_> {
     /// CD, CE and CS as a CodeableConcept; `Null` if it says nothing.
     pub(super) fn concept(&self, code: Element<'_>) -> Json {
         let mut codings: Vec<Json> = self.coding(code).into_iter().collect();
-        for translation in code.each("translation") {
+        for translation in code.each("translation").into_iter().take(TRANSLATIONS_MAX) {
             codings.extend(self.coding(translation).filter(|coding| !codings.contains(coding)));
         }
         let display = code.attribute("displayName").map(str::to_owned);

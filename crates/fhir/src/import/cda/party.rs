@@ -73,16 +73,15 @@ impl<'d> Walk<'d> {
         let Some(first) = identifiers.first().cloned() else { return Json::Null };
         let (telecoms, addresses) = self.contacts(role);
         let code = self.concept(role.at("code"));
-        let told = json!({
+        let mut told = json!({
             "resourceType": "PractitionerRole", "identifier": identifiers, "telecom": telecoms,
             "code": [code],
         });
-        for place in addresses.iter().filter(|place| pruned((*place).clone()).is_some()) {
+        let mut places = addresses.into_iter().filter_map(pruned);
+        if let Some(place) = places.next() {
             // An address alone says where, not who.
             let place = json!({ "resourceType": "Location", "address": place });
-            let mut told = told.clone();
             told["location"] = json!([party("Location", Json::Null, Json::Null, place)]);
-            return party("PractitionerRole", first, Json::Null, told);
         }
         party("PractitionerRole", first, Json::Null, told)
     }

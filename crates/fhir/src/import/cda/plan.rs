@@ -30,7 +30,7 @@ impl<'d> Walk<'d> {
                 kind if ACTIVITIES.contains(&kind) => {
                     draft.push("activity", json!({ "reference": reference(entry) }));
                 }
-                kind if kind == "Condition" => drop(draft.push("addresses", reference(entry))),
+                "Condition" => drop(draft.push("addresses", reference(entry))),
                 _ => {}
             }
         }

@@ -42,7 +42,10 @@ impl<'d> Walk<'d> {
         if self.section == PLAN && !entries.is_empty() {
             entries.push(self.care_plan(section, &title, narrative.as_deref(), &entries));
         }
-        if !tables::is_known_section(&self.section) && !is_only_a_frame(section) {
+        let is_kept_around = self.is_kept_whole;
+        let is_unknown = !tables::is_known_section(&self.section) && !is_only_a_frame(section);
+        if is_unknown && !is_kept_around {
+            self.is_kept_whole = true;
             entries.push(self.unknown_section(section, &concept, title.as_deref()));
         }
         let inner: Vec<Json> = section
@@ -52,7 +55,7 @@ impl<'d> Walk<'d> {
             .map(|inner| self.section(inner))
             .collect();
         let author = self.who(section.at("author/assignedAuthor"));
-        self.section = around;
+        (self.section, self.is_kept_whole) = (around, is_kept_around);
         let is_empty = entries.is_empty();
         let says_nothing = narrative.is_none() && is_empty && inner.is_empty();
         let reason = section.null_flavor().filter(|_| is_empty).map(empty_reason);

@@ -1,6 +1,6 @@
 //! What the translation of one document knows throughout, and how a statement becomes a draft.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
@@ -11,7 +11,7 @@ use super::xml::{Element, Xml};
 use crate::import::NotUnderstood;
 use crate::import::draft::{Draft, Taken, reference};
 use crate::import::time::{Stamp, Zone};
-use crate::limits::cda::{NOT_UNDERSTOOD_MAX, QUOTED_CHARS_MAX, RESOURCES_MAX};
+use crate::limits::cda::{NOT_UNDERSTOOD_MAX, QUOTED_CHARS_MAX, REFERRED_BYTES_MAX, RESOURCES_MAX};
 
 pub(super) struct Walk<'d> {
     pub(super) root: Element<'d>,
@@ -19,6 +19,8 @@ pub(super) struct Walk<'d> {
     pub(super) in_passing: BTreeSet<String>,
     /// The code of the section that is read.
     pub(super) section: String,
+    /// Whether that section is inside one that is kept as it stands.
+    pub(super) is_kept_whole: bool,
     settings: &'d Settings,
     zone: Zone,
     /// The word by which what this document says is named: the number of its set, or its own.
@@ -31,6 +33,7 @@ pub(super) struct Walk<'d> {
     notes: RefCell<Vec<NotUnderstood>>,
     /// Parts of the narrative by their ID.
     texts: BTreeMap<&'d str, Element<'d>>,
+    referred_bytes_left: Cell<usize>,
 }
 
 impl<'d> Walk<'d> {
@@ -44,6 +47,7 @@ impl<'d> Walk<'d> {
             drafts: Vec::new(),
             in_passing: BTreeSet::new(),
             section: String::new(),
+            is_kept_whole: false,
             settings,
             zone: own.or(settings.zone.clone()),
             document: digest.to_owned(),
@@ -52,6 +56,7 @@ impl<'d> Walk<'d> {
             taken: Taken::default(),
             notes: RefCell::default(),
             texts,
+            referred_bytes_left: Cell::new(REFERRED_BYTES_MAX),
         };
         let numbers = [walk.identifier(root.at("setId")), walk.identifier(root.at("id"))];
         if let Some(number) = numbers.iter().find(|number| number["value"].is_string()) {
@@ -124,7 +129,10 @@ impl<'d> Walk<'d> {
 
     /// The text of the part of the narrative that a link points to.
     pub(super) fn narrative_text(&self, link: &str) -> Option<String> {
-        self.texts.get(link.strip_prefix('#')?)?.text()
+        let part = self.texts.get(link.strip_prefix('#')?)?;
+        let left = self.referred_bytes_left.get().checked_sub(part.source().len())?;
+        self.referred_bytes_left.set(left);
+        part.text()
     }
 
     pub(super) fn encounter_reference(&self) -> Json {

@@ -50,6 +50,40 @@ fn what_would_cost_much_is_refused() {
     assert!(matches!(check(&large), ReadError::TooLarge { .. }));
 }
 
+/// A small document must not become a large one, nor be compared with itself over and over.
+#[test]
+fn what_repeats_or_nests_stays_in_proportion() {
+    let head = "<id root='2.999.1'/><recordTarget><patientRole><id root='2.999.2' extension='1'/>\
+        </patientRole></recordTarget>";
+    let with = |section: &str| {
+        let body = format!(
+            "<component><structuredBody><component>{section}</component>\
+            </structuredBody></component>"
+        );
+        let bytes = document(&format!("{head}{body}"));
+        let start = Instant::now();
+        let translated = translated(&bytes).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        translated.understood.resources.iter().map(|one| one.text().len()).sum::<usize>()
+    };
+    let observation = |inside: &str| {
+        format!("<entry><observation classCode='OBS' moodCode='EVN'>{inside}</observation></entry>")
+    };
+    let codes: String =
+        (0..60_000).map(|at| format!("<interpretationCode code='{at}'/>")).collect();
+    with(&format!("<section>{}</section>", observation(&codes)));
+    let codes: String = (0..60_000).map(|at| format!("<translation code='{at}'/>")).collect();
+    with(&format!("<section>{}</section>", observation(&format!("<code>{codes}</code>"))));
+    let text = format!("<text><content ID='t'>{}</content></text>", "a ".repeat(500_000));
+    let links = observation("<code><originalText><reference value='#t'/></originalText></code>");
+    assert!(with(&format!("<section>{text}{}</section>", links.repeat(1_000))) < 40 << 20);
+    let nested = "<section><code code='unknown'/><text>".to_owned() + &"b".repeat(100_000);
+    let nested = format!("{nested}</text><component>").repeat(25)
+        + "<section/>"
+        + &"</component></section>".repeat(25);
+    assert!(with(&nested) < 20 << 20);
+}
+
 #[test]
 fn what_is_no_clinical_document_is_named() {
     assert!(matches!(check(b""), ReadError::Form { .. }));
@@ -110,7 +144,9 @@ proptest! {
     #[test]
     fn mutated_documents_are_refused_or_valid(
         which in 0..OWN.len(),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), 0..4_u8, any::<u8>()), 1..8),
+        changes in prop::collection::vec(
+            (any::<prop::sample::Index>(), 0..4_u8, any::<u8>()), 1..8,
+        ),
     ) {
         let mut bytes = own(OWN[which]);
         for (at, kind, byte) in changes {
