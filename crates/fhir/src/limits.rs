@@ -74,3 +74,37 @@ pub mod v2 {
     /// Empty lines that one escape (`\.sp9999\`) may ask for.
     pub const BLANK_LINES_MAX: usize = 20;
 }
+
+/// The limits of one C-CDA document. Hostile input costs at most what these allow.
+pub mod cda {
+    /// Bytes of one document, files inside it included.
+    pub const DOCUMENT_BYTES_MAX: usize = 32 << 20;
+
+    /// Nodes of the XML tree: elements, texts, comments. The largest published sample has 20,000.
+    pub const NODES_MAX: u32 = 500_000;
+
+    /// How deeply elements nest. The published samples stay under 30.
+    pub const DEPTH_MAX: usize = 64;
+
+    /// Attributes of one element. No type of the CDA has more than 20.
+    pub const ATTRIBUTES_MAX: usize = 64;
+
+    /// Declarations of namespaces in the whole document: each is carried to the elements below.
+    pub const NAMESPACES_MAX: usize = 4_000;
+
+    /// Bytes of narrative that the entries of one document may point to, each time counted: a long
+    /// text that many entries point to would otherwise become many long texts.
+    pub const REFERRED_BYTES_MAX: usize = 16 << 20;
+
+    /// Translations read of one code; what follows is listed as not understood.
+    pub const TRANSLATIONS_MAX: usize = 64;
+
+    /// Resources derived from one document; what follows is listed as not understood.
+    pub const RESOURCES_MAX: usize = 5_000;
+
+    /// Parts listed as not understood; what is beyond is counted in the last one.
+    pub const NOT_UNDERSTOOD_MAX: usize = 1_000;
+
+    /// Characters quoted of one part that was not understood.
+    pub const QUOTED_CHARS_MAX: usize = 200;
+}

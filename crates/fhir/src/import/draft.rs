@@ -1,5 +1,6 @@
 //! How a derived resource is built and named.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -56,6 +57,36 @@ impl fmt::Debug for Names {
     }
 }
 
+/// The ids that the resources of one original have taken: by which draft first, and how often.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Taken(BTreeMap<String, (usize, usize)>);
+
+impl Taken {
+    /// An id for what is named by these words, told by the draft at this place. If the name is
+    /// taken it becomes another one: an original may say two things about the same code.
+    pub(super) fn id(
+        &mut self,
+        names: &Names,
+        resource_type: &str,
+        words: &[&str],
+        draft: usize,
+    ) -> String {
+        let id = names.id(resource_type, words);
+        let (_, count) = self.0.entry(format!("{resource_type}/{id}")).or_insert((draft, 0));
+        *count += 1;
+        if *count == 1 {
+            return id;
+        }
+        let count = count.to_string();
+        names.id(resource_type, &[words, &["again", &count]].concat())
+    }
+
+    /// The draft that is known by this `Type/id`.
+    pub(super) fn known(&self, reference: &str) -> Option<usize> {
+        self.0.get(reference).map(|(draft, _)| *draft)
+    }
+}
+
 /// The SHA-256 of an original, in hex: the word by which what it alone says is named.
 pub fn digest(bytes: &[u8]) -> String {
     use sha2::Digest;
@@ -99,6 +130,11 @@ impl Draft {
         self.members.keys().map(String::as_str)
     }
 
+    /// What its elements say, to be changed where they stand.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.members.values_mut()
+    }
+
     /// Says an element anew; an empty value takes it away.
     pub fn replace(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
         self.members.shift_remove(name);
@@ -113,12 +149,12 @@ impl Draft {
         self
     }
 
-    /// Adds one value to an element that repeats, unless it is empty or there already.
+    /// Adds one value to an element that repeats, unless it is empty or among the last ones.
     pub fn push(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
         let Some(value) = pruned(value.into()) else { return self };
         let list = self.members.entry(name).or_insert_with(|| json!([]));
         if let Some(list) = list.as_array_mut()
-            && !list.contains(&value)
+            && !list.iter().rev().take(ALIKE_LOOKED_AT).any(|one| *one == value)
         {
             list.push(value);
         }
@@ -217,8 +253,30 @@ pub fn provenance(
     draft
 }
 
+/// A concept for an element that FHIR asks for and the message does not tell.
+pub(super) fn told(concept: Value) -> Value {
+    let says = concept["text"].is_string()
+        || concept["coding"].as_array().is_some_and(|codings| !codings.is_empty());
+    if says { concept } else { unknown() }
+}
+
+/// The standard extension for "the sender does not say".
+pub(super) fn unknown() -> Value {
+    absent("unknown")
+}
+
+/// The standard extension for why an element is absent: a code of `data-absent-reason`.
+pub(super) fn absent(reason: &str) -> Value {
+    json!({ "extension": [{ "url": DATA_ABSENT_REASON, "valueCode": reason }] })
+}
+
+/// A concept of one code.
+pub(super) fn code(system: &str, code: &str) -> Value {
+    json!({ "coding": [{ "system": system, "code": code }] })
+}
+
 /// The value without what is empty; `None` if nothing is left.
-fn pruned(value: Value) -> Option<Value> {
+pub(super) fn pruned(value: Value) -> Option<Value> {
     match value {
         Value::Null => None,
         Value::String(text) => (!text.trim().is_empty()).then_some(Value::String(text)),
@@ -241,7 +299,11 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 const TRANSFORMATION: &str = "http://terminology.hl7.org/CodeSystem/v3-DataOperation";
+const DATA_ABSENT_REASON: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 const PARTICIPANT: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
+
+/// Originals repeat a value a few times; a hostile one must not be compared with all before it.
+const ALIKE_LOOKED_AT: usize = 64;
 
 /// 128 bits: no two names meet by chance.
 const ID_BYTES: usize = 16;

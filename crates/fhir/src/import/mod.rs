@@ -10,7 +10,9 @@
 //! - [`time`]: HL7 times as FHIR dates and times
 //! - [`systems`]: names and OIDs of code systems as URIs
 //! - [`draft`]: how a derived resource is built and named
+//! - `valid`: drafts as resources, without those that would not be valid
 //! - [`v2`]: HL7 v2 messages
+//! - [`cda`]: C-CDA documents
 
 pub mod time;
 
@@ -18,7 +20,11 @@ pub mod systems;
 
 pub mod draft;
 
+mod valid;
+
 pub mod v2;
+
+pub mod cda;
 
 pub use draft::{Draft, Names};
 pub use time::{Stamp, TimeError, Zone};

@@ -263,6 +263,15 @@ impl Zone {
     }
 }
 
+/// Whether a period of these FHIR dates or times would end before it begins.
+pub(super) fn ends_before_it_begins(start: Option<&str>, end: Option<&str>) -> bool {
+    let moment = |text: Option<&str>| Moments::parse(text?).ok();
+    match (moment(start), moment(end)) {
+        (Some(start), Some(end)) => end.end_us <= start.start_us,
+        _ => false,
+    }
+}
+
 /// Minutes east of UTC of `+ZZZZ` or `-ZZZZ`.
 fn offset_min(text: &str) -> Option<i16> {
     let (sign, digits) = match text.split_at_checked(1)? {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bundles;
+mod cda;
 mod derived;
 mod hostile;
 mod invalid;

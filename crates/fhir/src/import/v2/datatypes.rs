@@ -7,7 +7,9 @@ use super::context::{Context, text};
 use super::message::{Segment, Value};
 use super::tables;
 use crate::import::draft::decimal;
+pub(super) use crate::import::draft::{code, told, unknown};
 use crate::import::systems::{UCUM, local, of_name, of_table};
+use crate::import::time::ends_before_it_begins;
 
 impl Context<'_> {
     /// CX to Identifier.
@@ -248,35 +250,10 @@ impl Context<'_> {
         start: Option<String>,
         (end, sent): (Option<String>, Value<'_>),
     ) -> Json {
-        use crate::date::Moments;
-        let moment =
-            |text: &Option<String>| text.as_deref().and_then(|text| Moments::parse(text).ok());
-        let is_reversed = match (moment(&start), moment(&end)) {
-            (Some(start), Some(end)) => end.end_us <= start.start_us,
-            _ => false,
-        };
+        let is_reversed = ends_before_it_begins(start.as_deref(), end.as_deref());
         if is_reversed {
             self.note(segment.place(field), "it ends before it begins: correct one of them", sent);
         }
         json!({ "start": start, "end": end.filter(|_| !is_reversed) })
     }
 }
-
-/// A concept for an element that FHIR asks for and the message does not tell.
-pub(super) fn told(concept: Json) -> Json {
-    let says = concept["text"].is_string()
-        || concept["coding"].as_array().is_some_and(|codings| !codings.is_empty());
-    if says { concept } else { unknown() }
-}
-
-/// The standard extension for "the sender does not say".
-pub(super) fn unknown() -> Json {
-    json!({ "extension": [{ "url": DATA_ABSENT_REASON, "valueCode": "unknown" }] })
-}
-
-/// A concept of one code.
-pub(super) fn code(system: &str, code: &str) -> Json {
-    json!({ "coding": [{ "system": system, "code": code }] })
-}
-
-const DATA_ABSENT_REASON: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::context::{Context, Settings};
 use super::header::Header;
@@ -10,11 +10,9 @@ use super::message::Message;
 use super::walk::Walk;
 use super::{Fault, FaultCode};
 use crate::import::draft::{Draft, attachment, digest, identifier, provenance};
+use crate::import::valid::valid_resources;
 use crate::import::{NotUnderstood, Understood};
-use crate::issue::Issue;
-use crate::limits::Limits;
 use crate::limits::v2::NOT_UNDERSTOOD_MAX;
-use crate::resource::Resource;
 
 /// What a message came to.
 #[derive(Clone, Debug, Default)]
@@ -112,45 +110,15 @@ fn original(walk: &mut Walk<'_>, bytes: &[u8], received: &str) {
 }
 
 fn finish(walk: Walk<'_>, message: &Message) -> Result<Translated, Vec<Fault>> {
-    let Walk { context, mut drafts, in_passing, merges, .. } = walk;
-    let mut resources = Vec::new();
-    let mut invalid = Vec::new();
-    for _ in 0..ROUNDS_MAX {
-        resources.clear();
-        let mut dropped = BTreeSet::new();
-        for draft in &drafts {
-            match valid(draft) {
-                Ok(resource) => resources.push(resource),
-                Err(issues) => {
-                    dropped.insert(draft.reference());
-                    invalid.push(dropped_note(draft, &issues));
-                }
-            }
-        }
-        if dropped.is_empty() {
-            let not_understood = all_notes(context, message, invalid);
-            let understood = Understood { resources, not_understood };
-            return Ok(Translated { understood, in_passing, merges });
-        }
-        drafts.retain(|draft| !dropped.contains(&draft.reference()));
-        drafts.iter_mut().for_each(|draft| draft.forget(&dropped));
-    }
-    let text = "what it says cannot be told in FHIR: look at the list of what was not understood";
-    Err(vec![Fault::new(FaultCode::DataType, "", text)])
-}
-
-fn valid(draft: &Draft) -> Result<Resource, Vec<Issue>> {
-    let resource = draft.clone().finish(&Limits::STANDARD)?;
-    let mut issues = crate::validate(&resource);
-    issues.retain(Issue::is_error);
-    if issues.is_empty() { Ok(resource) } else { Err(issues) }
-}
-
-fn dropped_note(draft: &Draft, issues: &[Issue]) -> NotUnderstood {
-    let why = issues.first().map(|issue| format!("{} {}", issue.expression, issue.code.code()));
-    let why =
-        format!("a {} would not be valid: {}", draft.resource_type(), why.unwrap_or_default());
-    NotUnderstood::new(draft.resource_type(), why, "")
+    let Walk { context, drafts, in_passing, merges, .. } = walk;
+    let Some((resources, invalid)) = valid_resources(drafts) else {
+        let text =
+            "what it says cannot be told in FHIR: look at the list of what was not understood";
+        return Err(vec![Fault::new(FaultCode::DataType, "", text)]);
+    };
+    let not_understood = all_notes(context, message, invalid);
+    let understood = Understood { resources, not_understood };
+    Ok(Translated { understood, in_passing, merges })
 }
 
 /// Notes of what was tried and failed, then what nobody looked at.
@@ -166,45 +134,8 @@ fn all_notes(
     notes
 }
 
-impl Draft {
-    /// Removes references to resources that there will not be.
-    fn forget(&mut self, dropped: &BTreeSet<String>) {
-        let names: Vec<String> = self.names().map(str::to_owned).collect();
-        for name in names {
-            let mut value = self.element(&name).clone();
-            without_references(&mut value, dropped);
-            self.replace(&name, value);
-        }
-    }
-}
-
-fn without_references(value: &mut Json, dropped: &BTreeSet<String>) {
-    match value {
-        Json::Array(items) => {
-            items.iter_mut().for_each(|item| without_references(item, dropped));
-            items.retain(|item| !item.is_null());
-        }
-        Json::Object(members) => {
-            let is_dropped = members
-                .get("reference")
-                .and_then(Json::as_str)
-                .is_some_and(|to| dropped.contains(to));
-            if is_dropped {
-                *value = Json::Null;
-            } else {
-                members.values_mut().for_each(|member| without_references(member, dropped));
-            }
-        }
-        _ => {}
-    }
-}
-
 /// The media type of messages with separators (v2.xml has another one).
 const ER7: &str = "x-application/hl7-v2+er7";
-
-/// Resources that are dropped may take others with them; a message that still falls apart then is
-/// one for people.
-const ROUNDS_MAX: usize = 4;
 
 /// Messages that are about patients.
 const CLINICAL: [&str; 22] = [

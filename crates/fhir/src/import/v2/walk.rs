@@ -4,21 +4,20 @@
 //! without their heads); so it is not the structure that is followed but what a segment can only
 //! belong to: an OBX to the order, document or vaccination before it, else to the patient.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
 use super::context::Context;
 use super::message::{Message, Segment, Value};
 use super::{Fault, FaultCode};
-use crate::import::draft::{Draft, reference};
+use crate::import::draft::{Draft, Taken, reference};
 use crate::limits::v2::RESOURCES_MAX;
 
 pub(super) struct Walk<'s> {
     pub(super) context: Context<'s>,
     pub(super) drafts: Vec<Draft>,
-    /// Types and ids that are taken: by which draft first, and how often.
-    taken: BTreeMap<String, (usize, usize)>,
+    taken: Taken,
     pub(super) in_passing: BTreeSet<String>,
     pub(super) merges: Vec<super::Merge>,
     pub(super) faults: Vec<Fault>,
@@ -71,7 +70,7 @@ impl<'s> Walk<'s> {
         Self {
             context,
             drafts: Vec::new(),
-            taken: BTreeMap::new(),
+            taken: Taken::default(),
             in_passing: BTreeSet::new(),
             merges: Vec::new(),
             faults: Vec::new(),
@@ -142,14 +141,8 @@ impl<'s> Walk<'s> {
         words: &[&str],
         fill: impl FnOnce(&mut Self, &mut Draft),
     ) -> usize {
-        let mut id = self.context.id(resource_type, words);
-        let first = (self.drafts.len(), 0);
-        let (_, count) = self.taken.entry(format!("{resource_type}/{id}")).or_insert(first);
-        *count += 1;
-        if *count > 1 {
-            let count = count.to_string();
-            id = self.context.id(resource_type, &[words, &["again", &count]].concat());
-        }
+        let names = &self.context.settings.names;
+        let id = self.taken.id(names, resource_type, words, self.drafts.len());
         let mut draft = Draft::new(resource_type, id);
         fill(self, &mut draft);
         self.drafts.push(draft);
@@ -158,7 +151,7 @@ impl<'s> Walk<'s> {
 
     /// The draft that is known by this `Type/id`.
     pub(super) fn known(&self, reference: &str) -> Option<usize> {
-        self.taken.get(reference).map(|(draft, _)| *draft)
+        self.taken.known(reference)
     }
 
     /// The words for what only this message says, at this place.

@@ -1,0 +1,218 @@
+//! C-CDA: what documents become, and that hostile ones cost nothing but an answer.
+
+mod hostile;
+mod samples;
+
+use std::path::Path;
+
+use expect_test::expect_file;
+use fhir::import::cda::{ReadError, Settings, Translated, translate};
+use fhir::import::{Names, Zone};
+use fhir::{Resource, derive};
+use serde_json::Value;
+
+pub(crate) const RECEIVED: &str = "2024-03-10T00:00:00Z";
+
+pub(crate) fn settings() -> Settings {
+    Settings { names: Names::new([7; 32]), zone: Zone::unknown() }
+}
+
+/// A document of `testdata/cda`.
+pub(crate) fn own(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/cda/{name}.xml"));
+    std::fs::read(path).unwrap()
+}
+
+pub(crate) const OWN: [&str; 4] = ["ccd", "discharge", "plan", "unstructured"];
+
+pub(crate) fn translated(bytes: &[u8]) -> Result<Translated, ReadError> {
+    translate(bytes, RECEIVED, &settings())
+}
+
+fn resources<'t>(translated: &'t Translated, kind: &str) -> Vec<&'t Value> {
+    let all = translated.understood.resources.iter();
+    all.filter(|one| one.type_name() == kind).map(Resource::value).collect()
+}
+
+/// Everything that a document became, with names in place of ids and of files, and what was not
+/// understood.
+fn told(name: &str) -> String {
+    let translated = translated(&own(name)).unwrap();
+    let mut text = String::new();
+    let mut names: Vec<(&str, String)> = Vec::new();
+    for one in &translated.understood.resources {
+        let mut value = one.value().clone();
+        let data = value.pointer_mut("/content/0/attachment/data");
+        if let Some(data) = data {
+            *data = "...".into();
+        }
+        text += &(serde_json::to_string_pretty(&value).unwrap() + "\n");
+        let kind = one.type_name();
+        let count = names.iter().filter(|(_, name)| name.starts_with(kind)).count() + 1;
+        names.push((one.id().unwrap(), format!("{kind}-{count}")));
+    }
+    for (id, name) in names {
+        text = text.replace(id, &name);
+    }
+    for note in &translated.understood.not_understood {
+        text += &format!("{note:?}: {}\n", note.text);
+    }
+    text
+}
+
+#[test]
+fn own_documents_become_what_is_written_beside_them() {
+    for name in OWN {
+        expect_file![format!("../../testdata/cda/{name}.txt")].assert_eq(&told(name));
+    }
+}
+
+#[test]
+fn every_resource_of_an_own_document_is_valid_and_belongs_to_its_patient() {
+    for name in OWN {
+        let translated = translated(&own(name)).unwrap();
+        for resource in &translated.understood.resources {
+            assert_eq!(fhir::validate(resource), [], "{name}: {}", resource.text());
+            assert!(derive(resource).patient.is_some(), "{name}: {}", resource.text());
+        }
+        let invalid = translated.understood.not_understood.iter();
+        assert_eq!(invalid.filter(|note| note.why.contains("not be valid")).count(), 0, "{name}");
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    for name in OWN {
+        let translated = translated(&own(name)).unwrap();
+        let all = &translated.understood.resources;
+        let known: Vec<String> =
+            all.iter().map(|one| format!("{}/{}", one.type_name(), one.id().unwrap())).collect();
+        for one in all {
+            let contained = one.value()["contained"].as_array().cloned().unwrap_or_default();
+            for (_, target) in references(one.value()) {
+                let is_known = match target.strip_prefix('#') {
+                    Some(id) => contained.iter().any(|inner| inner["id"] == id),
+                    None => known.contains(&target),
+                };
+                assert!(is_known, "{name}: {target} of {}", one.text());
+            }
+        }
+    }
+}
+
+fn references(value: &Value) -> Vec<((), String)> {
+    let inner: Vec<&Value> = match value {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(members) => members.values().collect(),
+        _ => Vec::new(),
+    };
+    let own = value.get("reference").and_then(Value::as_str).map(|one| ((), one.to_owned()));
+    own.into_iter().chain(inner.into_iter().flat_map(references)).collect()
+}
+
+#[test]
+fn the_same_document_gives_the_same_bytes() {
+    for name in OWN {
+        let texts = || {
+            let translated = translated(&own(name)).unwrap();
+            let all = translated.understood.resources.iter();
+            all.map(|one| one.text().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(), texts(), "{name}");
+    }
+}
+
+#[test]
+fn the_original_is_kept_to_the_byte() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    for name in OWN {
+        let translated = translated(&own(name)).unwrap();
+        let documents = resources(&translated, "DocumentReference");
+        let original = documents.last().unwrap();
+        let attachment = &original["content"][0]["attachment"];
+        assert_eq!(attachment["contentType"], "application/hl7-cda+xml");
+        assert_eq!(STANDARD.decode(attachment["data"].as_str().unwrap()).unwrap(), own(name));
+        let provenance = resources(&translated, "Provenance")[0];
+        let what = format!("DocumentReference/{}", original["id"].as_str().unwrap());
+        assert_eq!(provenance["entity"][0]["what"]["reference"], what);
+        let targets = provenance["target"].as_array().unwrap().len();
+        assert_eq!(targets, translated.understood.resources.len() - 2);
+    }
+}
+
+/// A hospital's feed and its documents mean the same patient.
+#[test]
+fn a_patient_is_the_one_of_the_feed() {
+    use fhir::import::v2::{self, Message};
+    let text = b"MSH|^~\\&|A|W|||2024||ADT^A08|1|P|2.5\rPID|1||4711^^^^MR|";
+    let text = String::from_utf8_lossy(text).replace("4711^^^^", "4711^^^&2.999.20&ISO^");
+    let message = Message::parse(text.as_bytes(), None).unwrap();
+    let feed = v2::Settings::new(Names::new([7; 32]));
+    let feed = v2::translate(&message, text.as_bytes(), RECEIVED, &feed).unwrap();
+    let document = translated(&own("ccd")).unwrap();
+    let patient = resources(&document, "Patient")[0];
+    assert_eq!(feed.understood.resources[0].id(), patient["id"].as_str());
+    let reference = format!("Patient/{}", patient["id"].as_str().unwrap());
+    assert!(document.in_passing.contains(&reference) && document.in_passing.len() == 1);
+}
+
+/// A denial must never come out as what it denies.
+#[test]
+fn what_is_denied_is_not_said() {
+    let document = translated(&own("ccd")).unwrap();
+    let conditions = resources(&document, "Condition");
+    let diabetes =
+        conditions.iter().find(|one| one["code"].to_string().contains("73211009")).unwrap();
+    assert_eq!(diabetes["verificationStatus"]["coding"][0]["code"], "refuted");
+    let changed = |from: &str, to: &str| {
+        let text = String::from_utf8(own("ccd")).unwrap();
+        assert!(text.contains(from));
+        translated(text.replacen(from, to, 1).as_bytes()).unwrap()
+    };
+    let negated = |template: &str| {
+        let at = format!("<templateId root=\"2.16.840.1.113883.10.20.22.{template}");
+        let text = String::from_utf8(own("ccd")).unwrap();
+        let before = &text[..text.find(&at).unwrap()];
+        let tag = before.rfind('<').unwrap();
+        let mut text = text.clone();
+        let name = text[tag..].find(' ').unwrap() + tag;
+        text.insert_str(name, " negationInd=\"true\"");
+        translated(text.as_bytes()).unwrap()
+    };
+    let allergy = negated("4.7\"");
+    let code = &resources(&allergy, "AllergyIntolerance")[0]["verificationStatus"];
+    assert_eq!(code["coding"][0]["code"], "refuted");
+    let medication = negated("4.16\"");
+    assert_eq!(resources(&medication, "MedicationStatement")[0]["status"], "not-taken");
+    let result = negated("4.2\"");
+    assert_eq!(resources(&result, "Observation").len(), 2);
+    assert!(result.understood.not_understood.iter().any(|note| note.why.contains("not so")));
+    let none = changed("code=\"73211009\" displayName=\"Diabetes mellitus\"", "code=\"55607006\"");
+    let texts: String = resources(&none, "Condition").iter().map(|one| one.to_string()).collect();
+    assert!(texts.contains("160245001") && !texts.contains("refuted"));
+}
+
+/// A later version of a document renews what the earlier one said; another document does not.
+#[test]
+fn versions_of_a_document_share_their_names() {
+    let text = String::from_utf8(own("ccd")).unwrap();
+    let ids = |text: &str| {
+        let translated = translated(text.as_bytes()).unwrap();
+        let all = translated.understood.resources.iter();
+        let kept = all.filter(|one| !matches!(one.type_name(), "DocumentReference" | "Provenance"));
+        kept.map(|one| one.id().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let later = text.replace("extension=\"CCD-1\"", "extension=\"CCD-2\"");
+    assert_eq!(ids(&text), ids(&later));
+    let other = text.replace("extension=\"SET-1\"", "extension=\"SET-2\"");
+    let shared = ids(&text).into_iter().filter(|id| ids(&other).contains(id)).count();
+    assert_eq!(shared, 1, "the patient");
+}
+
+#[test]
+fn scripts_and_foreign_links_do_not_reach_the_narrative() {
+    let document = translated(&own("ccd")).unwrap();
+    let composition = resources(&document, "Composition")[0].to_string();
+    assert!(!composition.contains("javascript") && composition.contains("<a>more</a>"));
+    assert!(composition.contains("Hives &amp; itching"));
+}
