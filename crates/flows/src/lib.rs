@@ -37,6 +37,7 @@ mod patients;
 mod scopes;
 
 pub mod feed;
+mod document;
 
 mod anchor;
 mod copies;
@@ -68,6 +69,7 @@ pub use answers::{
 };
 pub use audit::{AuditEvent, AuditPage, AuditTrail};
 pub use criteria::Known;
+pub use document::FiledDocument;
 pub use error::FlowError;
 pub use feed::{Feed, FeedOptions, FeedStatus, Waiting};
 pub use filing::{Filed, Incoming};

@@ -49,3 +49,6 @@ pub const SESSION_FRESH_MS: u64 = 10_000;
 
 /// Most matches on one page of a search, and how many without a wish.
 pub const PAGE_MATCHES: usize = 1_000;
+
+/// Most parts of a document that an answer lists as not understood.
+pub const DOCUMENT_ISSUES_MAX: usize = 1_000;

@@ -15,7 +15,7 @@ use crate::{client::Client, progress};
 pub struct Ingest {
     #[command(flatten)]
     at: AtNode,
-    /// Bundles, NDJSON files, or single resources.
+    /// Bundles, NDJSON files, single resources, or C-CDA documents (`.xml`).
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -40,10 +40,11 @@ impl Ingest {
         for path in &self.files {
             let bytes =
                 fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let delivered = if path.extension().is_some_and(|extension| extension == "ndjson") {
-                deliver_lines(&client, &bytes)
-            } else {
-                deliver(&client, &bytes)
+            let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
+            let delivered = match extension.as_deref().and_then(|extension| extension.to_str()) {
+                Some("ndjson") => deliver_lines(&client, &bytes),
+                Some("xml") => deliver_document(&client, &bytes),
+                _ => deliver(&client, &bytes),
             };
             total.add(delivered.with_context(|| path.display().to_string())?);
             bar.inc(1);
@@ -87,6 +88,11 @@ pub fn deliver(client: &Client, bytes: &[u8]) -> Result<Delivered> {
         (kind, Some(id)) => single(client.put(&format!("/fhir/{kind}/{id}"), FHIR_JSON, bytes)?),
         (kind, None) => single(client.post(&format!("/fhir/{kind}"), FHIR_JSON, bytes)?),
     }
+}
+
+/// Delivers a C-CDA document.
+fn deliver_document(client: &Client, bytes: &[u8]) -> Result<Delivered> {
+    count(&client.post("/fhir", CDA, bytes)?.json()?)
 }
 
 fn single(reply: crate::client::Reply) -> Result<Delivered> {
@@ -181,3 +187,5 @@ pub fn everything(client: &Client, patient: &str, access: &str) -> Result<Vec<u8
 
 /// The media type of FHIR in JSON.
 pub const FHIR_JSON: &str = "application/fhir+json";
+
+const CDA: &str = "application/hl7-cda+xml";

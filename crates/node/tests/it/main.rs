@@ -18,6 +18,7 @@ mod crash;
 mod demo;
 mod feed;
 mod keys;
+mod document;
 mod node;
 mod provider;
 mod rest;

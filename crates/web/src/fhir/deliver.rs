@@ -11,7 +11,7 @@ use flows::{Aim, Became, Delivery, EntryOutcome, FlowError, Known};
 use super::{Answered, etag, fhir_json, text, url, version_of};
 use crate::{App, auth::Caller, error::Problem};
 
-/// `POST /fhir`: a transaction, batch or collection.
+/// `POST /fhir`: a transaction, batch or collection; or a clinical document in XML.
 pub async fn bundle(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
@@ -19,6 +19,9 @@ pub async fn bundle(
     body: Bytes,
 ) -> Answered {
     let caller = caller?;
+    if is_xml(&headers) {
+        return document(app, &caller, &headers, body).await;
+    }
     let delivery = match caller.may_deliver() {
         Ok(()) => {
             caller.may_deliver_entries(&body)?;
@@ -41,6 +44,24 @@ pub async fn bundle(
     let mut found = found.into_iter();
     let answer = filed.answer(|_| found.next().unwrap_or_default());
     Ok(fhir_json(StatusCode::OK, answer))
+}
+
+/// A C-CDA document: all that it says, in one step. What only the original tells is counted, and
+/// listed where `Prefer: return=OperationOutcome` asks for it.
+async fn document(app: App, caller: &Caller, headers: &HeaderMap, body: Bytes) -> Answered {
+    caller.may_deliver()?;
+    let filed = blocking(move || app.member.ingest_document(&body)).await?;
+    let count = [("x-carestone-not-understood", filed.not_understood.len().to_string())];
+    let wants_list = text(headers, "prefer").unwrap_or_default().contains("OperationOutcome");
+    let answer = if wants_list { filed.outcome() } else { filed.answer() };
+    Ok((count, fhir_json(StatusCode::OK, answer)).into_response())
+}
+
+/// Whether the body is a document of the CDA by its type; resources are taken in JSON alone.
+fn is_xml(headers: &HeaderMap) -> bool {
+    let kind = text(headers, "content-type").unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(kind.as_str(), "application/hl7-cda+xml" | "application/xml" | "text/xml")
 }
 
 /// `POST /fhir/Type`, also with `If-None-Exist`.
