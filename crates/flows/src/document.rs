@@ -1,11 +1,8 @@
 //! Clinical documents (C-CDA): all that one says is filed in one step, with the document beside it.
 
-use std::collections::BTreeSet;
-
 use fhir::{
     Issue, IssueCode, Resource,
     bundle::BundleKind,
-    derive::derive,
     import::{
         Names, NotUnderstood, Zone,
         cda::{self, Translated},
@@ -14,8 +11,7 @@ use fhir::{
     links::Links,
     reference::Target,
 };
-use ledger::PatientId;
-use vault::{SealedRecord, Version, Versions};
+use vault::{SealedRecord, Version};
 
 use crate::{
     Became, EntryOutcome, FiledBundle, FlowError, Incoming, Known, Member, answers::instant,
@@ -62,7 +58,15 @@ impl Member {
             let place = "ClinicalDocument";
             FlowError::Content(vec![Issue::error(IssueCode::Structure, place, error.to_string())])
         })?;
-        self.link_patient(&translated)?;
+        if !self.link_derived(&translated.understood.resources)? {
+            let text = "its identifiers belong to different patients here: correct them";
+            let place = "recordTarget/patientRole/id";
+            return Err(FlowError::Content(vec![Issue::error(
+                IssueCode::BusinessRule,
+                place,
+                text,
+            )]));
+        }
         // Whoever is faster with the same document has filed it; the second look finds it.
         match self.file_document(&translated) {
             Err(FlowError::Stale { .. }) => self.file_document(&translated),
@@ -109,35 +113,6 @@ impl Member {
         })
     }
 
-    /// A patient that this hospital knows by one of the identifiers already is the same patient,
-    /// whoever brought it.
-    fn link_patient(&self, translated: &Translated) -> Result<(), FlowError> {
-        let patients = translated.understood.resources.iter();
-        for patient in patients.filter(|one| one.type_name() == "Patient") {
-            let id = patient.id().unwrap_or_default();
-            if self.account_of(id)?.is_some() {
-                continue;
-            }
-            let mut accounts = BTreeSet::new();
-            for code in derive(patient).identifiers.iter().filter(|code| code.system.is_some()) {
-                let token = self.identifier("Patient", code);
-                let known =
-                    self.vault.records_by_token(token, Versions::Latest, 0, ACCOUNTS_MAX)?;
-                accounts.extend(known.into_iter().map(|record| record.place.patient));
-            }
-            if accounts.len() > 1 {
-                let text = "its identifiers belong to different patients here: correct them";
-                let place = "recordTarget/patientRole/id";
-                let issue = Issue::error(IssueCode::BusinessRule, place, text);
-                return Err(FlowError::Content(vec![issue]));
-            }
-            if let Some(account) = accounts.pop_first() {
-                self.bind(id, PatientId(account))?;
-            }
-        }
-        Ok(())
-    }
-
     fn latest_of(&self, target: &Target) -> Result<Option<SealedRecord>, FlowError> {
         let record = self.keys.record_id(target.resource_type.name(), &target.id);
         Ok(self.vault.record(record, Version::Latest)?)
@@ -148,6 +123,3 @@ fn target(resource: &Resource) -> Target {
     let id = resource.id().unwrap_or_default().to_owned();
     Target { resource_type: resource.resource_type(), id }
 }
-
-/// Records by one identifier that are looked at: more than one account is a conflict already.
-const ACCOUNTS_MAX: usize = 64;

@@ -10,7 +10,8 @@
 //! - [`ceremony`]: how the members make the custody key
 //! - [`patients`], [`scopes`], [`criteria`], [`ingest`], [`filing`]: from received bytes to sealed
 //!   records
-//! - [`feed`]: messages of HL7 v2, each taken once
+//! - [`feed`], [`document`]: messages of HL7 v2 and C-CDA documents, each taken once; [`derived`]:
+//!   whose they are
 //! - [`anchor`], [`copies`]: what then happens by itself
 //! - [`receipt`], [`read`], [`sessions`], [`access`], [`staff`]: a consented read, receipt first;
 //!   [`complaint`]: against stewards that answer wrongly
@@ -36,8 +37,9 @@ pub mod ingest;
 mod patients;
 mod scopes;
 
-pub mod feed;
+mod derived;
 mod document;
+pub mod feed;
 
 mod anchor;
 mod copies;

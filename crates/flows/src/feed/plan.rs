@@ -1,10 +1,9 @@
 //! What becomes of a message: what is filed, what is answered, and whether it waits for people.
 
-use std::{collections::BTreeSet, sync::atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use fhir::{
-    Issue, Resource,
-    derive::{Code, derive},
+    Issue,
     import::v2::{
         Answered, Fault, FaultCode, Header, Message, ParseError, Translated, acknowledge,
         acknowledge_unreadable, translate,
@@ -12,7 +11,7 @@ use fhir::{
     links::Links,
     reference::Target,
 };
-use vault::{Token, Version, Versions};
+use vault::{Token, Version};
 
 use super::{Feed, Kept, Waits};
 use crate::{FlowError, Incoming, Member, sessions::Change};
@@ -69,7 +68,9 @@ impl Member {
             Ok(translated) => translated,
             Err(faults) => return Ok(refused(&message, faults, token, bytes, kept)),
         };
-        if let Some(fault) = self.link_patients(&translated)? {
+        if !self.link_derived(&translated.understood.resources)? {
+            let text = "its identifiers belong to different patients here: correct PID-3";
+            let fault = Fault::new(FaultCode::UnknownKey, "PID-3", text);
             return Ok(refused(&message, vec![fault], token, bytes, kept));
         }
         let answers = answer(&message, &Answered::Accepted, token, kept);
@@ -94,37 +95,6 @@ impl Member {
         feed.tally.resources.fetch_add(filed.len() as u64, Ordering::Relaxed);
         feed.tally.not_understood.fetch_add(not_understood, Ordering::Relaxed);
         Ok(kept.answers)
-    }
-
-    /// Patients that this hospital knows by one of their identifiers already, whoever brought them,
-    /// are the same patients. Says what is wrong if the identifiers lead to several.
-    fn link_patients(&self, translated: &Translated) -> Result<Option<Fault>, FlowError> {
-        let patients = translated.understood.resources.iter();
-        for patient in patients.filter(|one| one.type_name() == "Patient") {
-            let Some(id) = patient.id() else { continue };
-            let mut accounts = BTreeSet::new();
-            accounts.extend(self.account_of(id)?.map(|account| account.0));
-            let is_bound = !accounts.is_empty();
-            for code in lasting_identifiers(patient) {
-                let token = self.identifier("Patient", &code);
-                let known =
-                    self.vault.records_by_token(token, Versions::Latest, 0, ACCOUNTS_MAX)?;
-                accounts.extend(known.into_iter().map(|record| record.place.patient));
-            }
-            match accounts.len() {
-                0 => {}
-                1 if is_bound => {}
-                1 => {
-                    let account = accounts.pop_first().expect("there is one");
-                    self.bind(id, ledger::PatientId(account))?;
-                }
-                _ => {
-                    let text = "its identifiers belong to different patients here: correct PID-3";
-                    return Ok(Some(Fault::new(FaultCode::UnknownKey, "PID-3", text)));
-                }
-            }
-        }
-        Ok(None)
     }
 
     /// What is to be filed: not what is told in passing and known better, and nothing that was told
@@ -155,22 +125,6 @@ impl Member {
 /// Issues as places and what to do.
 pub(super) fn reasons_of(issues: &[Issue]) -> Vec<(String, String)> {
     issues.iter().map(|issue| (issue.expression.clone(), issue.diagnostics.clone())).collect()
-}
-
-/// Identifiers of the patient, not of a stay, an account or a paper that several may share.
-fn lasting_identifiers(patient: &Resource) -> Vec<Code> {
-    let of_others = |code: &Code| {
-        let identifiers = patient.value()["identifier"].as_array();
-        identifiers.into_iter().flatten().any(|one| {
-            let kind = one["type"]["coding"][0]["code"].as_str().unwrap_or_default();
-            one["value"].as_str() == Some(&code.value)
-                && one["system"].as_str() == code.system.as_deref()
-                && matches!(kind, "AN" | "VN" | "SS" | "DL")
-        })
-    };
-    let mut identifiers = derive(patient).identifiers;
-    identifiers.retain(|code| code.system.is_some() && !of_others(code));
-    identifiers
 }
 
 fn refused(message: &Message, faults: Vec<Fault>, token: Token, bytes: &[u8], kept: &Kept) -> Plan {
@@ -238,6 +192,3 @@ fn time(ms: u64, format: &str) -> String {
 }
 
 const HL7_TIME: &str = "%Y%m%d%H%M%S+0000";
-
-/// Records by one identifier that are looked at: more than one account is a conflict already.
-const ACCOUNTS_MAX: usize = 64;
