@@ -38,9 +38,11 @@ mod patients;
 use std::{io, sync::Arc};
 
 use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    middleware,
+    Router, body,
+    extract::{DefaultBodyLimit, Request},
+    http::header,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use flows::Member;
@@ -65,7 +67,22 @@ pub struct App {
 /// All routes of a node, for an application.
 pub fn router(app: App) -> Router {
     let cors = middleware::from_fn_with_state(app.clone(), smart::cors::allow);
-    routes().layer(cors).with_state(app)
+    routes().layer(cors).layer(middleware::from_fn(take_whole)).with_state(app)
+}
+
+/// A small body is read before anybody looks at the request. A refusal that overtakes it would close
+/// the connection while its sender still writes, and the words of the refusal could be lost.
+async fn take_whole(request: Request, next: Next) -> Response {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_none_or(|length| length > limits::SMALL_BODY_BYTES) {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    match body::to_bytes(body, limits::SMALL_BODY_BYTES).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, bytes.into())).await,
+        Err(_) => error::Problem::bad_request("the body broke off").into_response(),
+    }
 }
 
 /// All routes of a node.

@@ -3,6 +3,9 @@
 /// Longest request body, in bytes: the largest record and some room.
 pub const BODY_BYTES: usize = 68 * 1024 * 1024;
 
+/// Longest body that is read before anything is decided, in bytes.
+pub const SMALL_BODY_BYTES: usize = 256 * 1024;
+
 /// Longest answer to one entry of a batch, in bytes.
 pub const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
