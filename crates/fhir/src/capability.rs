@@ -122,7 +122,7 @@ impl Capability<'_> {
             "implementation": { "description": self.software, "url": self.base_url },
             "fhirVersion": "4.0.1",
             "format": ["application/fhir+json", "json"],
-            "patchFormat": ["application/json-patch+json"],
+            "patchFormat": ["application/json-patch+json", "application/merge-patch+json"],
             "rest": [rest],
         })
     }

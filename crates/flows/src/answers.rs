@@ -86,13 +86,14 @@ pub(crate) fn searchset<'a>(
     let query = Query::parse(resource_type, pairs).map_err(FlowError::Content)?;
     let found = query.run(candidates.clone());
     let count = query.count().unwrap_or(limits::PAGE_MATCHES).min(limits::PAGE_MATCHES);
-    let shown = if query.only_total() { 0 } else { found.len() };
-    let links = page_links(skip, count, shown, page_url);
+    let count = if query.only_total() { 0 } else { count };
+    let links = page_links(skip, count, found.len(), page_url);
     let links: Vec<(&str, &str)> =
         links.iter().map(|(relation, url)| (*relation, url.as_str())).collect();
     let mut answer = Answer::new(BundleKind::Searchset, None).total(found.len()).links(&links);
     if !query.only_total() {
-        let page = &found[skip.min(found.len())..(skip + count).min(found.len())];
+        let end = skip.saturating_add(count).min(found.len());
+        let page = &found[skip.min(end)..end];
         for candidate in page {
             push(&mut answer, base, candidate, Mode::Match);
         }
@@ -252,7 +253,7 @@ fn timestamp(ms: u64) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()
 }
 
-/// The links of a page: itself, and the next one if there is more.
+/// The links of a page: itself, and its neighbours. A page of nothing but the total has none.
 pub(crate) fn page_links(
     skip: usize,
     count: usize,
@@ -260,8 +261,12 @@ pub(crate) fn page_links(
     page_url: impl Fn(usize) -> String,
 ) -> Vec<(&'static str, String)> {
     let mut links = vec![("self", page_url(skip))];
-    if skip + count < total {
-        links.push(("next", page_url(skip + count)));
+    let next = skip.saturating_add(count);
+    if count > 0 && next < total {
+        links.push(("next", page_url(next)));
+    }
+    if count > 0 && skip > 0 {
+        links.push(("previous", page_url(skip.saturating_sub(count))));
     }
     links
 }

@@ -80,7 +80,7 @@ pub use ingest::{Aim, Became, Delivery, EntryOutcome, FiledBundle};
 pub use keys::NodeSecret;
 pub use member::{Custody, Final, Member};
 pub use message::{Answer, Ask, Page, Refusal, ScopeEpoch};
-pub use patch::patched;
+pub use patch::{PatchForm, patched};
 pub use read::Reading;
 pub use receipt::OpenAccess;
 pub use sessions::{Change, OpenedRecord, Session};

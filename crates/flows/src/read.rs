@@ -14,6 +14,7 @@ use ledger::{
     Receipt, Request,
 };
 use proof::tree;
+use vault::Versions;
 
 use crate::{
     Answer, Ask, Custody, FlowError, Member, OpenAccess, Page, ScopeEpoch, limits,
@@ -135,6 +136,7 @@ impl Member {
 
     /// Asks the ledger; what comes back is final, and in the patient's list for ever.
     async fn open(&self, reading: &Reading) -> Result<(ReaderSecret, u64, Receipt), FlowError> {
+        self.await_account(reading.patient).await?;
         let nonce = self.draw_nonce();
         let (secret, reader_key) = self.world.with_chance(|mut rng| {
             ReaderSecret::generate(&mut rng, self.network, self.id, reading.patient, nonce)
@@ -161,6 +163,14 @@ impl Member {
             Decision::Allowed { .. } => Ok((secret, done.index, receipt)),
             Decision::Denied(_) => Err(FlowError::Denied(Box::new(receipt))),
         }
+    }
+
+    /// Opens an account that records of this member wait for: who has just delivered the first
+    /// record of a patient may read it at once.
+    async fn await_account(&self, patient: PatientId) -> Result<(), FlowError> {
+        let is_waiting = self.chain.account(patient)?.is_none()
+            && !self.vault.records_of_patient(patient.0, Versions::All, 0, 1)?.is_empty();
+        if is_waiting { self.open_account(patient, Vec::new()).await } else { Ok(()) }
     }
 
     // ---- sealed records --------------------------------------------------------------------------

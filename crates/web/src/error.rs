@@ -3,11 +3,16 @@
 
 use axum::{
     Json,
+    body::to_bytes,
+    extract::Request,
     http::{HeaderName, StatusCode, header},
+    middleware::Next,
     response::{AppendHeaders, IntoResponse, Response},
 };
 use flows::FlowError;
 use serde_json::{Value, json};
+
+use crate::limits;
 
 /// An error on its way to a client.
 #[derive(Debug)]
@@ -43,6 +48,13 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "invalid", detail)
     }
 
+    /// What is wrong with the request itself, not with content that it sends.
+    pub fn of_request(error: FlowError) -> Self {
+        let is_content = matches!(error, FlowError::Content(_));
+        let problem = Self::from(error);
+        if is_content { Self { status: StatusCode::BAD_REQUEST, ..problem } } else { problem }
+    }
+
     /// The answer under `/fhir`.
     pub fn into_fhir(self) -> Response {
         let challenge = AppendHeaders(self.challenge_header());
@@ -69,6 +81,19 @@ impl Problem {
             _ => StatusCode::FORBIDDEN,
         };
         Self::new(status, code, detail).with(More::Challenge(challenge))
+    }
+
+    /// A request that no handler has taken.
+    fn unhandled(status: StatusCode, said: &str) -> Self {
+        let (code, detail) = match status {
+            StatusCode::NOT_FOUND => ("not-found", "there is nothing at this address"),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("not-supported", "this address does not take this method: see `Allow`")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => ("too-long", said),
+            _ => ("invalid", said),
+        };
+        Self::new(status, code, detail)
     }
 
     /// What the answer says in `WWW-Authenticate`.
@@ -129,6 +154,24 @@ impl From<FlowError> for Problem {
             }
         }
     }
+}
+
+/// Tells the errors that have no words yet in the words of their place: of addresses and methods
+/// that are not there, and of requests that do not reach their handler.
+pub async fn in_words(request: Request, next: Next) -> Response {
+    let is_fhir = request.uri().path().starts_with("/fhir");
+    let response = next.run(request).await;
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let (status, allow) = (response.status(), response.headers().get(header::ALLOW).cloned());
+    if !is_plain || !status.is_client_error() {
+        return response;
+    }
+    // What our own libraries say is short and in memory.
+    let said = to_bytes(response.into_body(), limits::WORDS_BYTES).await.unwrap_or_default();
+    let problem = Problem::unhandled(status, &String::from_utf8_lossy(&said));
+    let answer = if is_fhir { problem.into_fhir() } else { problem.into_response() };
+    (AppendHeaders(allow.map(|allow| (header::ALLOW, allow))), answer).into_response()
 }
 
 /// Our words in FHIR's value set `issue-type`.

@@ -67,7 +67,9 @@ pub struct App {
 /// All routes of a node, for an application.
 pub fn router(app: App) -> Router {
     let cors = middleware::from_fn_with_state(app.clone(), smart::cors::allow);
-    routes().layer(cors).layer(middleware::from_fn(take_whole)).with_state(app)
+    let in_words = middleware::from_fn(error::in_words);
+    let take_whole = middleware::from_fn(take_whole);
+    routes().layer(in_words).layer(cors).layer(take_whole).with_state(app)
 }
 
 /// A small body is read before anybody looks at the request. A refusal that overtakes it would close

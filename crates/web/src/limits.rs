@@ -9,6 +9,9 @@ pub const SMALL_BODY_BYTES: usize = 256 * 1024;
 /// Longest answer to one entry of a batch, in bytes.
 pub const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
+/// Longest text of a library about a request that it refuses, in bytes.
+pub const WORDS_BYTES: usize = 4 * 1024;
+
 /// Longest signed command, in bytes.
 pub const COMMAND_BYTES: usize = 48 * 1024;
 

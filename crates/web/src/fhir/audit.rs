@@ -22,7 +22,7 @@ pub fn is_for(caller: &Caller, kind: &str) -> bool {
 /// `GET /fhir/AuditEvent?patient=...`; a patient who names nobody means themself.
 pub fn search(app: &App, caller: &Caller, query: &str) -> Answered {
     let mut pairs = words::query_pairs(query);
-    let named = take_patient("AuditEvent", &mut pairs);
+    let named = take_patient(&base(app), "AuditEvent", &mut pairs);
     let patient = match (named, caller) {
         (Some(named), _) => known_patient(app, &named)?,
         (None, Caller::Own(Bearer::Patient(own))) => *own,
@@ -31,8 +31,8 @@ pub fn search(app: &App, caller: &Caller, query: &str) -> Answered {
     caller.may_see_list_of(patient)?;
     let skip = read::skipped(&mut pairs)?;
     let page_url = read::page_url(app, "AuditEvent", query);
-    let found = app.member.audit_of(patient)?.search(&base(app), &pairs, skip, page_url)?;
-    Ok(fhir_json(StatusCode::OK, found))
+    let found = app.member.audit_of(patient)?.search(&base(app), &pairs, skip, page_url);
+    Ok(fhir_json(StatusCode::OK, found.map_err(Problem::of_request)?))
 }
 
 /// `GET /fhir/AuditEvent/id`: the id is that of the access.

@@ -8,7 +8,7 @@ use axum::{
 };
 use flows::{Aim, Became, Delivery, EntryOutcome, FlowError, Known};
 
-use super::{Answered, etag, fhir_json, text, url, version_of};
+use super::{Answered, etag, fhir_json, session::session_with, text, url, version_of};
 use crate::{App, auth::Caller, error::Problem};
 
 /// `POST /fhir`: a transaction, batch or collection; or a clinical document in XML.
@@ -65,18 +65,28 @@ fn is_xml(headers: &HeaderMap) -> bool {
     matches!(kind.as_str(), "application/hl7-cda+xml" | "application/xml" | "text/xml")
 }
 
-/// `POST /fhir/Type`, also with `If-None-Exist`.
+/// `POST /fhir/Type`, also with `If-None-Exist`; some clients send that condition in the address.
 pub async fn create(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
     Path(kind): Path<String>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answered {
-    let unless = text(&headers, "if-none-exist");
+    let unless = text(&headers, "if-none-exist").map(str::to_owned);
+    let unless = unless.or(query.as_deref().and_then(condition));
     let unless = unless.map(|query| query.trim_start_matches('?').to_owned());
-    caller?.may_create(&kind)?;
-    file(&app, &headers, kind, body, Aim::Create { unless }).await
+    let caller = caller?;
+    caller.may_create(&kind)?;
+    file(&app, &caller, &headers, kind, body, Aim::Create { unless }).await
+}
+
+/// What a query asks for beside the form of the answer.
+fn condition(query: &str) -> Option<String> {
+    let asks = |pair: &&str| !pair.starts_with("_format=") && !pair.starts_with("_pretty=");
+    let pairs: Vec<&str> = query.split('&').filter(asks).collect();
+    Some(pairs.join("&")).filter(|condition| !condition.is_empty())
 }
 
 /// `PUT /fhir/Type/id`, also with `If-Match`.
@@ -88,8 +98,9 @@ pub async fn update(
     body: Bytes,
 ) -> Answered {
     let expected = if_match(&headers)?;
-    caller?.may_update(&kind)?;
-    file(&app, &headers, kind, body, Aim::Update { id, expected }).await
+    let caller = caller?;
+    caller.may_update(&kind)?;
+    file(&app, &caller, &headers, kind, body, Aim::Update { id, expected }).await
 }
 
 /// `PUT /fhir/Type?search`.
@@ -104,7 +115,7 @@ pub async fn update_by(
     let aim = Aim::UpdateBy(query.unwrap_or_default());
     let caller = caller?;
     caller.may_update(&kind).and_then(|()| caller.may_create(&kind))?;
-    file(&app, &headers, kind, body, aim).await
+    file(&app, &caller, &headers, kind, body, aim).await
 }
 
 /// `DELETE /fhir/Type/id`, also with `If-Match`.
@@ -145,7 +156,14 @@ pub async fn validate(
 }
 
 /// Files one resource of a caller who may.
-pub async fn file(app: &App, headers: &HeaderMap, kind: String, body: Bytes, aim: Aim) -> Answered {
+pub async fn file(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    kind: String,
+    body: Bytes,
+    aim: Aim,
+) -> Answered {
     let member = app.member.clone();
     let (became, resource) =
         blocking(move || member.ingest_resource(body.to_vec(), &kind, &aim)).await?;
@@ -157,18 +175,32 @@ pub async fn file(app: &App, headers: &HeaderMap, kind: String, body: Bytes, aim
     };
     let location = format!("{}/fhir/{target}/_history/{version}", app.base_url);
     let facts = [(header::LOCATION, location), (header::ETAG, etag(version))];
-    let is_new = matches!(became, Became::Filed(_));
-    let body = match text(headers, "prefer").unwrap_or_default() {
-        prefer if prefer.contains("return=OperationOutcome") => {
-            flows::words::outcome(&[]).to_string().into_bytes()
+    let prefer = text(headers, "prefer").unwrap_or_default();
+    let body = match &became {
+        _ if prefer.contains("return=OperationOutcome") => {
+            Some(flows::words::outcome(&[]).to_string().into_bytes())
         }
-        // What was there already is not shown: reading it needs an access.
-        prefer if prefer.contains("return=minimal") || !is_new => {
-            return Ok((status, facts).into_response());
+        _ if prefer.contains("return=minimal") => None,
+        Became::Filed(_) => Some(resource.bytes().to_vec()),
+        // What was there already is not shown unasked: reading it needs an access.
+        Became::Kept(known) if prefer.contains("return=representation") => {
+            shown(app, caller, headers, known).await
         }
-        _ => resource.bytes().to_vec(),
+        _ => None,
     };
-    Ok((facts, fhir_json(status, body)).into_response())
+    Ok(match body {
+        Some(body) => (facts, fhir_json(status, body)).into_response(),
+        None => (status, facts).into_response(),
+    })
+}
+
+/// What was there already, for who may read it: under an access, like every read.
+async fn shown(app: &App, caller: &Caller, headers: &HeaderMap, known: &Known) -> Option<Vec<u8>> {
+    let (kind, id) = (known.target.resource_type.name(), &known.target.id);
+    caller.may_read(kind).ok()?;
+    let session = session_with(app, caller, headers, kind, id).await.ok()?;
+    let record = session.find_version(kind, id, known.version).ok()?;
+    Some(record.resolved.bytes().to_vec())
 }
 
 fn deleted(became: &Became) -> Response {

@@ -11,9 +11,11 @@
 //! - [`url`]: the same for the entries of a batch
 //! - [`audit`]: receipts as AuditEvents
 //! - [`session`]: from which access a request reads
+//! - [`format`]: JSON, and nothing else
 
 mod audit;
 mod deliver;
+mod format;
 mod patch;
 mod read;
 mod session;
@@ -51,7 +53,9 @@ pub fn routes() -> Router<App> {
         .route("/fhir/{kind}/{id}/_history", get(read::history_of_resource))
         .route("/fhir/{kind}/{id}/_history/{version}", get(read::version))
         .route("/fhir/{kind}/{id}/$meta", get(read::meta))
+        .route("/fhir/{kind}/{id}/{of}", get(read::search_compartment))
         .route("/fhir/Patient/{id}/$everything", get(read::everything))
+        .layer(middleware::from_fn(format::refuse_others))
         .layer(middleware::from_fn(refuse_long))
 }
 
@@ -105,6 +109,12 @@ fn etag(version: u32) -> String {
 fn version_of(tag: &str) -> Result<u32, Problem> {
     let inside = tag.trim_start_matches("W/").trim_matches('"');
     inside.parse().map_err(|_| Problem::bad_request("a version is named like `W/\"3\"`"))
+}
+
+/// Whether a list of entity tags (RFC 9110, section 13.1.2) names this version.
+fn names_version(tags: &str, version: u32) -> bool {
+    let mut tags = tags.split(',').map(str::trim);
+    tags.any(|tag| tag == "*" || version_of(tag).is_ok_and(|named| named == version))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -5,10 +5,10 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flows::{HistoryOf, HistoryPage, OpenedRecord, Session, words};
+use flows::{FlowError, HistoryOf, HistoryPage, OpenedRecord, Session, words};
 
 use super::{
-    Answered, audit, base, etag, fhir_json,
+    Answered, audit, base, etag, fhir_json, names_version,
     session::{ACCESS, patient_named, session_for, session_with, take},
     text,
 };
@@ -123,6 +123,23 @@ pub async fn search(
     matches(&app, &caller?, &headers, &kind, &query.unwrap_or_default()).await
 }
 
+/// `GET /fhir/Patient/id/Type?search`: the search in a patient's compartment.
+pub async fn search_compartment(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    Path((of, id, kind)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Answered {
+    let caller = caller?;
+    if of != "Patient" {
+        return Err(FlowError::NotFound("compartment").into());
+    }
+    let patient = format!("patient={}", words::query_value(&id));
+    let query = [&patient, query.as_deref().unwrap_or_default()].join("&");
+    matches(&app, &caller, &headers, &kind, query.trim_matches('&')).await
+}
+
 /// `POST /fhir/Type/_search`: the search in the body, where no proxy logs it.
 pub async fn search_by_form(
     State(app): State<App>,
@@ -154,7 +171,8 @@ pub async fn matches(
     let skip = skipped(&mut pairs)?;
     let session = session_for(app, caller, headers, patient).await?;
     let page_url = page_url(app, kind, query);
-    Ok(found(&session, session.search(&base(app), Some(kind), &pairs, skip, page_url)?))
+    let bundle = session.search(&base(app), Some(kind), &pairs, skip, page_url);
+    Ok(found(&session, bundle.map_err(Problem::of_request)?))
 }
 
 async fn session_of_history(
@@ -217,9 +235,12 @@ pub fn resource(session: &Session, record: &OpenedRecord, headers: &HeaderMap) -
     let version = etag(record.version);
     let changed = flows::http_date(record.metadata.stored_ms);
     let since = text(headers, "if-modified-since").and_then(flows::seconds_of_http_date);
-    if text(headers, "if-none-match") == Some(&version)
-        || since.is_some_and(|since| record.metadata.stored_ms / 1_000 <= since)
-    {
+    // A date is not looked at beside a tag (RFC 9110, section 13.1.3).
+    let is_known = match text(headers, "if-none-match") {
+        Some(tags) => names_version(tags, record.version),
+        None => since.is_some_and(|since| record.metadata.stored_ms / 1_000 <= since),
+    };
+    if is_known {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, version)]).into_response();
     }
     let as_received = text(headers, BYTES) == Some("as-received");

@@ -8,7 +8,7 @@ use flows::{
     words::{CategorySet, PatientId},
 };
 
-use super::text;
+use super::{base, text};
 use crate::{
     App,
     access::{own_session, purpose},
@@ -112,7 +112,7 @@ pub fn patient_named(
     kind: &str,
     pairs: &mut Vec<(String, String)>,
 ) -> Result<Option<PatientId>, Problem> {
-    if let Some(patient) = take_patient(kind, pairs) {
+    if let Some(patient) = take_patient(&base(app), kind, pairs) {
         return known_patient(app, &patient).map(Some);
     }
     let identifier = pairs.iter().find(|(name, _)| name == "identifier");
@@ -125,19 +125,29 @@ pub fn patient_named(
 }
 
 /// Takes the patient out of a search: it has chosen the session then.
-pub fn take_patient(kind: &str, pairs: &mut Vec<(String, String)>) -> Option<String> {
+pub fn take_patient(base: &str, kind: &str, pairs: &mut Vec<(String, String)>) -> Option<String> {
     if kind == "Patient"
         && let Some(place) = pairs.iter().position(|(name, _)| name == "_id")
     {
         return Some(pairs[place].1.clone()); // Stays a condition, too.
     }
-    take(pairs, "patient").or_else(|| {
-        let is_patient = |(name, value): &(String, String)| {
-            name == "subject" && (value.starts_with("Patient/") || value.len() == 64)
-        };
-        let place = pairs.iter().position(is_patient)?;
-        Some(pairs.remove(place).1)
-    })
+    let place = pairs.iter().position(|(name, value)| names_patient(base, name, value))?;
+    let patient = pairs.remove(place).1;
+    Some(relative(base, &patient).to_owned())
+}
+
+/// Whether a condition says whose records are searched. A subject of another type stays one.
+fn names_patient(base: &str, name: &str, value: &str) -> bool {
+    match name {
+        "patient" | "patient:Patient" | "subject:Patient" => true,
+        "subject" => relative(base, value).starts_with("Patient/") || !value.contains('/'),
+        _ => false,
+    }
+}
+
+/// A reference to this server without its address.
+fn relative<'a>(base: &str, reference: &'a str) -> &'a str {
+    reference.strip_prefix(base).map_or(reference, |rest| rest.trim_start_matches('/'))
 }
 
 /// Takes the first value of a parameter out of a search.
