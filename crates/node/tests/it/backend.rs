@@ -65,9 +65,14 @@ fn ask(node: &Node, assertion: &str, scope: &str) -> Reply {
     post_form(node, "/smart/token", &fields)
 }
 
+/// What a service proves with that it is there.
+pub fn assertion(node: &Node, key: &Key, client: &str) -> String {
+    key.sign("ES384", &good(node, client))
+}
+
 /// An access token for a service.
 pub fn token(node: &Node, key: &Key, client: &str, scope: &str) -> String {
-    let answer = json_of(&ask(node, &key.sign("ES384", &good(node, client)), scope));
+    let answer = json_of(&ask(node, &assertion(node, key, client), scope));
     answer["access_token"].as_str().unwrap().to_owned()
 }
 

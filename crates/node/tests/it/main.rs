@@ -4,6 +4,7 @@
 //! - [`node`]: a network of one, started for a test
 //! - [`keys`], [`certificates`], [`provider`], [`browser`]: keys that sign tokens; an authority for
 //!   TLS; an identity provider; a browser with a person
+//! - [`clients`]: clients that others wrote, installed from their registries
 //! - the tests, a file per promise
 
 mod at_rest;
@@ -12,15 +13,19 @@ mod backend;
 mod bad_input;
 mod browser;
 mod certificates;
+mod clients;
 mod configuration;
 mod coverage;
 mod crash;
 mod demo;
 mod document;
 mod feed;
+mod js_clients;
 mod keys;
 mod node;
+mod odd_requests;
 mod provider;
+mod python_clients;
 mod rest;
 mod sign_on;
 mod smart;

@@ -268,3 +268,72 @@ fn a_reader_finds_validates_and_corrects() {
         hospital.node.send("PATCH", &path, Some(&hospital.staff), &headers, nonsense.as_bytes());
     assert_eq!(reply.status, 422, "{}", reply.body);
 }
+
+#[test]
+fn what_clients_take_for_granted() {
+    let node = Node::start();
+    let hospital = Hospital {
+        system: node.token(&["--system", "ehr"]),
+        staff: node.token(&["--staff", "dr.test"]),
+        node,
+    };
+    let patient = json!({ "resourceType": "Patient", "id": "p1" });
+    hospital.write("PUT", "/fhir/Patient/p1", &[], &patient, 201);
+    assert_eq!(hospital.read("/fhir/Patient/p1", &[]).status, 200, "what was just sent");
+    for number in ["1", "2", "3"] {
+        hospital.write("POST", "/fhir/Observation", &[], &note(number, "x"), 201);
+    }
+    let base = format!("{}/fhir", hospital.node.url);
+    let totals = [
+        ("/fhir/Patient/p1/Observation", 3),
+        ("/fhir/Patient/p1/Observation?identifier=urn:lab%7C2", 1),
+        ("/fhir/Observation?subject=p1", 3),
+        ("/fhir/Observation?subject:Patient=p1", 3),
+        (&format!("/fhir/Observation?patient={base}/Patient/p1"), 3),
+        ("/fhir/Observation?patient=p1&_carestone-skip=18446744073709551615", 3),
+        ("/fhir/Observation/_history?patient=p1&_carestone-skip=18446744073709551615", 3),
+    ];
+    for (path, total) in totals {
+        assert_eq!(hospital.json(path)["total"], total, "{path}");
+    }
+    let relations = |path: &str| {
+        let links = hospital.json(path)["link"].clone();
+        let links = links.as_array().unwrap().iter();
+        links.map(|link| link["relation"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let page = "/fhir/Observation?patient=p1&_count=1&_carestone-skip=1";
+    assert_eq!(relations(page), ["self", "next", "previous"]);
+    assert_eq!(relations("/fhir/Observation/_history?patient=p1&_count=0"), ["self"]);
+    for tags in ["W/\"1\"", "\"1\"", "W/\"7\", W/\"1\"", "*"] {
+        let reply = hospital.read("/fhir/Patient/p1", &[("if-none-match", tags)]);
+        assert_eq!(reply.status, 304, "{tags}");
+    }
+    let by_address = "/fhir/Observation?identifier=urn:lab%7C1&_format=json";
+    assert_eq!(hospital.write("POST", by_address, &[], &note("1", "y"), 200).body, "");
+}
+
+#[test]
+fn every_refusal_is_an_operation_outcome() {
+    let hospital = Hospital::open();
+    let cases = [
+        ("GET", "/fhir/Patient/p1/a/b/c", "", 404),
+        ("GET", "/fhir/Nonsense/p1/Observation", "", 404),
+        ("DELETE", "/fhir/metadata", "", 405),
+        ("GET", "/fhir/Patient/p1/_history/x", "", 400),
+        ("GET", "/fhir/Observation?patient=p1&colour=red", "", 400),
+        ("GET", "/fhir/Patient/p1?_format=xml", "", 406),
+        ("GET", "/fhir/Patient/p1", "application/fhir+xml", 406),
+        ("GET", "/fhir/metadata", "text/turtle", 406),
+    ];
+    for (method, path, accept, status) in cases {
+        let headers = [("x-purpose-of-use", "TREAT"), ("accept", accept)];
+        let headers = if accept.is_empty() { &headers[..1] } else { &headers };
+        let reply = hospital.node.send(method, path, Some(&hospital.staff), headers, b"");
+        assert_eq!(reply.status, status, "{method} {path}: {}", reply.body);
+        let outcome: Value = serde_json::from_str(&reply.body).unwrap();
+        assert_eq!(outcome["resourceType"], "OperationOutcome", "{method} {path}");
+        assert_ne!(outcome["issue"][0]["diagnostics"], "", "{method} {path}");
+    }
+    let xml = [("content-type", "application/fhir+xml")];
+    hospital.write("POST", "/fhir/Patient", &xml, &Value::Null, 415);
+}

@@ -2,9 +2,8 @@
 //! Node.js. Skipped loudly where Node.js or the library cannot be had.
 
 use std::{
-    fs,
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     browser::{APP, Browser, Seen},
+    clients,
     node::Node,
     smart::{CLIENTS, allow, node_with},
 };
@@ -28,10 +28,8 @@ impl Drop for App {
 
 #[test]
 fn an_app_written_with_fhirclient_signs_on_reads_and_refreshes() {
-    let library = match library() {
-        Ok(library) => library,
-        Err(why) => return eprintln!("SKIPPED: {why}; `cargo xtask setup` installs Node.js"),
-    };
+    let Some(library) = clients::javascript() else { return };
+    let library = library.join("node_modules/fhirclient");
     let node = node_with(CLIENTS);
     let (_app, port) = start(&library, &node);
     let mut browser = Browser::default();
@@ -66,34 +64,4 @@ fn start(library: &Path, node: &Node) -> (App, u16) {
     let mut line = String::new();
     BufReader::new(app.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     (app, line.trim().parse().unwrap())
-}
-
-/// Where the library is: installed once, exactly as the lock file says.
-fn library() -> Result<PathBuf, String> {
-    let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
-    let library = folder.join("node_modules/fhirclient");
-    let lock = |folder: &Path| fs::read(folder.join("package-lock.json")).ok();
-    if library.join("package.json").exists() && lock(&folder) == lock(&clients) {
-        return Ok(library);
-    }
-    fs::create_dir_all(&folder).unwrap();
-    fs::copy(clients.join("package.json"), folder.join("package.json")).unwrap();
-    let beside = folder.join("package-lock.json");
-    fs::copy(clients.join("package-lock.json"), &beside).unwrap();
-    let mut npm = Command::new("npm");
-    npm.args([
-        "ci",
-        "--no-audit",
-        "--no-fund",
-        "--ignore-scripts",
-        "--fetch-retries=1",
-        "--prefix",
-    ]);
-    let output = npm.arg(&folder).output().map_err(|error| format!("npm cannot start: {error}"))?;
-    if output.status.success() {
-        return Ok(library);
-    }
-    fs::remove_file(beside).unwrap(); // What is there in part must not pass for the whole.
-    Err(format!("npm cannot install: {}", String::from_utf8_lossy(&output.stderr)))
 }

@@ -52,9 +52,11 @@ await take("@medplum/core", [
     [1, [2, 1]],
   ],
   [
-    "conditional create: what is there is kept and fetched",
+    "conditional create: what is there is kept, and fetched under `Prefer`",
     async () => {
-      const kept = await client.createResourceIfNoneExist(result("1", 9), "identifier=urn:lab|1");
+      const shown = { headers: { Prefer: "return=representation" } };
+      const query = "identifier=urn:lab|1";
+      const kept = await client.createResourceIfNoneExist(result("1", 9), query, shown);
       return [kept.id === made.id, kept.valueQuantity.value];
     },
     [true, 2],
@@ -151,6 +153,6 @@ await take("@medplum/core", [
       ];
       return Promise.all(asks.map(refused));
     },
-    ["not-found", "code-invalid", "invalid", "not-found"],
+    ["not-found", "value", "not-supported", "not-found"],
   ],
 ]);
