@@ -70,6 +70,7 @@ impl From<chain::Error> for FlowError {
         match error {
             error if error.is_fatal() => FlowError::Fatal(error.to_string()),
             chain::Error::Unknown(what) => FlowError::NotFound(what),
+            chain::Error::OutOfRange => FlowError::NotFound("entry of the log"),
             chain::Error::NotCosigned { .. } => {
                 FlowError::Unavailable("it is not cosigned yet; try again in a moment")
             }

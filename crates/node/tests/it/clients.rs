@@ -16,7 +16,8 @@ use crate::{
 /// The oldest major version of Node.js that the clients run in.
 const NODE_JS_MIN: u32 = 20;
 
-/// The folder with `node_modules` and our scripts beside it, if Node.js and the packages can be had.
+/// The folder with `node_modules` and our scripts beside it, if Node.js and the packages can be
+/// had.
 pub fn javascript() -> Option<PathBuf> {
     let scripts = ["steps.mjs", "fhir_kit.mjs", "medplum.mjs"];
     let install = |folder: &Path| {

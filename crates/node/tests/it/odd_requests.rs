@@ -149,10 +149,22 @@ const BODIES: [&str; 18] = [
     "{\"resourceType\":",
     r#"{"resourceType":"Patient","id":"p1"}"#,
     r#"{"resourceType":"Patient","id":"../..","birthDate":"0000-00-00"}"#,
-    r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/p1"}}"#,
-    r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":1e999999}}"#,
-    r#"{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"GET","url":"%"}}]}"#,
-    r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Observation?patient=p1&_carestone-skip=18446744073709551615"}},null,{}]}"#,
+    concat!(
+        r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"#,
+        r#""subject":{"reference":"Patient/p1"}}"#,
+    ),
+    concat!(
+        r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"#,
+        r#""valueQuantity":{"value":1e999999}}"#,
+    ),
+    concat!(
+        r#"{"resourceType":"Bundle","type":"transaction","#,
+        r#""entry":[{"request":{"method":"GET","url":"%"}}]}"#,
+    ),
+    concat!(
+        r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","#,
+        r#""url":"Observation?patient=p1&_carestone-skip=18446744073709551615"}},null,{}]}"#,
+    ),
     r#"{"resourceType":"Bundle","type":"transaction","entry":{"a":1}}"#,
     r#"[{"op":"move","from":"/a","path":"/a/b"}]"#,
     r#"[{"op":"add","path":"/code/coding/18446744073709551615","value":1}]"#,

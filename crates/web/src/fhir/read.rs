@@ -166,6 +166,10 @@ pub async fn matches(
         return audit::search(app, caller, query);
     }
     caller.may_search(kind)?;
+    if words::ResourceType::parse(kind).is_none() {
+        // Nobody's records are opened for what no record is.
+        return Err(FlowError::NotFound("resource type").into());
+    }
     let mut pairs = words::query_pairs(query);
     let patient = patient_named(app, kind, &mut pairs)?;
     let skip = skipped(&mut pairs)?;
