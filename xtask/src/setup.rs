@@ -23,8 +23,13 @@ const TOOLS: &[Tool] = &[
 
 /// For tests that start clients of others, with the packages of their lock file.
 const CLIENT_TOOLS: &[Tool] = &[
-    Tool { probe: ("node", &["--version"]), package: "nodejs", why: "SMART's client runs in it" },
-    Tool { probe: ("npm", &["--version"]), package: "npm", why: "it installs SMART's client" },
+    Tool { probe: ("node", &["--version"]), package: "nodejs", why: "clients run in it" },
+    Tool { probe: ("npm", &["--version"]), package: "npm", why: "it installs clients" },
+    Tool {
+        probe: ("python3", &["-c", "import ensurepip"]),
+        package: "python3-venv",
+        why: "clients in Python are installed in one",
+    },
 ];
 
 /// Finds every tool, installing what is missing when that is possible.
