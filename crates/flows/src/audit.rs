@@ -97,7 +97,7 @@ impl Member {
         let entries = self.chain.entries(from.min(size)..next.min(size))?;
         let network = self.chain.network();
         let mut events = Vec::new();
-        for (index, entry) in (from..).zip(&entries) {
+        for (entry, index) in entries.iter().zip(from..) {
             if let Some(receipt) = receipt_of(entry)
                 && self.is_concerned(receipt)?
             {

@@ -1,5 +1,6 @@
 //! JSON, and nothing else but clinical documents: who sends or asks for XML or Turtle is told so,
-//! and not answered in what it cannot read ([FHIR R4, content types](http://hl7.org/fhir/R4/http.html#mime-type)).
+//! and not answered in what it cannot read
+//! ([FHIR R4, content types](http://hl7.org/fhir/R4/http.html#mime-type)).
 
 use axum::{
     extract::Request,
