@@ -104,3 +104,9 @@ pub const FEED_READ_BYTES: usize = 64 * 1024;
 
 /// Messages on a page of the work list.
 pub const WAITING_PAGE: usize = 100;
+
+/// Most parameters of one export.
+pub const EXPORT_PARAMETERS_MAX: usize = 1_024;
+
+/// Longest pause between two questions how far an export is, in seconds.
+pub const EXPORT_RETRY_S_MAX: u64 = 60;

@@ -10,6 +10,7 @@ mod at_rest;
 mod backend;
 mod bad_input;
 mod browser;
+mod bulk;
 mod certificates;
 mod configuration;
 mod coverage;

@@ -8,10 +8,13 @@
 //! - [`deliver`]: create, update, delete, Bundles, validation
 //! - [`patch`]: change in part
 //! - [`read`]: read, version read, history, search, `$everything`, `$meta`
+//! - [`export`]: the records of many patients, as files (Bulk Data); [`order`]: what is asked for
 //! - [`url`]: the same for the entries of a batch
 //! - [`session`]: from which access a request reads
 
 mod deliver;
+mod export;
+mod order;
 mod patch;
 mod read;
 mod session;
@@ -48,6 +51,11 @@ pub fn routes() -> Router<App> {
         .route("/fhir/{kind}/{id}/_history/{version}", get(read::version))
         .route("/fhir/{kind}/{id}/$meta", get(read::meta))
         .route("/fhir/Patient/{id}/$everything", get(read::everything))
+        .route("/fhir/$export", get(export::system).post(export::system))
+        .route("/fhir/Patient/$export", get(export::patients).post(export::patients))
+        .route("/fhir/Group/{id}/$export", get(export::group).post(export::group))
+        .route("/fhir/$export/{export}", get(export::status).delete(export::remove))
+        .route("/fhir/$export/{export}/{file}", get(export::file))
         .layer(middleware::from_fn(refuse_long))
 }
 
