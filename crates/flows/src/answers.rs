@@ -180,16 +180,20 @@ pub fn capability(base: &str, version: &str) -> String {
         resource_type: *resource_type,
         interactions: &INTERACTIONS,
         parameters,
-        operations: if resource_type.name() == "Patient" { &OF_PATIENT } else { &OF_EVERY_TYPE },
+        operations: match resource_type.name() {
+            "Patient" => &OF_PATIENT,
+            "Group" => &OF_GROUP,
+            _ => &OF_EVERY_TYPE,
+        },
     });
     let capability = Capability {
         base_url: base,
         software: "Carestone",
         version,
-        date: "2026-11-20",
+        date: "2026-11-21",
         types: types.collect(),
         interactions: &SYSTEM_INTERACTIONS,
-        operations: &[],
+        operations: &[EXPORT],
         security: "a bearer token that this node's operator issues",
     };
     capability.statement().to_string()
@@ -245,7 +249,7 @@ pub fn milliseconds(instant: &str) -> Option<u64> {
 }
 
 /// A time in milliseconds as a FHIR instant.
-pub(crate) fn instant(ms: u64) -> String {
+pub fn instant(ms: u64) -> String {
     timestamp(ms).map(|time| time.to_string()).unwrap_or_default()
 }
 
@@ -329,5 +333,22 @@ const EVERYTHING: Operation<'static> = Operation {
     definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything",
 };
 
+/// Bulk Data 2.0 ([operations](https://hl7.org/fhir/uv/bulkdata/STU2/artifacts.html)).
+const EXPORT: Operation<'static> = Operation {
+    name: "export",
+    definition: "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export",
+};
+
+const EXPORT_OF_PATIENTS: Operation<'static> = Operation {
+    name: "export",
+    definition: "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export",
+};
+
+const EXPORT_OF_GROUP: Operation<'static> = Operation {
+    name: "export",
+    definition: "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export",
+};
+
 const OF_EVERY_TYPE: [Operation<'static>; 2] = [VALIDATE, META];
-const OF_PATIENT: [Operation<'static>; 3] = [EVERYTHING, VALIDATE, META];
+const OF_PATIENT: [Operation<'static>; 4] = [EVERYTHING, EXPORT_OF_PATIENTS, VALIDATE, META];
+const OF_GROUP: [Operation<'static>; 3] = [EXPORT_OF_GROUP, VALIDATE, META];

@@ -17,6 +17,7 @@
 //!   [`complaint`]: against stewards that answer wrongly
 //! - [`message`], [`serve`], [`parted`]: what members do for each other
 //! - [`answers`], [`history`], [`patch`]: FHIR answers from opened records, and corrections
+//! - [`export`]: the records of many patients, written to sealed files (Bulk Data)
 //! - [`audit`]: receipts as AuditEvents; [`evidence`]: proof files; [`token`]: who may ask this node;
 //!   [`words`]: how things are said to people
 //! - [`run`]: all that a member does by itself
@@ -58,6 +59,7 @@ mod serve;
 mod answers;
 mod audit;
 mod evidence;
+pub mod export;
 mod history;
 mod patch;
 
@@ -67,12 +69,14 @@ pub mod words;
 mod run;
 
 pub use answers::{
-    Conditions, capability, http_date, meta, milliseconds, seconds_of_http_date, validation,
+    Conditions, capability, http_date, instant, meta, milliseconds, seconds_of_http_date,
+    validation,
 };
 pub use audit::{AuditEvent, AuditPage, AuditTrail};
 pub use criteria::Known;
 pub use document::FiledDocument;
 pub use error::FlowError;
+pub use export::{Export, Exports};
 pub use feed::{Feed, FeedOptions, FeedStatus, Waiting};
 pub use filing::{Filed, Incoming};
 pub use history::{HistoryOf, Page as HistoryPage};

@@ -52,3 +52,35 @@ pub const PAGE_MATCHES: usize = 1_000;
 
 /// Most parts of a document that an answer lists as not understood.
 pub const DOCUMENT_ISSUES_MAX: usize = 1_000;
+
+/// Most exports that are being written at one time.
+pub const EXPORTS_RUNNING_MAX: usize = 4;
+
+/// Most exports that one reader has at one time, being written or waiting to be fetched.
+pub const EXPORTS_OF_ONE_MAX: usize = 8;
+
+/// Most patients in one export: their accounts are kept in memory while it runs, 32 bytes each.
+pub const EXPORT_PATIENTS_MAX: usize = 1_000_000;
+
+/// How long one patient's access runs at most while an export reads it, in milliseconds. It is
+/// closed as soon as the patient's records are written.
+pub const EXPORT_ACCESS_MS: u64 = 10 * 60 * 1_000;
+
+/// How long a finished export waits to be fetched, in milliseconds.
+pub const EXPORT_KEPT_MS: u64 = 60 * 60 * 1_000;
+
+/// How often exports that have waited long enough are removed, in milliseconds.
+pub const EXPORT_SWEEP_MS: u64 = 60 * 1_000;
+
+/// How far the time of an export lies before its beginning, in milliseconds: a record gets its time
+/// shortly before it is stored, and the next export must not pass over it.
+pub const EXPORT_SETTLE_MS: u64 = 2_000;
+
+/// Bytes at which a file of an export is full and the next one begins.
+pub const EXPORT_FILE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Most bytes of one export.
+pub const EXPORT_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+
+/// How much of an export is sealed at once, in bytes.
+pub const EXPORT_CHUNK_BYTES: usize = 64 * 1024;

@@ -59,6 +59,11 @@ impl Member {
     /// stewards answer. A custodian that cannot be reached, nor any holder of its copies, is no error: the
     /// session names it, because an incomplete record must be seen to be incomplete.
     pub async fn read(&self, reading: Reading) -> Result<Arc<Session>, FlowError> {
+        Ok(self.sessions.keep(self.read_once(reading).await?))
+    }
+
+    /// The same, for a single use: nobody finds the session again, and whoever has it closes it.
+    pub(crate) async fn read_once(&self, reading: Reading) -> Result<Session, FlowError> {
         let mut timings = Timings::start(&*self.world.clock);
         let (reader, receipt_index, receipt) = self.open(&reading).await?;
         timings.receipt_ms = timings.lap(&*self.world.clock);
@@ -85,7 +90,7 @@ impl Member {
             return Ok(session);
         }
         let receipt = session.receipt.clone();
-        self.load(Session {
+        let loaded = self.load(Session {
             staff: session.staff.clone(),
             reader: session.reader.clone(),
             opened: (0, 0),
@@ -94,12 +99,12 @@ impl Member {
             records: Vec::new(),
             missing: Vec::new(),
             timings: Timings::start(&*self.world.clock),
-        })
-        .await
+        });
+        Ok(self.sessions.keep(loaded.await?))
     }
 
     /// Fetches and opens the records of a session's access.
-    async fn load(&self, mut session: Session) -> Result<Arc<Session>, FlowError> {
+    async fn load(&self, mut session: Session) -> Result<Session, FlowError> {
         let clock = &*self.world.clock;
         session.opened = (clock.now_ms(), self.vault.counts()?.records);
         let open = self
@@ -129,7 +134,7 @@ impl Member {
             }
         }
         session.timings.open_ms = session.timings.lap(clock);
-        Ok(self.sessions.keep(session))
+        Ok(session)
     }
 
     // ---- receipt ---------------------------------------------------------------------------------

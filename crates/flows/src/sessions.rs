@@ -130,16 +130,29 @@ impl Session {
 
     /// The latest version of each resource that is not deleted.
     pub fn latest(&self) -> impl Iterator<Item = &OpenedRecord> {
+        self.newest(u64::MAX).filter(|record| !record.is_deletion())
+    }
+
+    /// The latest version of each resource, deletions too, as it was at a time, in milliseconds
+    /// since the Unix epoch.
+    pub(crate) fn newest(&self, at_ms: u64) -> impl Iterator<Item = &OpenedRecord> {
         let mut newest: HashMap<(MemberId, &str, &str), u32> = HashMap::new();
-        for record in &self.records {
+        let there = move |record: &&OpenedRecord| record.metadata.stored_ms <= at_ms;
+        let records = || self.records.iter().map(|record| &**record).filter(there);
+        for record in records() {
             let place = newest.entry(record.name()).or_default();
             *place = (*place).max(record.version);
         }
-        self.records
-            .iter()
-            .map(|record| &**record)
-            .filter(move |record| newest.get(&record.name()) == Some(&record.version))
-            .filter(|record| !record.is_deletion())
+        records().filter(move |record| newest.get(&record.name()) == Some(&record.version))
+    }
+
+    /// The version before a deletion; none if there is no other.
+    pub(crate) fn before(&self, deletion: &OpenedRecord) -> Option<&OpenedRecord> {
+        let records = self.records.iter().map(|record| &**record);
+        records
+            .filter(|record| record.name() == deletion.name() && !record.is_deletion())
+            .filter(|record| record.version < deletion.version)
+            .max_by_key(|record| record.version)
     }
 
     /// The same access, seen through a keyhole: what does not fit is not there, so that no search,

@@ -22,6 +22,7 @@ pub struct Node {
     pub member: Arc<Member>,
     engine: consensus::Handle,
     smart: Arc<web::smart::Smart>,
+    exports: Arc<flows::Exports>,
     config: Config,
     folder: Folder,
 }
@@ -53,6 +54,8 @@ impl Node {
         let cosign_seed = secret.cosign_seed();
         let founders = genesis.members.clone();
         let member = Member::new(id, secret, founders, chain.clone(), vault, world);
+        let exports = flows::Exports::open(member.clone(), folder.path("exports"));
+        let exports = Arc::new(exports.context("cannot use the folder of exports")?);
         let product = Product {
             chain,
             member: member.clone(),
@@ -61,7 +64,7 @@ impl Node {
         };
         let handle = consensus::start(settings, Arc::new(product))?;
         engine.set(handle.clone()).ok().context("the engine was started twice")?;
-        Ok(Node { member, engine: handle, smart, config, folder: folder.clone() })
+        Ok(Node { member, engine: handle, smart, exports, config, folder: folder.clone() })
     }
 
     /// Runs until `stop` is ready, or until something fails that ends the process.
@@ -87,7 +90,10 @@ impl Node {
             base_url: self.config.base_url().into(),
             engine: Arc::new(EngineView(self.engine.clone())),
             smart: self.smart.clone(),
+            exports: self.exports.clone(),
         };
+        let exports = self.exports.clone();
+        tokio::spawn(async move { exports.sweep().await });
         let member = self.member.clone();
         let stories = tokio::spawn(async move { member.run().await });
         let mut asked = stopped.clone();

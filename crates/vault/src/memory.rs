@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
     sync::{Mutex, MutexGuard},
 };
 
@@ -145,6 +146,13 @@ impl Vault for Memory {
 
     fn patient_by_token(&self, token: Token) -> Result<Option<PatientId>, VaultError> {
         Ok(self.state()?.links.get(&token).copied())
+    }
+
+    fn links_after(&self, after: Option<Token>, max: usize) -> Result<Vec<Link>, VaultError> {
+        let state = self.state()?;
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let links = state.links.range((from, Bound::Unbounded)).take(max.min(PAGE_ITEMS_MAX));
+        Ok(links.map(|(token, patient)| Link { token: *token, patient: *patient }).collect())
     }
 
     fn unanchored(&self, max: usize) -> Result<Vec<(u64, Hash)>, VaultError> {

@@ -106,6 +106,10 @@ pub trait Vault: Send + Sync {
     /// The patient to whom a token is linked.
     fn patient_by_token(&self, token: Token) -> Result<Option<PatientId>, VaultError>;
 
+    /// A page of the links of tokens to patients: those after a token, by token, at most `max` and
+    /// [`PAGE_ITEMS_MAX`](crate::limits::PAGE_ITEMS_MAX).
+    fn links_after(&self, after: Option<Token>, max: usize) -> Result<Vec<Link>, VaultError>;
+
     // ---- the outbox ----------------------------------------------------------------------------
 
     /// The first commitments that are not anchored yet, with their sequence numbers, without gaps.

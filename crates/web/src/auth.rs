@@ -124,6 +124,38 @@ impl Caller {
         }
     }
 
+    /// A service that exports: an app of its own, with a scope that reads and lists without a user
+    /// or a patient in context. Gives its name in receipts.
+    pub fn may_export(&self) -> Result<&str, Problem> {
+        match self {
+            Caller::App(app) if app.export_scopes().next().is_some() => Ok(&app.reader),
+            Caller::App(_) => Err(scope_missing("exports, such as `system/*.rs`")),
+            Caller::Own(_) => {
+                Err(forbidden("only a service exports; use an access token of a backend client"))
+            }
+        }
+    }
+
+    /// Which types an export may have.
+    pub fn may_export_type(&self, kind: &str) -> Result<(), Problem> {
+        match self {
+            Caller::App(app) if app.export_scopes().any(|scope| scope.is_about(kind)) => Ok(()),
+            _ => Err(scope_missing(&format!("exports {kind}, such as `system/{kind}.rs`"))),
+        }
+    }
+
+    /// Which records an export may have, as of now: those within scope and role.
+    pub fn exported(&self) -> Result<flows::export::Fits, Problem> {
+        let Caller::App(caller) = self else { return Ok(Arc::new(|_| false)) };
+        let keyholes = caller.export_scopes().map(Keyhole::new);
+        let keyholes = keyholes.collect::<Result<Vec<_>, _>>()?;
+        let categories = caller.rights.categories;
+        Ok(Arc::new(move |record| {
+            categories.contains(record.category)
+                && keyholes.iter().any(|keyhole| keyhole.shows(record))
+        }))
+    }
+
     /// What a Bundle delivers, entry by entry. Entries that read are asked when they are answered.
     pub fn may_deliver_entries(&self, bundle: &[u8]) -> Result<(), Problem> {
         if matches!(self, Caller::Own(_)) {
@@ -267,7 +299,7 @@ impl Caller {
         let scopes = caller
             .scopes_for(app, session.receipt.patient)
             .filter(|scope| scope.interactions.contains(interaction));
-        let keyholes: Result<Vec<Keyhole<'_>>, Problem> = scopes.map(Keyhole::new).collect();
+        let keyholes: Result<Vec<Keyhole>, Problem> = scopes.map(Keyhole::new).collect();
         let keyholes = keyholes?;
         let categories = caller.rights.categories;
         Ok(Arc::new(session.narrowed(|record| {
@@ -286,6 +318,15 @@ impl AppCaller {
         self.scopes.resources.iter().filter(holds)
     }
 
+    /// The scopes that count for an export.
+    fn export_scopes(&self) -> impl Iterator<Item = &ResourceScope> {
+        self.scopes.resources.iter().filter(|scope| {
+            scope.context == Context::System
+                && scope.interactions.contains(Interaction::Read)
+                && scope.interactions.contains(Interaction::Search)
+        })
+    }
+
     fn allows(&self, interaction: Interaction, kind: &str) -> bool {
         self.scopes.resources.iter().any(|scope| scope.allows(kind, interaction))
     }
@@ -300,15 +341,15 @@ impl AppCaller {
 }
 
 /// A scope with its query ready.
-struct Keyhole<'a> {
-    scope: &'a ResourceScope,
+struct Keyhole {
+    scope: ResourceScope,
     conditions: Option<Conditions>,
 }
 
-impl<'a> Keyhole<'a> {
-    fn new(scope: &'a ResourceScope) -> Result<Self, Problem> {
+impl Keyhole {
+    fn new(scope: &ResourceScope) -> Result<Self, Problem> {
         let conditions = scope.conditions().map_err(Problem::bad_request)?;
-        Ok(Self { scope, conditions })
+        Ok(Self { scope: scope.clone(), conditions })
     }
 
     fn shows(&self, record: &OpenedRecord) -> bool {

@@ -106,6 +106,12 @@ impl Problem {
         Some((header::WWW_AUTHENTICATE, challenge))
     }
 
+    /// The same, with when to ask again, in seconds.
+    pub fn into_fhir_later(self, retry_s: u64) -> Response {
+        let later = AppendHeaders([(header::RETRY_AFTER, retry_s.to_string())]);
+        (later, self.into_fhir()).into_response()
+    }
+
     fn with(self, more: More) -> Self {
         Self { more: Some(Box::new(more)), ..self }
     }

@@ -62,6 +62,8 @@ pub struct App {
     pub engine: Arc<dyn Engine>,
     /// Apps and staff.
     pub smart: Arc<smart::Smart>,
+    /// Exports of many patients' records.
+    pub exports: Arc<flows::Exports>,
 }
 
 /// All routes of a node, for an application.

@@ -113,3 +113,9 @@ pub const WAITING_PAGE: usize = 100;
 
 /// Entries of the log that one page of the audit export looks at.
 pub const AUDIT_PAGE: u64 = 4_096;
+
+/// Most parameters of one export.
+pub const EXPORT_PARAMETERS_MAX: usize = 1_024;
+
+/// Longest pause between two questions how far an export is, in seconds.
+pub const EXPORT_RETRY_S_MAX: u64 = 60;

@@ -12,6 +12,7 @@ mod audit;
 mod backend;
 mod bad_input;
 mod browser;
+mod bulk;
 mod certificates;
 mod clients;
 mod configuration;

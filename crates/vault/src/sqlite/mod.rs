@@ -38,9 +38,10 @@ use self::{
     writer::Writer,
 };
 use crate::{
-    AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, KeptMessage, LocalEmergency,
-    MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId, RecordId, ScopeTag,
-    SealedRecord, SealedScope, Stored, Token, Vault, VaultError, Version, Versions,
+    AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, KeptMessage, Link,
+    LocalEmergency, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId,
+    RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Token, Vault, VaultError, Version,
+    Versions,
     blobs::{self, Blob, Blobs},
     check,
     limits::PAGE_ITEMS_MAX,
@@ -221,6 +222,10 @@ impl Vault for Sqlite {
 
     fn patient_by_token(&self, token: Token) -> Result<Option<PatientId>, VaultError> {
         self.read(|connection| read::patient_by_token(connection, token))
+    }
+
+    fn links_after(&self, after: Option<Token>, max: usize) -> Result<Vec<Link>, VaultError> {
+        self.read(|connection| read::links_after(connection, after, max))
     }
 
     fn unanchored(&self, max: usize) -> Result<Vec<(u64, Hash)>, VaultError> {

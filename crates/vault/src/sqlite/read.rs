@@ -8,7 +8,7 @@ use super::{
     rows::{self, Held, int, number},
 };
 use crate::{
-    AnchoredBatch, Counts, EmergencyEntry, KeptMessage, MemberId, MessageCounts, OwnScope,
+    AnchoredBatch, Counts, EmergencyEntry, KeptMessage, Link, MemberId, MessageCounts, OwnScope,
     PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Token, Version, Versions,
     blobs::Blobs,
     limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
@@ -121,6 +121,23 @@ pub(super) fn patient_by_token(
 ) -> Result<Option<PatientId>, Failure> {
     let mut statement = connection.prepare_cached("SELECT patient FROM links WHERE token = ?")?;
     Ok(statement.query_row([token.0], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn links_after(
+    connection: &Connection,
+    after: Option<Token>,
+    max: usize,
+) -> Result<Vec<Link>, Failure> {
+    // Every token is longer than no bytes at all, and so comes after them.
+    let after: &[u8] = after.as_ref().map_or(&[], |token| &token.0);
+    let mut statement = connection.prepare_cached(
+        "SELECT token, patient FROM links WHERE token > ? ORDER BY token LIMIT ?",
+    )?;
+    let links = statement
+        .query_map(params![after, int(max.min(PAGE_ITEMS_MAX) as u64)], |row| {
+            Ok(Link { token: Token(row.get(0)?), patient: row.get(1)? })
+        })?;
+    Ok(links.collect::<Result<_, _>>()?)
 }
 
 /// The sequence number of the next record to be stored.

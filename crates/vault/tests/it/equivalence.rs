@@ -145,6 +145,7 @@ fn emergency(until_ms: u64) -> NewEmergency {
 fn look(vault: &dyn Vault) -> Vec<String> {
     let mut seen = vec![text(vault.counts()), text(vault.records_from(0, 500))];
     seen.push(text(vault.unanchored(3)));
+    seen.push(text(vault.links_after(None, 9)));
     for sequence in 0..20 {
         seen.push(text(vault.batch_of(sequence)));
         seen.push(text(vault.records_from(sequence, 2)));

@@ -39,6 +39,7 @@ suite! {
     scope_epochs_rise_and_lead_back
     records_need_their_scope_epoch
     links_lead_to_one_patient
+    links_are_listed_by_token
     pages_end_only_when_empty
     heavy_pages_stop_early
     limits_are_kept
@@ -178,6 +179,19 @@ fn links_lead_to_one_patient(vault: &dyn Vault) {
     assert_eq!(store(&[link(3, 1), link(3, 2)]), Err(Conflict::Link(token(3)).into()));
     assert_eq!(vault.patient_by_token(token(2)).unwrap(), Some(patient(1)));
     assert_eq!(vault.patient_by_token(token(3)).unwrap(), None);
+}
+
+fn links_are_listed_by_token(vault: &dyn Vault) {
+    assert_eq!(vault.links_after(None, 9).unwrap(), []);
+    let links: Vec<_> = (0..5).map(|n| link(n, n % 2)).collect();
+    let shuffled = [3, 0, 4, 1, 2].map(|place: usize| links[place]).to_vec();
+    vault.store(Batch { links: shuffled, ..Batch::default() }).unwrap();
+    assert_eq!(vault.links_after(None, 9).unwrap(), links);
+    assert_eq!(vault.links_after(None, 2).unwrap(), links[..2]);
+    assert_eq!(vault.links_after(Some(links[1].token), 2).unwrap(), links[2..4]);
+    assert_eq!(vault.links_after(Some(links[4].token), 2).unwrap(), []);
+    assert_eq!(vault.links_after(None, 0).unwrap(), []);
+    assert_eq!(vault.links_after(None, usize::MAX).unwrap().len(), 5);
 }
 
 fn pages_end_only_when_empty(vault: &dyn Vault) {

@@ -8,6 +8,7 @@
 //! - [`deliver`]: create, update, delete, Bundles, validation
 //! - [`patch`]: change in part
 //! - [`read`]: read, version read, history, search, `$everything`, `$meta`
+//! - [`export`]: the records of many patients, as files (Bulk Data); [`order`]: what is asked for
 //! - [`url`]: the same for the entries of a batch
 //! - [`audit`]: receipts as AuditEvents
 //! - [`session`]: from which access a request reads
@@ -15,7 +16,9 @@
 
 mod audit;
 mod deliver;
+mod export;
 mod format;
+mod order;
 mod patch;
 mod read;
 mod session;
@@ -56,6 +59,11 @@ pub fn routes() -> Router<App> {
         .route("/fhir/{kind}/{id}/{of}", get(read::search_compartment))
         .route("/fhir/Patient/{id}/$everything", get(read::everything))
         .layer(middleware::from_fn(format::refuse_others))
+        .route("/fhir/$export", get(export::system).post(export::system))
+        .route("/fhir/Patient/$export", get(export::patients).post(export::patients))
+        .route("/fhir/Group/{id}/$export", get(export::group).post(export::group))
+        .route("/fhir/$export/{export}", get(export::status).delete(export::remove))
+        .route("/fhir/$export/{export}/{file}", get(export::file))
         .layer(middleware::from_fn(refuse_long))
 }
 

@@ -158,4 +158,5 @@ pub fn take(pairs: &mut Vec<(String, String)>, name: &str) -> Option<String> {
 
 /// Names an open access, in requests and in answers.
 pub const ACCESS: &str = "x-carestone-access";
-const PURPOSE: &str = "x-purpose-of-use";
+/// Says why a request reads.
+pub const PURPOSE: &str = "x-purpose-of-use";

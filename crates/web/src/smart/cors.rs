@@ -44,7 +44,8 @@ fn put(headers: &mut HeaderMap, origin: HeaderValue) {
         ),
         (
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            "etag, location, content-location, www-authenticate, x-carestone-access",
+            "etag, location, content-location, expires, retry-after, www-authenticate, \
+             x-carestone-access, x-progress",
         ),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ];

@@ -1,0 +1,194 @@
+//! Files of an export: sealed in chunks under a key that is nowhere but in memory.
+//!
+//! Chunk `i` of a file lies at `i` times its sealed length, so nothing else has to be stored. The
+//! nonce is the file's number and the chunk's: a key is drawn for each export and each chunk is
+//! written once, so no nonce comes twice. How long a file is stays in memory, so a file that was cut
+//! does not open.
+//!
+//! *Trust:* none. Whoever edits, swaps or cuts files makes them unreadable. After a restart nobody
+//! can read what is left of them, this node included.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    path::Path,
+};
+
+use chacha20poly1305::{
+    XChaCha20Poly1305, XNonce,
+    aead::{Aead, KeyInit},
+};
+use zeroize::Zeroizing;
+
+use crate::limits::EXPORT_CHUNK_BYTES;
+
+/// The key of one export.
+pub type Key = Zeroizing<[u8; 32]>;
+
+/// Writes one file.
+pub struct Writer {
+    file: File,
+    chunks: Chunks,
+    waiting: Zeroizing<Vec<u8>>,
+    bytes: u64,
+}
+
+impl Writer {
+    /// Makes the file, which must not be there.
+    pub fn create(path: &Path, key: &Key, number: u32) -> io::Result<Self> {
+        let file = File::create_new(path)?;
+        let waiting = Zeroizing::new(Vec::with_capacity(EXPORT_CHUNK_BYTES));
+        Ok(Self { file, chunks: Chunks::new(key, number), waiting, bytes: 0 })
+    }
+
+    /// Adds bytes; whole chunks go to the disk.
+    pub fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        self.bytes += bytes.len() as u64;
+        while self.waiting.len() + bytes.len() >= EXPORT_CHUNK_BYTES {
+            let (fits, rest) = bytes.split_at(EXPORT_CHUNK_BYTES - self.waiting.len());
+            self.waiting.extend_from_slice(fits);
+            self.put_chunk()?;
+            bytes = rest;
+        }
+        self.waiting.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// How many bytes were added.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Writes what is left.
+    pub fn finish(mut self) -> io::Result<u64> {
+        if !self.waiting.is_empty() {
+            self.put_chunk()?;
+        }
+        Ok(self.bytes)
+    }
+
+    fn put_chunk(&mut self) -> io::Result<()> {
+        let nonce = self.chunks.next_nonce();
+        let sealed = self.chunks.cipher.encrypt(&nonce, self.waiting.as_slice());
+        self.file.write_all(&sealed.map_err(|_| io::Error::other("a chunk cannot be sealed"))?)?;
+        self.waiting.clear();
+        Ok(())
+    }
+}
+
+/// Reads one file, chunk by chunk.
+pub struct Reader {
+    file: File,
+    chunks: Chunks,
+    left: u64,
+}
+
+impl Reader {
+    /// Opens a file that has so many bytes.
+    pub fn open(path: &Path, key: &Key, number: u32, bytes: u64) -> io::Result<Self> {
+        Ok(Self { file: File::open(path)?, chunks: Chunks::new(key, number), left: bytes })
+    }
+
+    /// The next chunk; none at the end.
+    ///
+    /// # Errors
+    /// If the file is not the one that was written.
+    pub fn next_chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let length = self.left.min(EXPORT_CHUNK_BYTES as u64);
+        let mut sealed = vec![0; length as usize + TAG_BYTES];
+        self.file.read_exact(&mut sealed)?;
+        let nonce = self.chunks.next_nonce();
+        let opened = self.chunks.cipher.decrypt(&nonce, sealed.as_slice());
+        self.left -= length;
+        opened.map(Some).map_err(|_| io::Error::other("a chunk is not the one that was written"))
+    }
+}
+
+/// The chunks of one file, in order.
+struct Chunks {
+    cipher: XChaCha20Poly1305,
+    file: u32,
+    next: u64,
+}
+
+impl Chunks {
+    fn new(key: &Key, file: u32) -> Self {
+        Self { cipher: XChaCha20Poly1305::new((&**key).into()), file, next: 0 }
+    }
+
+    fn next_nonce(&mut self) -> XNonce {
+        let mut nonce = [0; 24];
+        nonce[..4].copy_from_slice(&self.file.to_le_bytes());
+        nonce[4..12].copy_from_slice(&self.next.to_le_bytes());
+        self.next += 1;
+        nonce.into()
+    }
+}
+
+const TAG_BYTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(path: &Path, key: &Key, parts: &[Vec<u8>]) -> u64 {
+        let mut writer = Writer::create(path, key, 7).unwrap();
+        parts.iter().for_each(|part| writer.write(part).unwrap());
+        writer.finish().unwrap()
+    }
+
+    fn read(path: &Path, key: &Key, number: u32, bytes: u64) -> io::Result<Vec<u8>> {
+        let mut reader = Reader::open(path, key, number, bytes)?;
+        let mut all = Vec::new();
+        while let Some(chunk) = reader.next_chunk()? {
+            all.extend(chunk);
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Zeroizing::new([3; 32]);
+        let sizes = [
+            vec![],
+            vec![1],
+            vec![EXPORT_CHUNK_BYTES],
+            vec![EXPORT_CHUNK_BYTES - 1, 2, 3 * EXPORT_CHUNK_BYTES + 5],
+        ];
+        for (number, sizes) in sizes.into_iter().enumerate() {
+            let path = folder.path().join(number.to_string());
+            let parts: Vec<Vec<u8>> = sizes.iter().map(|size| vec![b'q'; *size]).collect();
+            let bytes = written(&path, &key, &parts);
+            assert_eq!(bytes as usize, sizes.iter().sum::<usize>());
+            assert_eq!(read(&path, &key, 7, bytes).unwrap(), parts.concat());
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_touched_does_not_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let key = Zeroizing::new([3; 32]);
+        let parts: Vec<Vec<u8>> = vec![vec![b'q'; 2 * EXPORT_CHUNK_BYTES], vec![b'r'; 9]];
+        let bytes = written(&path, &key, &parts);
+        let sealed = std::fs::read(&path).unwrap();
+        assert!(!sealed.windows(8).any(|window| window == b"qqqqqqqq"), "it is readable");
+        assert!(read(&path, &Zeroizing::new([4; 32]), 7, bytes).is_err(), "another key");
+        assert!(read(&path, &key, 8, bytes).is_err(), "another file");
+        let chunk = EXPORT_CHUNK_BYTES + TAG_BYTES;
+        let swapped = [&sealed[chunk..2 * chunk], &sealed[..chunk], &sealed[2 * chunk..]].concat();
+        let mut changed = sealed.clone();
+        changed[5] ^= 1;
+        for (what, touched) in
+            [("cut", &sealed[..chunk]), ("swapped", &swapped), ("changed", &changed)]
+        {
+            std::fs::write(&path, touched).unwrap();
+            assert!(read(&path, &key, 7, bytes).is_err(), "{what}");
+        }
+        assert!(Writer::create(&path, &key, 7).is_err(), "a file is written once");
+    }
+}
