@@ -21,7 +21,7 @@ pub fn check(sources: &[Source]) -> Result<Vec<Finding>> {
     for (what, lines) in excesses(sources) {
         let allowed = ratchet.get(&what).copied().unwrap_or(0);
         if lines > allowed {
-            findings.push(Finding(format!("{what}: {lines} is over the limit; split it")));
+            findings.push(Finding(format!("{what}: {lines} is over the limit; make it smaller")));
         }
     }
     Ok(findings)

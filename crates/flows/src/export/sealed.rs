@@ -2,8 +2,8 @@
 //!
 //! Chunk `i` of a file lies at `i` times its sealed length, so nothing else has to be stored. The
 //! nonce is the file's number and the chunk's: a key is drawn for each export and each chunk is
-//! written once, so no nonce comes twice. How long a file is stays in memory, so a file that was cut
-//! does not open.
+//! written once, so no nonce comes twice. How long a file is stays in memory, so a file
+//! that was cut does not open.
 //!
 //! *Trust:* none. Whoever edits, swaps or cuts files makes them unreadable. After a restart nobody
 //! can read what is left of them, this node included.

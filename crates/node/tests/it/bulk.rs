@@ -1,13 +1,13 @@
 //! Bulk Data: the records of many patients as files, under the same consent as every read.
 
-use std::{collections::BTreeMap, fs, thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 use serde_json::{Value, json};
 
 use crate::{
     backend::token,
     keys::{Key, toml_keys},
-    node::{Node, Reply, carestone, files, stdout},
+    node::{Node, Reply, files},
     smart::node_with,
 };
 

@@ -12,7 +12,6 @@ use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
     coverage::{Row, rows},
-    node::Node,
     smart::node_with,
 };
 
