@@ -96,6 +96,8 @@ fn installed(
 ) -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).unwrap();
+    // npm takes a folder behind a link for another package than its own.
+    let folder = folder.canonicalize().unwrap();
     let turn = File::create(folder.join("turn")).unwrap();
     turn.lock().unwrap();
     let done = folder.join("done");

@@ -6,7 +6,10 @@ use aws_lc_rs::{
     rsa, signature as sign,
     signature::KeyPair as _,
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -62,6 +65,13 @@ impl Key {
             Pair::P256(pair) => curve("P-256", pair),
             Pair::P384(pair) => curve("P-384", pair),
         }
+    }
+
+    /// The private half of a key on a curve, as a file of it (RFC 7468).
+    pub fn pem(&self) -> String {
+        let (Pair::P256(pair) | Pair::P384(pair)) = &self.pair else { panic!("a key on a curve") };
+        let text = STANDARD.encode(pair.to_pkcs8v1().unwrap());
+        format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
     }
 
     /// Signs a token under its own name.

@@ -3,7 +3,8 @@
 //!
 //! # Layout
 //! - [`figures`]: percentiles, CPU and memory of processes, the machine
-//! - [`ledger`], [`latency`], [`ingest`], [`read`], [`evidence`], [`idle`]: one part each
+//! - [`ledger`], [`latency`], [`ingest`], [`read`], [`search`], [`evidence`],
+//!   [`idle`]: one part each
 //! - [`crash`]: kills at random moments under load, and what must still be true
 
 mod crash;
@@ -14,6 +15,9 @@ mod ingest;
 mod latency;
 mod ledger;
 mod read;
+mod search;
+
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -25,7 +29,8 @@ use crate::progress::say;
 /// `carestone bench`
 #[derive(Args)]
 pub struct Bench {
-    /// Which parts: ledger, latency, ingest, read, evidence, idle, crash. All but crash if none is named.
+    /// Which parts: ledger, latency, ingest, read, search, evidence, idle, crash. All but crash if
+    /// none is named.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How many members.
@@ -34,9 +39,15 @@ pub struct Bench {
     /// Commands of the ledger part.
     #[arg(long, default_value_t = 20_000)]
     commands: usize,
-    /// Patients of the ingest and read parts.
+    /// Patients of the ingest, read and search parts.
     #[arg(long, default_value_t = 60)]
     patients: usize,
+    /// Folder with Bundles for the search part, instead of invented patients.
+    #[arg(long)]
+    bundles: Option<PathBuf>,
+    /// FHIR base of an empty server that the search part asks the same, without a token.
+    #[arg(long)]
+    beside: Option<String>,
     /// Kills of the crash part.
     #[arg(long, default_value_t = 200)]
     kills: usize,
@@ -48,12 +59,13 @@ pub struct Bench {
 /// One part: its name, and how it is measured.
 type Part = (&'static str, fn(&Bench, &mut Cluster) -> Result<Value>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("idle", idle::measure),
     ("latency", latency::measure),
     ("ledger", ledger::measure),
     ("ingest", ingest::measure),
     ("read", read::measure),
+    ("search", search::measure),
     ("evidence", evidence::measure),
     ("crash", crash::measure),
 ];
