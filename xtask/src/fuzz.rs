@@ -10,7 +10,8 @@ use crate::{root, run, succeeds};
 const SECONDS: u64 = 60;
 
 /// Good inputs to begin with, by target, as a folder of the repository.
-const SEEDS: [(&str, &str); 3] = [
+const SEEDS: [(&str, &str); 4] = [
+    ("cda", "crates/fhir/testdata/cda"),
     ("hl7v2", "crates/fhir/testdata/v2"),
     ("mllp", "crates/fhir/testdata/v2"),
     ("proof_text", "spec/vectors"),
