@@ -7,15 +7,17 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use fhir::{Resource, links::Links, reference::Target};
-use ledger::{Author, Body, CheckContext, PatientId};
+use fhir::{Resource, derive::derive_linked, links::Links, reference::Target};
+use ledger::{Author, Body, CategorySet, CheckContext, PatientId, Purpose};
 use serde_json::json;
-use vault::{Batch, KeptCase, KeptMessage, Relink, Token};
+use vault::{Batch, KeptCase, KeptMessage, Relink, Token, Versions};
 
 use crate::{
-    Change, FlowError, Incoming, Member, answers,
-    filing::{Patients, With},
+    Change, FlowError, Incoming, Member, OpenedRecord, answers,
+    filing::{Patients, With, local_patient},
+    limits,
     people::People,
+    sessions::Metadata,
 };
 
 /// What is to be decided. Patients are named by their logical ids at this hospital.
@@ -109,6 +111,20 @@ impl Case {
         self.decision.as_ref().map(|decision| decision.order)
     }
 
+    /// A case that was approved, for tests of what follows.
+    #[cfg(test)]
+    pub(crate) fn decided(
+        subject: Subject,
+        by: Decider,
+        order: u64,
+        accounts: Vec<PatientId>,
+    ) -> Self {
+        let accounts = accounts.into_iter().map(|account| account.0).collect();
+        let decision = Decision { by, decided_ms: 0, is_approved: true, order, accounts };
+        let (proposed_by, message) = (String::new(), None);
+        Self { subject, proposed_by, proposed_ms: 0, message, decision: Some(decision) }
+    }
+
     /// Whether it was decided and approved.
     pub(crate) fn holds(&self) -> bool {
         self.decision.as_ref().is_some_and(|decision| decision.is_approved)
@@ -118,6 +134,17 @@ impl Case {
     pub(crate) fn accounts(&self) -> impl Iterator<Item = PatientId> {
         let accounts = self.decision.iter().flat_map(|decision| &decision.accounts);
         accounts.copied().map(PatientId)
+    }
+}
+
+impl Decider {
+    /// Under which name they stand in the decision.
+    pub fn name(&self) -> &str {
+        match self {
+            Decider::Staff(name) => name,
+            Decider::Operator => "the operator",
+            Decider::Patient => "the patient",
+        }
     }
 }
 
@@ -161,7 +188,28 @@ impl Member {
     /// # Errors
     /// [`FlowError::Forbidden`] if it is the same member of staff, [`FlowError::Conflict`] if it was
     /// decided before, and as for [`Member::propose`].
-    pub fn decide(&self, token: Token, by: Decider, is_approved: bool) -> Result<Named, FlowError> {
+    pub async fn decide(
+        &self,
+        token: Token,
+        by: Decider,
+        is_approved: bool,
+    ) -> Result<Named, FlowError> {
+        let known = self.case(token)?.case;
+        let moving = match (&known.subject, is_approved && known.decision.is_none()) {
+            (Subject::Unlink { local }, true) => self.moving(local, &by).await?,
+            _ => Moving::default(),
+        };
+        self.conclude(token, by, is_approved, moving)
+    }
+
+    /// Decides, with the records that go back with a patient.
+    fn conclude(
+        &self,
+        token: Token,
+        by: Decider,
+        is_approved: bool,
+        moving: Moving,
+    ) -> Result<Named, FlowError> {
         let mut people = self.people()?;
         let Named { mut case, .. } = self.case(token)?;
         if case.decision.is_some() {
@@ -170,6 +218,7 @@ impl Member {
         if is_approved && by == Decider::Staff(case.proposed_by.clone()) {
             return Err(FlowError::Forbidden("somebody else has to decide what you proposed"));
         }
+        self.is_all(&moving)?;
         let effect = match is_approved {
             true => self.effect(whole(&people), &case.subject)?,
             false => Effect::default(),
@@ -177,14 +226,15 @@ impl Member {
         let (order, decided_ms) = (whole(&people).next(), self.world.clock.now_ms());
         let accounts = effect.accounts.iter().map(|account| account.0).collect();
         case.decision = Some(Decision { by, decided_ms, is_approved, order, accounts });
-        let provenances = self.provenances(token, &case, &effect.locals)?;
+        let mut incoming = self.provenances(token, &case, &effect.locals)?;
+        incoming.extend(moving.incoming);
         let batch = Batch {
             relinks: effect.relinks,
             cases: vec![self.sealed_case(token, &case)],
             messages: self.settled_by(whole(&people), &case)?.into_iter().collect(),
             ..Batch::default()
         };
-        self.file_with(provenances, With { batch, patients: effect.patients })?;
+        self.file_with(incoming, With { batch, patients: effect.patients })?;
         people.as_mut().expect("read above").take(&case);
         drop(people);
         self.case(token)
@@ -196,7 +246,7 @@ impl Member {
     /// # Errors
     /// [`FlowError::Rejected`] if it is not well signed, [`FlowError::Forbidden`] if it is not of
     /// this account, case and member, or has expired.
-    pub fn decide_by_patient(&self, token: Token, signed: &[u8]) -> Result<Named, FlowError> {
+    pub async fn decide_by_patient(&self, token: Token, signed: &[u8]) -> Result<Named, FlowError> {
         let Named { case, .. } = self.case(token)?;
         let Subject::Link { account, .. } = case.subject else {
             return Err(FlowError::Refused("only a link is decided by the patient".to_owned()));
@@ -219,7 +269,7 @@ impl Member {
                 "the signature is not one of this account for this case and this hospital",
             )),
             (_, false) => Err(FlowError::Forbidden("the signature has expired: sign again")),
-            _ => self.decide(token, Decider::Patient, true),
+            _ => self.decide(token, Decider::Patient, true).await,
         }
     }
 
@@ -268,6 +318,69 @@ impl Member {
         Ok(people)
     }
 
+    // ---- what goes back ------------------------------------------------------------------------
+
+    /// The records that were filed under an account because a patient was linked to it: they go back
+    /// with the patient, so that nothing of them stays with somebody else but their history.
+    async fn moving(&self, local: &str, by: &Decider) -> Result<Moving, FlowError> {
+        let is_linked = whole(&self.people()?).account_before(local).is_some();
+        let account = self.account_of(local)?.filter(|_| is_linked);
+        let Some(account) = account else { return Ok(Moving::default()) };
+        let since = self.vault.counts()?.records;
+        let who = (by.name(), Purpose::Operations);
+        let session = self.read_own(account, CategorySet::ALL, who).await?;
+        self.close(&session).await?;
+        if !session.missing.is_empty() {
+            return Err(FlowError::Unavailable("the records of the account cannot be read now"));
+        }
+        let mut incoming = Vec::new();
+        let (mut count, mut bytes) = (0, 0);
+        for record in session.latest() {
+            if let Some(moved) = self.moved(local, record)? {
+                count += 1;
+                bytes += record.exact.bytes().len();
+                incoming.extend(moved);
+            }
+        }
+        if count > limits::MOVED_RECORDS_MAX || bytes > limits::MOVED_BYTES_MAX {
+            return refused(format!(
+                "{count} records with {bytes} bytes were filed since the link, more than go back in \
+                 one step: delete and deliver some of them again first"
+            ));
+        }
+        Ok(Moving { account: Some(account), since, incoming })
+    }
+
+    /// A record of this patient as it goes back: the account loses it, and the patient has it.
+    fn moved(
+        &self,
+        local: &str,
+        record: &OpenedRecord,
+    ) -> Result<Option<[Incoming; 2]>, FlowError> {
+        let Metadata { kind, id, .. } = &record.metadata;
+        let links = record.metadata.links();
+        let derived = derive_linked(&record.exact, &links);
+        let Some(target) = Target::parse(&format!("{kind}/{id}")) else { return Ok(None) };
+        if local_patient(&target, &derived).as_deref() != Some(local) {
+            return Ok(None);
+        }
+        let gone = self.deletion(&target, Some(record.version), kind.clone())?;
+        let Some(gone) = gone else { return Ok(None) };
+        let resource = record.exact.clone();
+        let (change, place) = (Change::Updated, kind.clone());
+        let back = Incoming { resource, target, links, expected: None, change, place };
+        Ok(Some([gone, back]))
+    }
+
+    /// Checks that nothing was filed under the account since its records were read.
+    fn is_all(&self, moving: &Moving) -> Result<(), FlowError> {
+        let Some(account) = moving.account else { return Ok(()) };
+        let newer = self.vault.records_of_patient(account.0, Versions::All, moving.since, 1)?;
+        if newer.is_empty() { Ok(()) } else { Err(FlowError::Conflict) }
+    }
+
+    // ---- messages that wait --------------------------------------------------------------------
+
     /// Checks that a message that waits tells of this merge.
     fn asked_by(&self, number: u64, subject: &Subject) -> Result<(), FlowError> {
         let told = self.merges_waiting(number)?;
@@ -305,13 +418,14 @@ impl Member {
                 None => refused(format!("Patient/{gone} gave way to nobody")),
                 Some(survivor) => self.of_patients(&[gone, survivor]),
             },
-            Subject::Link { local, account } => self.linking(local, PatientId(*account)),
+            Subject::Link { local, account } => self.linking(people, local, PatientId(*account)),
             Subject::Unlink { local } => {
                 let Some(before) = people.account_before(local) else {
                     return refused(format!("Patient/{local} was not linked by a decision"));
                 };
                 let mut effect = self.of_patients(&[local])?;
                 effect.relinks = vec![self.relink(local, effect.accounts[0], before)];
+                effect.patients.insert(local.clone(), (before, false));
                 Ok(effect)
             }
         }
@@ -332,7 +446,12 @@ impl Member {
         self.of_patients(&[gone, survivor])
     }
 
-    fn linking(&self, local: &str, account: PatientId) -> Result<Effect, FlowError> {
+    fn linking(
+        &self,
+        people: &People,
+        local: &str,
+        account: PatientId,
+    ) -> Result<Effect, FlowError> {
         let mut effect = self.of_patients(&[local])?;
         let before = effect.accounts[0];
         if before == account {
@@ -347,9 +466,10 @@ impl Member {
                     .to_owned(),
             );
         }
-        if self.is_somebody_else(local, account)? {
+        if self.is_somebody_else(people, local, account)? {
             return refused(
-                "another patient of this hospital is this account: merge the two".to_owned(),
+                "there are records of another patient under this account: merge the two patients"
+                    .to_owned(),
             );
         }
         effect.relinks = vec![self.relink(local, before, account)];
@@ -369,18 +489,17 @@ impl Member {
         Relink { token: self.link(local, from).token, from: from.0, to: to.0 }
     }
 
-    /// Whether another patient of this hospital is this account.
-    fn is_somebody_else(&self, local: &str, account: PatientId) -> Result<bool, FlowError> {
-        let own = self.link(local, account).token;
-        let mut after = None;
-        loop {
-            let links = self.vault.links_after(after, usize::MAX)?;
-            let Some(last) = links.last() else { return Ok(false) };
-            after = Some(last.token);
-            if links.iter().any(|link| link.patient == account.0 && link.token != own) {
-                return Ok(true);
-            }
-        }
+    /// Whether there are records of somebody else under this account. An account that was opened at
+    /// the desk and has none yet is free.
+    fn is_somebody_else(
+        &self,
+        people: &People,
+        local: &str,
+        account: PatientId,
+    ) -> Result<bool, FlowError> {
+        let has_records =
+            !self.vault.records_of_patient(account.0, Versions::All, 0, 1)?.is_empty();
+        Ok(has_records && !people.was_linked(local, account))
     }
 
     /// What the patients' own records say of a decision that holds.
@@ -393,11 +512,7 @@ impl Member {
         let Some(decision) = case.decision.as_ref().filter(|decision| decision.is_approved) else {
             return Ok(Vec::new());
         };
-        let decider = match &decision.by {
-            Decider::Staff(name) => name.clone(),
-            Decider::Operator => "the operator".to_owned(),
-            Decider::Patient => "the patient".to_owned(),
-        };
+        let decider = decision.by.name();
         let activity = told(&case.subject);
         let one = |(place, patient): (usize, &String)| {
             let id = format!("{token}-{place}");
@@ -445,6 +560,16 @@ impl Member {
         let plain = self.keys.unwrap(&label(kept.token), &kept.sealed).map_err(|_| damaged())?;
         borsh::from_slice(&plain).map_err(|_| damaged())
     }
+}
+
+/// Records that go back with a patient.
+#[derive(Default)]
+struct Moving {
+    /// The account that they are filed under.
+    account: Option<PatientId>,
+    /// How many record versions the vault had before they were read.
+    since: u64,
+    incoming: Vec<Incoming>,
 }
 
 /// What follows from a decision.

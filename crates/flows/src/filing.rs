@@ -304,7 +304,7 @@ impl Prepared {
 }
 
 /// The local id of the patient that a record is about.
-fn local_patient(target: &Target, derived: &Derived) -> Option<String> {
+pub(crate) fn local_patient(target: &Target, derived: &Derived) -> Option<String> {
     if target.resource_type.name() == "Patient" {
         return Some(target.id.clone());
     }

@@ -66,6 +66,12 @@ pub const MATCH_READS: usize = 8;
 /// are open.
 pub const DESK_ACCESS_MS: u64 = 60 * 1_000;
 
+/// Most records, and most bytes of them, that go back with a patient who is unlinked: they do so in
+/// one step.
+pub const MOVED_RECORDS_MAX: usize = 4_000;
+/// See [`MOVED_RECORDS_MAX`].
+pub const MOVED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Patients that are made findable in one step.
 pub const INDEX_PAGE: usize = 32;
 

@@ -230,7 +230,14 @@ impl OpenedRecord {
     /// The record with what was decided about its patient, beside what it says itself.
     pub(crate) fn with_links(mut self, links: Vec<Value>) -> Result<Self, FlowError> {
         let own = self.resolved.value()["link"].as_array().cloned().unwrap_or_default();
-        let new: Vec<Value> = links.into_iter().filter(|link| !own.contains(link)).collect();
+        let is_said = |link: &Value| {
+            let same = |one: &Value| {
+                one["other"]["reference"] == link["other"]["reference"]
+                    && one["type"] == link["type"]
+            };
+            own.iter().any(same)
+        };
+        let new: Vec<Value> = links.into_iter().filter(|link| !is_said(link)).collect();
         if self.is_deletion() || new.is_empty() {
             return Ok(self);
         }

@@ -80,35 +80,61 @@ impl Found {
     }
 }
 
+/// What all fields came to.
+struct Compared {
+    family: Found,
+    given: Found,
+    birth: Found,
+    sex: Found,
+    postal: Found,
+    phone: Found,
+    has_identifier: bool,
+}
+
 pub(super) fn likeness(left: &Person, right: &Person) -> Likeness {
     let (family, given) = names(&left.names, &right.names);
-    let birth = births(left.birth, right.birth);
-    let sex = set(left.sex.iter(), right.sex.iter(), &SEX);
-    let postal = set(left.postal_codes.iter(), right.postal_codes.iter(), &POSTAL);
-    let phone = set(left.phones.iter(), right.phones.iter(), &PHONE);
-    let has_identifier = !left.identifiers.is_disjoint(&right.identifiers);
-    let identifier = if has_identifier { IDENTIFIER } else { 0.0 };
-    let fields = [family, given, birth, sex, postal, phone];
-    let sum = fields.iter().map(|field| field.weight()).sum::<f64>() + identifier;
-    let likely = 1.0 / (1.0 + (-(sum + PRIOR_LOG_ODDS)).exp());
-    let score = likely.min(most(has_identifier, family, given, birth, sex));
+    let compared = Compared {
+        family,
+        given,
+        birth: births(left.birth, right.birth),
+        sex: set(left.sex.iter(), right.sex.iter(), &SEX),
+        postal: set(left.postal_codes.iter(), right.postal_codes.iter(), &POSTAL),
+        phone: set(left.phones.iter(), right.phones.iter(), &PHONE),
+        has_identifier: !left.identifiers.is_disjoint(&right.identifiers),
+    };
+    let likely = 1.0 / (1.0 + (-(compared.sum() + PRIOR_LOG_ODDS)).exp());
+    let score = likely.min(compared.most());
     Likeness { score, grade: grade(score) }
 }
 
-/// What a score may be at most. A household shares name, address and telephone, and twins the date
-/// of birth: the sum counts these as if they were independent, so that it must not decide alone.
-fn most(has_identifier: bool, family: Found, given: Found, birth: Found, sex: Found) -> f64 {
-    match (given.is_different(), birth.is_different()) {
-        // One number for two people happens: of parent and child, or typed into the wrong file.
-        (true, true) if !has_identifier => return POSSIBLE_MIN - MARGIN,
-        (false, false) => {}
-        _ => return RELATIVE_MAX,
+impl Compared {
+    fn sum(&self) -> f64 {
+        let fields = [self.family, self.given, self.birth, self.sex, self.postal, self.phone];
+        let identifier = if self.has_identifier { IDENTIFIER } else { 0.0 };
+        fields.iter().map(|field| field.weight()).sum::<f64>() + identifier
     }
-    let is_exact = family.is_same() && given.is_same() && birth.is_same();
-    let is_named = !family.is_different() && (given.is_same() || birth.is_same());
-    match (is_exact && sex.is_same()) || (has_identifier && is_named && !sex.is_different()) {
-        true => 1.0,
-        false => CERTAIN_MIN - MARGIN,
+
+    /// What the score may be at most. A household shares name, address and telephone, and twins the
+    /// date of birth: the sum counts these as if they were independent, so that it must not decide
+    /// alone.
+    fn most(&self) -> f64 {
+        let Self { family, given, birth, sex, has_identifier, .. } = *self;
+        match (given.is_different(), birth.is_different()) {
+            // One number for two people happens: of parent and child, or typed into the wrong file.
+            (true, true) if !has_identifier => return POSSIBLE_MIN - MARGIN,
+            (false, false) => {}
+            _ => return RELATIVE_MAX,
+        }
+        let lives_there = self.postal.is_same() || self.phone.is_same();
+        if birth == Found::Nothing && !has_identifier && !lives_there {
+            return PROBABLE_MIN - MARGIN; // A name alone.
+        }
+        let is_exact = family.is_same() && given.is_same() && birth.is_same();
+        let is_named = !family.is_different() && (given.is_same() || birth.is_same());
+        match (is_exact && sex.is_same()) || (has_identifier && is_named && !sex.is_different()) {
+            true => 1.0,
+            false => CERTAIN_MIN - MARGIN,
+        }
     }
 }
 
