@@ -159,8 +159,8 @@ impl Member {
     /// Proposes something. It waits until somebody else decides it.
     ///
     /// # Errors
-    /// [`FlowError::Refused`] if it cannot be as things stand, [`FlowError::NotFound`] if a patient,
-    /// account or message is not known.
+    /// [`FlowError::Refused`] if it cannot be as things stand, [`FlowError::NotFound`] if a
+    /// patient, account or message is not known.
     pub fn propose(
         &self,
         subject: Subject,
@@ -186,8 +186,8 @@ impl Member {
     /// proposed it.
     ///
     /// # Errors
-    /// [`FlowError::Forbidden`] if it is the same member of staff, [`FlowError::Conflict`] if it was
-    /// decided before, and as for [`Member::propose`].
+    /// [`FlowError::Forbidden`] if it is the same member of staff, [`FlowError::Conflict`] if it
+    /// was decided before, and as for [`Member::propose`].
     pub async fn decide(
         &self,
         token: Token,
@@ -320,8 +320,8 @@ impl Member {
 
     // ---- what goes back ------------------------------------------------------------------------
 
-    /// The records that were filed under an account because a patient was linked to it: they go back
-    /// with the patient, so that nothing of them stays with somebody else but their history.
+    /// The records that were filed under an account because a patient was linked to it: they go
+    /// back with the patient, so that nothing of them stays with somebody else but their history.
     async fn moving(&self, local: &str, by: &Decider) -> Result<Moving, FlowError> {
         let is_linked = whole(&self.people()?).account_before(local).is_some();
         let account = self.account_of(local)?.filter(|_| is_linked);
@@ -344,8 +344,8 @@ impl Member {
         }
         if count > limits::MOVED_RECORDS_MAX || bytes > limits::MOVED_BYTES_MAX {
             return refused(format!(
-                "{count} records with {bytes} bytes were filed since the link, more than go back in \
-                 one step: delete and deliver some of them again first"
+                "{count} records with {bytes} bytes were filed since the link, more than go back \
+                 in one step: delete and deliver some of them again first"
             ));
         }
         Ok(Moving { account: Some(account), since, incoming })

@@ -73,8 +73,8 @@ impl Member {
     /// As [`Member::file`], with what belongs to it in the same step.
     ///
     /// # Errors
-    /// [`FlowError::Conflict`] if one of the messages was taken before, a case was decided before, or
-    /// a link that changes leads elsewhere by now.
+    /// [`FlowError::Conflict`] if one of the messages was taken before, a case was decided before,
+    /// or a link that changes leads elsewhere by now.
     pub(crate) fn file_with(
         &self,
         incoming: Vec<Incoming>,

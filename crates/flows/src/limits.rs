@@ -62,8 +62,8 @@ pub const MATCH_SHARING_MAX: usize = 64;
 /// How many of them are looked at at one time.
 pub const MATCH_READS: usize = 8;
 
-/// How long an access of the desk runs at most, in milliseconds. It is closed as soon as the records
-/// are open.
+/// How long an access of the desk runs at most, in milliseconds. It is closed as soon as the
+/// records are open.
 pub const DESK_ACCESS_MS: u64 = 60 * 1_000;
 
 /// Most records, and most bytes of them, that go back with a patient who is unlinked: they do so in

@@ -129,7 +129,10 @@ impl People {
 
     /// What a `Patient` says of it (`Patient.link`).
     pub(crate) fn links(&self, local: &str) -> Vec<Value> {
-        let link = |other: &str, kind: &str| json!({ "other": { "reference": format!("Patient/{other}") }, "type": kind });
+        let link = |other: &str, kind: &str| {
+            let other = json!({ "reference": format!("Patient/{other}") });
+            json!({ "other": other, "type": kind })
+        };
         let replaced = self.survivor(local).map(|survivor| link(survivor, "replaced-by"));
         let replaces = self.merged.iter().filter(|(_, survivor)| *survivor == local);
         let replaces = replaces.map(|(gone, _)| link(gone, "replaces"));

@@ -155,8 +155,8 @@ impl Member {
     }
 
     /// A session together with the records of the other accounts that are decided to be of the same
-    /// person. Each account is read under an access of its own, for the same reader and purpose: what
-    /// the ledger denies of one is an error, since a view that lacks it would look whole.
+    /// person. Each account is read under an access of its own, for the same reader and purpose:
+    /// what the ledger denies of one is an error, since a view that lacks it would look whole.
     pub async fn with_same_person(&self, session: Arc<Session>) -> Result<Arc<Session>, FlowError> {
         let accounts = match self.people()?.as_ref() {
             Some(people) => people.one_with(session.receipt.patient),

@@ -291,8 +291,8 @@ http_listen = "{http}"
 # What is logged: error, warn, info, debug, or per part as below. Nothing personal ever is.
 # log = {log:?}
 
-# Whether the operator alone may say that two patients are one, or which account a patient is; else it
-# takes two members of staff, or the patient. See docs/matching.md.
+# Whether the operator alone may say that two patients are one, or which account a patient is; else
+# it takes two members of staff, or the patient. See docs/matching.md.
 # operator_decides = false
 {apps}{ports}"#,
         apps = crate::apps::TEMPLATE,

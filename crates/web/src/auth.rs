@@ -129,8 +129,8 @@ impl Caller {
         }
     }
 
-    /// Who asks or decides who a patient is: a member of staff whose role registers. Gives their name
-    /// without the app, since it counts who it was.
+    /// Who asks or decides who a patient is: a member of staff whose role registers. Gives their
+    /// name without the app, since it counts who it was.
     pub fn may_register(&self) -> Result<&str, Problem> {
         match self {
             Caller::Own(Bearer::Staff(name)) => Ok(name),

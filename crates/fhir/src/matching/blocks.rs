@@ -2,8 +2,8 @@
 //!
 //! Each needs a name and something else, so that hardly anybody shares one who is not alike: what
 //! is found is opened, and every opening leaves a receipt. Names count as they sound (American
-//! Soundex, as the US National Archives describe it), and whichever is the family's, so that a typing error, a married name or a name in
-//! the wrong field finds its person by another word.
+//! Soundex, as the US National Archives describe it), and whichever is the family's, so that a
+//! typing error, a married name or a name in the wrong field finds its person by another word.
 
 use std::collections::BTreeSet;
 

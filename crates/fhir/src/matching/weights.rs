@@ -1,7 +1,7 @@
 //! How much each agreement and difference says, in natural logarithms of odds.
 //!
 //! What an agreement is worth (ln m/u) is published: the log odds that the CDC's RecordLinker
-//! (DIBBs, <https://github.com/CDCgov/RecordLinker>, `LOG_ODDS_SCORES`) ships for given name, family
+//! (DIBBs, <https://github.com/CDCgov/RecordLinker>, `LOG_ODDS_SCORES`) ships for given and family
 //! name, date of birth, sex, postal code and address. A telephone number counts as an address
 //! does: both are shared by a household. How often a field of one and the same person differs
 //! (1 - m), from which the weight of a difference follows (ln (1-m)/(1-u)), is our own assumption;

@@ -1,6 +1,6 @@
 //! Who is who, as the desk meets it: looking for a patient, linking, merging, and taking it back.
 
-use std::{thread, time::Duration};
+use std::{process::Output, thread, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -97,6 +97,25 @@ impl Desk {
         case
     }
 
+    /// Merges, and is refused in every way on the way.
+    fn merges_old_into_new(&self) {
+        self.refused(CASES, &self.system, &merge("old", "new"), 403, "only staff");
+        self.refused(CASES, &self.first, &merge("old", "old"), 409, "the same patient");
+        self.refused(CASES, &self.first, &merge("old", "nobody"), 404, "patient");
+        self.refused(CASES, &self.first, &json!({}), 400, "name one of");
+        let unmerge = json!({ "unmerge": { "patient": "old" } });
+        self.refused(CASES, &self.first, &unmerge, 409, "nobody");
+        let before = self.seen(&["old", "new", "third"]);
+        let case = self.propose(&self.first, &merge("old", "new"));
+        let decision = format!("{CASES}/{case}/decision");
+        let yes = json!({ "approve": true });
+        self.refused(&decision, &self.first, &yes, 403, "somebody else");
+        self.refused(&decision, &self.operator, &yes, 403, "operator_decides");
+        assert_eq!(self.seen(&["old", "new", "third"]), before, "a proposal changes nothing");
+        self.json("POST", &decision, &self.second, &yes);
+        self.refused(&decision, &self.second, &yes, 409, "somebody else changed it first");
+    }
+
     /// Every read of these patients, as bytes: what a client would see of them.
     fn seen(&self, ids: &[&str]) -> Vec<String> {
         let read = |path: String| self.send("GET", &path, &self.first, &Value::Null).body;
@@ -108,6 +127,11 @@ impl Desk {
             ]
         };
         ids.iter().flat_map(paths).map(read).collect()
+    }
+
+    /// A command of the binary at this node.
+    fn command(&self, token: &str, words: &[&str]) -> Output {
+        carestone(&[words, &["--node", &self.node.url, "--token", token]].concat())
     }
 
     fn total(&self, path: &str) -> u64 {
@@ -140,6 +164,19 @@ fn observation(patient: &str, number: &str) -> Value {
         "resourceType": "Observation", "id": format!("{patient}-{number}"), "status": "final",
         "code": { "text": "weight" }, "subject": { "reference": format!("Patient/{patient}") },
     })
+}
+
+/// A file with a new key of a patient.
+fn key(folder: &tempfile::TempDir, name: &str) -> String {
+    let path = folder.path().join(name).to_str().unwrap().to_owned();
+    stdout(&carestone(&["key", "--out", &path]));
+    path
+}
+
+/// The command failed and said why.
+fn says(output: Output, words: &str) {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains(words), "{said}");
 }
 
 fn merge(gone: &str, survivor: &str) -> Value {
@@ -205,19 +242,7 @@ fn two_patients_are_merged_by_two_people_and_taken_apart_without_a_trace() {
     let third = desk.register(&patient("third", "Okafor", "Ngozi", "1951-10-01"));
     let before = desk.seen(&["old", "new", "third"]);
 
-    desk.refused(CASES, &desk.system, &merge("old", "new"), 403, "only staff");
-    desk.refused(CASES, &desk.first, &merge("old", "old"), 409, "the same patient");
-    desk.refused(CASES, &desk.first, &merge("old", "nobody"), 404, "patient");
-    desk.refused(CASES, &desk.first, &json!({}), 400, "name one of");
-    desk.refused(CASES, &desk.first, &json!({ "unmerge": { "patient": "old" } }), 409, "nobody");
-    let case = desk.propose(&desk.first, &merge("old", "new"));
-    let decision = format!("{CASES}/{case}/decision");
-    let yes = json!({ "approve": true });
-    desk.refused(&decision, &desk.first, &yes, 403, "somebody else");
-    desk.refused(&decision, &desk.operator, &yes, 403, "operator_decides");
-    assert_eq!(desk.seen(&["old", "new", "third"]), before, "a proposal changes nothing");
-    desk.json("POST", &decision, &desk.second, &yes);
-    desk.refused(&decision, &desk.second, &yes, 409, "somebody else changed it first");
+    desk.merges_old_into_new();
 
     // Both are seen under either, and each says so; what is filed stays where it was filed.
     for id in ["old", "new"] {
@@ -226,7 +251,10 @@ fn two_patients_are_merged_by_two_people_and_taken_apart_without_a_trace() {
     let link = |id: &str| {
         desk.json("GET", &format!("/fhir/Patient/{id}"), &desk.first, &Value::Null)["link"].clone()
     };
-    let said = |other: &str, kind: &str| json!([{ "other": { "reference": format!("Patient/{other}") }, "type": kind }]);
+    let said = |other: &str, kind: &str| {
+        let other = json!({ "reference": format!("Patient/{other}") });
+        json!([{ "other": other, "type": kind }])
+    };
     assert_eq!(link("old"), said("new", "replaced-by"));
     assert_eq!(link("new"), said("old", "replaces"));
     assert_eq!(link("third"), Value::Null);
@@ -298,24 +326,21 @@ fn a_patient_is_linked_by_their_own_signature_or_by_two_people() {
     desk.register(&patient("here", "Delgado", "Anabel", "1984-03-07"));
     let other = desk.register(&patient("other", "Okafor", "Ngozi", "1951-10-01"));
     let keys = tempfile::tempdir().unwrap();
-    let key = |name: &str| {
-        let path = keys.path().join(name).to_str().unwrap().to_owned();
-        stdout(&carestone(&["key", "--out", &path]));
-        path
-    };
-    let (own, foreign) = (key("own"), key("foreign"));
-    let command = |token: &str, words: &[&str]| {
-        carestone(&[words, &["--node", &desk.node.url, "--token", token]].concat())
-    };
+    let (own, foreign) = (key(&keys, "own"), key(&keys, "foreign"));
+    let command = |token: &str, words: &[&str]| desk.command(token, words);
     // An account with a key, opened at the desk before anybody knew whose chart it belongs to.
     let account = stdout(&command(&desk.system, &["enrol", "--local", "phone", "--key", &own]));
     let account = account.trim();
     let link = |account: &str| json!({ "link": { "patient": "here", "account": account } });
-    desk.refused(CASES, &desk.first, &link(&other), 409, "records of another patient");
-    desk.refused(CASES, &desk.first, &link(&"11".repeat(32)), 404, "account");
-    desk.refused(CASES, &desk.first, &link("11"), 400, "hexadecimal");
     let unlink = json!({ "unlink": { "patient": "here" } });
-    desk.refused(CASES, &desk.first, &unlink, 409, "not linked");
+    for (subject, status, words) in [
+        (link(&other), 409, "records of another patient"),
+        (link(&"11".repeat(32)), 404, "account"),
+        (link("11"), 400, "hexadecimal"),
+        (unlink.clone(), 409, "not linked"),
+    ] {
+        desk.refused(CASES, &desk.first, &subject, status, words);
+    }
 
     // The patient's signature is for one account, one case and one hospital.
     let case = desk.propose(&desk.first, &link(account));
@@ -323,10 +348,6 @@ fn a_patient_is_linked_by_their_own_signature_or_by_two_people() {
     let sign = |case: &str, key: &str, account: &str| {
         let words = ["patient", "sign", case, "--key", key, "--account", account];
         command(&desk.system, &words)
-    };
-    let says = |output: std::process::Output, words: &str| {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains(words), "{said}");
     };
     says(sign(&case, &foreign, account), "not one of this account");
     says(sign(&case, &own, &other), "not one of this account");

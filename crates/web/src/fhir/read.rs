@@ -263,8 +263,8 @@ fn found(session: &Session, body: Vec<u8>) -> Response {
     (AppendHeaders(accesses), fhir_json(StatusCode::OK, body)).into_response()
 }
 
-/// Names the other accesses whose records are in an answer: those of accounts that are decided to be
-/// of the same person.
+/// Names the other accesses whose records are in an answer: those of accounts that are decided to
+/// be of the same person.
 const JOINED: &str = "x-carestone-joined-access";
 /// `as-received` asks for the very bytes that came in, without resolved references.
 const BYTES: &str = "x-carestone-bytes";
