@@ -19,6 +19,7 @@
 //! - [`mod@derive`]: patient, category, labels, identifiers, codes of a resource
 //! - [`bundle`]: splitting, links between entries, and answers
 //! - [`search`]: search parameters over opened resources
+//! - [`matching`]: whether two patients are one person
 //! - [`import`]: HL7 v2 messages and C-CDA documents as resources
 //! - [`capability`]: the `CapabilityStatement`
 //! - [`synthetic`]: invented people for demonstrations and tests
@@ -46,6 +47,8 @@ pub mod search;
 pub mod validate;
 
 pub mod derive;
+
+pub mod matching;
 
 pub mod import;
 

@@ -54,6 +54,35 @@ pub const SEARCH_VALUE_BYTES_MAX: usize = 16 << 10;
 /// Matches of one page: a larger `_count` is taken as this.
 pub const SEARCH_COUNT_MAX: usize = 1_000;
 
+/// The limits of patient matching, and the scores from which a grade on is given.
+pub mod matching {
+    /// Names, addresses and telephone numbers of one person that are looked at.
+    pub const VALUES_MAX: usize = 4;
+
+    /// Letters of a name that are looked at.
+    pub const WORD_CHARS_MAX: usize = 64;
+
+    /// Words under which one person is looked up.
+    pub const BLOCKS_MAX: usize = 24;
+
+    /// How likely two people are the same before anything is compared, as natural logarithm of the
+    /// odds: one in 100,000.
+    pub const PRIOR_LOG_ODDS: f64 = -11.5;
+
+    /// Score from which on a match is certain.
+    pub const CERTAIN_MIN: f64 = 0.99;
+
+    /// Score from which on a match is probable.
+    pub const PROBABLE_MIN: f64 = 0.8;
+
+    /// Highest score of two people whose given names or dates of birth differ, whatever else they
+    /// share: twins, parents and children share the rest.
+    pub const RELATIVE_MAX: f64 = 0.2;
+
+    /// Score from which on a match is possible.
+    pub const POSSIBLE_MIN: f64 = 0.05;
+}
+
 /// The limits of one HL7 v2 message. Hostile input costs at most what these allow.
 pub mod v2 {
     /// Bytes of one message, documents inside it included.

@@ -328,6 +328,11 @@ const VALIDATE: Operation<'static> = Operation {
 const META: Operation<'static> =
     Operation { name: "meta", definition: "http://hl7.org/fhir/OperationDefinition/Resource-meta" };
 
+const MATCH: Operation<'static> = Operation {
+    name: "match",
+    definition: "http://hl7.org/fhir/OperationDefinition/Patient-match",
+};
+
 const EVERYTHING: Operation<'static> = Operation {
     name: "everything",
     definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything",
@@ -350,5 +355,5 @@ const EXPORT_OF_GROUP: Operation<'static> = Operation {
 };
 
 const OF_EVERY_TYPE: [Operation<'static>; 2] = [VALIDATE, META];
-const OF_PATIENT: [Operation<'static>; 4] = [EVERYTHING, EXPORT_OF_PATIENTS, VALIDATE, META];
+const OF_PATIENT: [Operation<'static>; 5] = [EVERYTHING, MATCH, EXPORT_OF_PATIENTS, VALIDATE, META];
 const OF_GROUP: [Operation<'static>; 3] = [EXPORT_OF_GROUP, VALIDATE, META];

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fhir::{
-    Resource,
-    derive::{Code, derive},
-};
+use fhir::{Resource, matching::lasting_identifiers};
 use ledger::PatientId;
 use vault::Versions;
 
@@ -35,22 +32,6 @@ impl Member {
         }
         Ok(true)
     }
-}
-
-/// Identifiers of the patient, not of a stay, an account or a paper that several may share.
-fn lasting_identifiers(patient: &Resource) -> Vec<Code> {
-    let of_others = |code: &Code| {
-        let identifiers = patient.value()["identifier"].as_array();
-        identifiers.into_iter().flatten().any(|one| {
-            let kind = one["type"]["coding"][0]["code"].as_str().unwrap_or_default();
-            one["value"].as_str() == Some(&code.value)
-                && one["system"].as_str() == code.system.as_deref()
-                && matches!(kind, "AN" | "VN" | "SS" | "DL")
-        })
-    };
-    let mut identifiers = derive(patient).identifiers;
-    identifiers.retain(|code| code.system.is_some() && !of_others(code));
-    identifiers
 }
 
 /// Records by one identifier that are looked at: more than one account is a conflict already.

@@ -24,6 +24,12 @@ pub enum FlowError {
     /// The ledger's rules refused the command.
     #[error("the ledger refused the command: {0}")]
     Rejected(Reject),
+    /// It cannot be done as things stand.
+    #[error("{0}")]
+    Refused(String),
+    /// Not by this one.
+    #[error("{0}")]
+    Forbidden(&'static str),
     /// Somebody else changed it first.
     #[error("somebody else changed it first; read it again and repeat the change")]
     Conflict,

@@ -214,11 +214,25 @@ impl Member {
     /// # Errors
     /// [`FlowError::NotFound`] if no message of this number waits.
     pub fn dismiss(&self, number: u64) -> Result<(), FlowError> {
-        let (message, kept) = self.waiting_message(number)?;
-        let messages =
-            vec![self.sealed(message.token, message.feed, &Kept { waits: None, ..kept })];
+        let messages = vec![self.settled_message(number)?];
         self.vault.store(Batch { messages, ..Batch::default() })?;
         Ok(())
+    }
+
+    /// Who gave way to whom by a message that waits for that decision.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`] if no message of this number waits.
+    pub fn merges_waiting(&self, number: u64) -> Result<Vec<(String, String)>, FlowError> {
+        let (_, kept) = self.waiting_message(number)?;
+        let waits = kept.waits.filter(|waits| waits.is_filed);
+        Ok(waits.map(|waits| plan::merged(&waits.reasons)).unwrap_or_default())
+    }
+
+    /// A message that waits, as it is kept when it waits no more.
+    pub(crate) fn settled_message(&self, number: u64) -> Result<KeptMessage, FlowError> {
+        let (message, kept) = self.waiting_message(number)?;
+        Ok(self.sealed(message.token, message.feed, &Kept { waits: None, ..kept }))
     }
 
     /// A page of the messages that wait for somebody, from this number on.

@@ -11,8 +11,8 @@ use fhir::{
     links::Links,
     reference::{Reference, Target},
 };
-use ledger::{Category, CategorySet, PatientId};
-use vault::{Batch, Conflict, Content, KeptMessage, Link, NewRecord, Place, RecordId, Version};
+use ledger::{Category, PatientId};
+use vault::{Batch, Conflict, Content, Link, NewRecord, Place, RecordId, Token, Version};
 
 use crate::{
     FlowError, Member,
@@ -50,38 +50,51 @@ pub struct Filed {
     pub sequence: u64,
 }
 
-/// Patients that a batch brings along, and those looked up while it is prepared.
-type Patients = HashMap<String, (PatientId, bool)>;
+/// Patients that a batch brings along, and those looked up while it is prepared: by logical id, the
+/// account, and whether it is new.
+pub(crate) type Patients = HashMap<String, (PatientId, bool)>;
+
+/// What is stored in one step with records.
+#[derive(Default)]
+pub(crate) struct With {
+    /// Messages, cases and changed links; what it says of records, scopes and links is not looked
+    /// at.
+    pub(crate) batch: Batch,
+    /// Patients whose records go elsewhere than their links say now.
+    pub(crate) patients: Patients,
+}
 
 impl Member {
     /// Files resources that have been checked: all of them, durably, or none.
     pub fn file(&self, incoming: Vec<Incoming>) -> Result<Vec<Filed>, FlowError> {
-        self.file_with(incoming, Vec::new())
+        self.file_with(incoming, With::default())
     }
 
-    /// As [`Member::file`], with the messages that brought them in the same step.
+    /// As [`Member::file`], with what belongs to it in the same step.
     ///
     /// # Errors
-    /// [`FlowError::Conflict`] if one of the messages was taken before.
+    /// [`FlowError::Conflict`] if one of the messages was taken before, a case was decided before,
+    /// or a link that changes leads elsewhere by now.
     pub(crate) fn file_with(
         &self,
         incoming: Vec<Incoming>,
-        messages: Vec<KeptMessage>,
+        with: With,
     ) -> Result<Vec<Filed>, FlowError> {
-        if incoming.is_empty() && messages.is_empty() {
+        if incoming.is_empty() && with.batch == Batch::default() {
             return Ok(Vec::new());
         }
         // Somebody else may write the same record or open the same scope at the same time; the
         // vault then refuses the batch whole, and it is prepared again from what is there now.
         for _ in 0..CONFLICTS_MAX {
-            let prepared = self.prepare(&incoming)?;
-            let batch = Batch { messages: messages.clone(), ..prepared.batch.clone() };
+            let prepared = self.prepare(&incoming, &with.patients)?;
+            let Batch { scopes, links, records, .. } = prepared.batch.clone();
+            let batch = Batch { scopes, links, records, ..with.batch.clone() };
             match self.vault.store(batch) {
                 Ok(stored) => {
                     self.remember(&prepared);
                     return Ok(prepared.filed(stored.first));
                 }
-                Err(vault::VaultError::Conflict(Conflict::Message(_))) => break,
+                Err(vault::VaultError::Conflict(Conflict::Message(_) | Conflict::Case(_))) => break,
                 Err(vault::VaultError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -90,10 +103,10 @@ impl Member {
     }
 
     /// Finds patients, scopes and versions, and seals. Nothing is stored yet.
-    fn prepare(&self, incoming: &[Incoming]) -> Result<Prepared, FlowError> {
+    fn prepare(&self, incoming: &[Incoming], known: &Patients) -> Result<Prepared, FlowError> {
         let derived: Vec<Derived> =
             incoming.iter().map(|one| derive_linked(&one.resource, &one.links)).collect();
-        let patients = self.find_patients(incoming, &derived)?;
+        let patients = self.find_patients(incoming, &derived, known)?;
         let mut prepared = Prepared::default();
         for (local_id, (patient, is_new)) in &patients {
             if *is_new {
@@ -127,12 +140,24 @@ impl Member {
         let (commitment, envelope) = self.seal(one, &place, scope)?;
         let tokens = match one.change {
             Change::Deleted => vec![self.deletion_mark(record)],
-            _ => derived.identifiers.iter().map(|code| self.identifier(kind, code)).collect(),
+            _ => self.tokens_of(one, derived, record),
         };
         let name = self.wrapped_name(record, &one.target);
         prepared.batch.records.push(NewRecord { place, commitment, envelope, tokens, name });
         prepared.outcomes.push((one.target.clone(), version, one.change));
         Ok(())
+    }
+
+    /// What a version can be looked up by: its identifiers, and of a patient also who it is.
+    fn tokens_of(&self, one: &Incoming, derived: &Derived, record: RecordId) -> Vec<Token> {
+        let kind = one.target.resource_type.name();
+        let mut tokens = match kind {
+            "Patient" => self.patient_tokens(record, &one.resource),
+            _ => Vec::new(),
+        };
+        tokens.extend(derived.identifiers.iter().map(|code| self.identifier(kind, code)));
+        tokens.truncate(vault::limits::TOKENS_MAX);
+        tokens
     }
 
     /// Whose record it is, and of which category.
@@ -155,10 +180,7 @@ impl Member {
     fn filed_as(&self, record: RecordId) -> Result<(PatientId, Category), FlowError> {
         let latest = self.vault.record(record, Version::Latest)?;
         let place = latest.ok_or(FlowError::NotFound("resource"))?.place;
-        let is_here =
-            |one: &Category| self.keys.scope_tag(&place.patient, *one as u8) == place.scope;
-        let category = CategorySet::ALL.iter().find(is_here).unwrap_or(HOUSE_CATEGORY);
-        Ok((PatientId(place.patient), category))
+        Ok((PatientId(place.patient), self.category_of(&place).unwrap_or(HOUSE_CATEGORY)))
     }
 
     /// The account of every patient that is named. A `Patient` resource brings its patient along;
@@ -167,8 +189,9 @@ impl Member {
         &self,
         incoming: &[Incoming],
         derived: &[Derived],
+        known: &Patients,
     ) -> Result<Patients, FlowError> {
-        let mut patients = Patients::new();
+        let mut patients = known.clone();
         let mut issues = Vec::new();
         for one in incoming.iter().filter(|one| one.target.resource_type.name() == "Patient") {
             let known = self.account_of(&one.target.id)?;
@@ -281,7 +304,7 @@ impl Prepared {
 }
 
 /// The local id of the patient that a record is about.
-fn local_patient(target: &Target, derived: &Derived) -> Option<String> {
+pub(crate) fn local_patient(target: &Target, derived: &Derived) -> Option<String> {
     if target.resource_type.name() == "Patient" {
         return Some(target.id.clone());
     }

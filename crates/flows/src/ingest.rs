@@ -230,7 +230,8 @@ impl Member {
         }
     }
 
-    fn deletion(
+    /// The next version of a record that says that it is gone; none if there is nothing to delete.
+    pub(crate) fn deletion(
         &self,
         target: &Target,
         expected: Option<u32>,

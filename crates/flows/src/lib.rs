@@ -10,6 +10,7 @@
 //! - [`ceremony`]: how the members make the custody key
 //! - [`patients`], [`scopes`], [`criteria`], [`ingest`], [`filing`]: from received bytes to sealed
 //!   records
+//! - [`matching`]: which patient somebody may be; [`cases`], [`people`]: who is decided to be whom
 //! - [`feed`], [`document`]: messages of HL7 v2 and C-CDA documents, each taken once; [`derived`]:
 //!   whose they are
 //! - [`anchor`], [`copies`]: what then happens by itself
@@ -32,10 +33,13 @@ pub mod member;
 
 mod ceremony;
 
+pub mod cases;
 mod criteria;
 mod filing;
 pub mod ingest;
+pub mod matching;
 mod patients;
+mod people;
 mod scopes;
 
 mod derived;

@@ -53,6 +53,28 @@ pub const PAGE_MATCHES: usize = 1_000;
 /// Most parts of a document that an answer lists as not understood.
 pub const DOCUMENT_ISSUES_MAX: usize = 1_000;
 
+/// Most registrations that one question who somebody may be looks at, each with a receipt.
+pub const MATCH_CANDIDATES_MAX: usize = 16;
+
+/// Most registrations under one word that are weighed before those are chosen.
+pub const MATCH_SHARING_MAX: usize = 64;
+
+/// How many of them are looked at at one time.
+pub const MATCH_READS: usize = 8;
+
+/// How long an access of the desk runs at most, in milliseconds. It is closed as soon as the
+/// records are open.
+pub const DESK_ACCESS_MS: u64 = 60 * 1_000;
+
+/// Most records, and most bytes of them, that go back with a patient who is unlinked: they do so in
+/// one step.
+pub const MOVED_RECORDS_MAX: usize = 4_000;
+/// See [`MOVED_RECORDS_MAX`].
+pub const MOVED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Patients that are made findable in one step.
+pub const INDEX_PAGE: usize = 32;
+
 /// Most exports that are being written at one time.
 pub const EXPORTS_RUNNING_MAX: usize = 4;
 

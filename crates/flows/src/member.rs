@@ -30,6 +30,7 @@ pub struct Member {
     pub(crate) parted: Parted,
     conditional: Mutex<()>,
     pub(crate) feeds: crate::feed::Feeds,
+    pub(crate) decisions: crate::cases::Decisions,
     pub(crate) founders: Vec<ledger::Member>,
     custody: RwLock<Option<Arc<Custody>>>,
 }
@@ -79,6 +80,7 @@ impl Member {
             parted: Parted::default(),
             conditional: Mutex::default(),
             feeds: Default::default(),
+            decisions: Default::default(),
             founders,
             custody: RwLock::default(),
         })

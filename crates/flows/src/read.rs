@@ -77,6 +77,7 @@ impl Member {
             records: Vec::new(),
             missing: Vec::new(),
             timings,
+            joined: Vec::new(),
         };
         self.load(session).await
     }
@@ -99,6 +100,7 @@ impl Member {
             records: Vec::new(),
             missing: Vec::new(),
             timings: Timings::start(&*self.world.clock),
+            joined: Vec::new(),
         });
         Ok(self.sessions.keep(loaded.await?))
     }
@@ -125,7 +127,7 @@ impl Member {
                 opened => opened,
             };
             match opened {
-                Ok(records) => session.records.extend(records.into_iter().map(Arc::new)),
+                Ok(records) => session.records.extend(self.with_decisions(records)?),
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, %custodian, "no holder gives a custodian's records intact");
@@ -135,6 +137,69 @@ impl Member {
         }
         session.timings.open_ms = session.timings.lap(clock);
         Ok(session)
+    }
+
+    /// The records, with what was decided about this hospital's patients.
+    fn with_decisions(
+        &self,
+        records: Vec<OpenedRecord>,
+    ) -> Result<Vec<Arc<OpenedRecord>>, FlowError> {
+        let people = self.people()?;
+        let with = |record: OpenedRecord| {
+            let is_own = record.custodian == self.id && record.metadata.kind == "Patient";
+            let links =
+                people.as_ref().filter(|_| is_own).map(|people| people.links(&record.metadata.id));
+            record.with_links(links.unwrap_or_default()).map(Arc::new)
+        };
+        records.into_iter().map(with).collect()
+    }
+
+    /// A session together with the records of the other accounts that are decided to be of the same
+    /// person. Each account is read under an access of its own, for the same reader and purpose:
+    /// what the ledger denies of one is an error, since a view that lacks it would look whole.
+    pub async fn with_same_person(&self, session: Arc<Session>) -> Result<Arc<Session>, FlowError> {
+        let accounts = match self.people()?.as_ref() {
+            Some(people) => people.one_with(session.receipt.patient),
+            None => return Ok(session),
+        };
+        let asked = &session.receipt.custodians;
+        if accounts.is_empty() || !(asked.is_empty() || asked.contains(&self.id)) {
+            return Ok(session);
+        }
+        let mut others = Vec::with_capacity(accounts.len());
+        for patient in accounts {
+            others.push(self.beside(&session, patient).await?);
+        }
+        Ok(Arc::new(session.beside(&others)))
+    }
+
+    /// The session of another account, for the same reader, purpose and categories.
+    async fn beside(
+        &self,
+        session: &Session,
+        patient: PatientId,
+    ) -> Result<Arc<Session>, FlowError> {
+        let receipt = &session.receipt;
+        let fits = |other: &Session| {
+            other.staff == session.staff
+                && other.receipt.patient == patient
+                && other.receipt.purpose == receipt.purpose
+                && other.receipt.asked == receipt.asked
+        };
+        if let Some(open) = self.session_by(fits)? {
+            return self.refresh(open).await;
+        }
+        let reading = Reading {
+            patient,
+            categories: receipt.asked,
+            // Of the custodians that are named, this member alone has what was decided here.
+            custodians: receipt.custodians.iter().filter(|id| **id == self.id).copied().collect(),
+            purpose: receipt.purpose,
+            staff: session.staff.clone(),
+            duration_ms: session.until().saturating_sub(self.now()).max(1),
+            emergency: None,
+        };
+        self.read(reading).await
     }
 
     // ---- receipt ---------------------------------------------------------------------------------

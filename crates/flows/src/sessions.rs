@@ -12,6 +12,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use custody::ReaderSecret;
 use fhir::{Resource, links::Links, reference::Target};
 use ledger::{AccessId, Category, Decision, MemberId, Receipt};
+use serde_json::Value;
 
 use crate::{Clock, FlowError, limits, message::WireBatch};
 
@@ -33,6 +34,9 @@ pub struct Session {
     pub missing: Vec<MemberId>,
     /// How long each step took.
     pub timings: Timings,
+    /// Other accesses whose records are seen together with these, because they are decided to be of
+    /// the same person.
+    pub joined: Vec<AccessId>,
 }
 
 /// One opened record version.
@@ -168,7 +172,21 @@ impl Session {
             records: kept.cloned().collect(),
             missing: self.missing.clone(),
             timings: self.timings,
+            joined: self.joined.clone(),
         }
+    }
+
+    /// The same, with what other accesses opened beside it.
+    pub(crate) fn beside(&self, others: &[Arc<Session>]) -> Session {
+        let mut joined = self.narrowed(|_| true);
+        for other in others {
+            joined.records.extend(other.records.iter().cloned());
+            joined.missing.extend(&other.missing);
+            joined.joined.push(other.access());
+        }
+        joined.missing.sort_unstable();
+        joined.missing.dedup();
+        joined
     }
 
     /// The versions of one resource, oldest first.
@@ -207,6 +225,38 @@ impl OpenedRecord {
             salt: *content.salt(),
             anchor,
         })
+    }
+
+    /// The record with what was decided about its patient, beside what it says itself.
+    pub(crate) fn with_links(mut self, links: Vec<Value>) -> Result<Self, FlowError> {
+        let own = self.resolved.value()["link"].as_array().cloned().unwrap_or_default();
+        let is_said = |link: &Value| {
+            let same = |one: &Value| {
+                one["other"]["reference"] == link["other"]["reference"]
+                    && one["type"] == link["type"]
+            };
+            own.iter().any(same)
+        };
+        let new: Vec<Value> = links.into_iter().filter(|link| !is_said(link)).collect();
+        if self.is_deletion() || new.is_empty() {
+            return Ok(self);
+        }
+        let text = self.resolved.text();
+        let inside = text.find('{').map_or(0, |brace| brace + 1);
+        let said = match own.is_empty() {
+            true => {
+                format!("{}\"link\":{},{}", &text[..inside], Value::Array(new), &text[inside..])
+            }
+            // Rare: the hospital's own system says links, too.
+            false => {
+                let mut value = self.resolved.value().clone();
+                value["link"] = own.into_iter().chain(new).collect();
+                value.to_string()
+            }
+        };
+        self.resolved = Resource::parse(said, &fhir::Limits::STANDARD)
+            .map_err(|_| FlowError::Evidence("a patient cannot be given its links".to_owned()))?;
+        Ok(self)
     }
 
     /// Whether this version says that the resource is deleted.

@@ -6,6 +6,7 @@ pub use fhir::{outcome, types::ResourceType};
 pub use ledger::{
     AccessId, Authenticator, Category, CategorySet, EmergencyReason, MemberId, PatientId, Purpose,
 };
+pub use vault::Token;
 
 use ledger::{Basis, Decision, Denial, Event, Receipt};
 
@@ -24,6 +25,11 @@ pub fn authenticator_to_text(authenticator: &Authenticator) -> String {
         Authenticator::Passkey(point) => format!("p256:{}", hex(point)),
         Authenticator::Ed25519(key) => format!("ed25519:{}", hex(key)),
     }
+}
+
+/// A name of 16 bytes from its 32 hexadecimal digits.
+pub fn token_from_text(text: &str) -> Option<Token> {
+    bytes_from_hex(text).map(Token)
 }
 
 /// A set of categories from their names.

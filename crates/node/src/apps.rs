@@ -29,6 +29,7 @@ pub const TEMPLATE: &str = r##"
 #categories = []                       # none: all
 #may_break_glass = true
 #may_deliver = false
+#may_register = false                 # look for patients, and say who is who: docs/matching.md
 
 #[[roles]]
 #name = "quality"

@@ -81,6 +81,13 @@ impl Client {
         self.post(path, "application/json", body.to_string().as_bytes())?.json()
     }
 
+    /// Sends FHIR JSON to a path that answers with JSON, and says why.
+    pub fn post_for(&self, path: &str, purpose: &str, body: &Value) -> Result<Value> {
+        let request = self.agent.post(format!("{}{path}", self.url));
+        let request = request.header("x-purpose-of-use", purpose);
+        self.send(request, "application/fhir+json", body.to_string().as_bytes())?.json()
+    }
+
     fn send(
         &self,
         mut request: ureq::RequestBuilder<ureq::typestate::WithBody>,

@@ -45,6 +45,9 @@ pub struct Config {
     /// What is logged, as in `info` or `warn,flows=debug`.
     #[serde(default = "default_log")]
     pub log: String,
+    /// Whether the operator alone may decide who is who among this hospital's patients.
+    #[serde(default)]
+    pub operator_decides: bool,
     /// The apps.
     #[serde(default)]
     pub clients: Vec<ClientSettings>,
@@ -287,6 +290,10 @@ http_listen = "{http}"
 
 # What is logged: error, warn, info, debug, or per part as below. Nothing personal ever is.
 # log = {log:?}
+
+# Whether the operator alone may say that two patients are one, or which account a patient is; else
+# it takes two members of staff, or the patient. See docs/matching.md.
+# operator_decides = false
 {apps}{ports}"#,
         apps = crate::apps::TEMPLATE,
         ports = PORTS,
@@ -341,7 +348,7 @@ fn default_log() -> String {
 const CONFIG: &str = "carestone.toml";
 const KEY: &str = "node.key";
 const GENESIS: &str = "genesis.json";
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "name",
     "peer_listen",
     "http_listen",
@@ -349,6 +356,7 @@ const KEYS: [&str; 12] = [
     "heartbeat_ms",
     "gather_ms",
     "log",
+    "operator_decides",
     "clients",
     "roles",
     "identity_provider",

@@ -91,6 +91,7 @@ impl Node {
             engine: Arc::new(EngineView(self.engine.clone())),
             smart: self.smart.clone(),
             exports: self.exports.clone(),
+            operator_decides: self.config.operator_decides,
         };
         let exports = self.exports.clone();
         tokio::spawn(async move { exports.sweep().await });

@@ -3,13 +3,14 @@
 use proof::Hash;
 
 use crate::{
-    Batch, Conflict, CopyBatch, KeptMessage, NewEmergency, NewRecord, PatientId, Place,
-    SealedScope, VaultError,
+    Batch, Conflict, CopyBatch, KeptCase, KeptMessage, Mark, NewEmergency, NewRecord, PatientId,
+    Place, SealedScope, VaultError,
     VaultError::Invalid,
     limits::{
-        ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, BATCH_RECORDS_MAX, BATCH_SCOPES_MAX,
-        EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, SEAL_BYTES_MAX,
-        SETTING_BYTES_MAX, SETTING_NAME_BYTES_MAX, TOKENS_MAX, WRAPPED_BYTES_MAX,
+        ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_CASES_MAX, BATCH_MESSAGES_MAX, BATCH_RECORDS_MAX,
+        BATCH_SCOPES_MAX, CASE_BYTES_MAX, EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX, MESSAGE_BYTES_MAX,
+        NAME_BYTES_MAX, SEAL_BYTES_MAX, SETTING_BYTES_MAX, SETTING_NAME_BYTES_MAX, TOKENS_MAX,
+        WRAPPED_BYTES_MAX,
     },
 };
 
@@ -18,6 +19,8 @@ pub(crate) fn batch(batch: &Batch) -> Result<(), VaultError> {
     bytes(batch.records.iter().map(|record| record.envelope.as_bytes().len()))?;
     batch.records.iter().try_for_each(record)?;
     messages(&batch.messages)?;
+    cases(&batch.cases, batch.relinks.len())?;
+    batch.marks.iter().try_for_each(mark)?;
     for scope in &batch.scopes {
         self::scope(&scope.sealed)?;
         require(scope.wrapped.len() <= WRAPPED_BYTES_MAX, "the wrapped scope secret is too large")?;
@@ -118,6 +121,18 @@ fn messages(messages: &[KeptMessage]) -> Result<(), VaultError> {
     require(messages.len() <= BATCH_MESSAGES_MAX, "the batch has too many messages, split it")?;
     let is_short = |message: &KeptMessage| message.sealed.len() <= MESSAGE_BYTES_MAX;
     require(messages.iter().all(is_short), "the message is too large")
+}
+
+fn cases(cases: &[KeptCase], relinks: usize) -> Result<(), VaultError> {
+    let count = cases.len().max(relinks);
+    require(count <= BATCH_CASES_MAX, "the batch has too many cases or changed links, split it")?;
+    let is_short = |case: &KeptCase| case.sealed.len() <= CASE_BYTES_MAX;
+    require(cases.iter().all(is_short), "the case is too large")
+}
+
+fn mark(mark: &Mark) -> Result<(), VaultError> {
+    require(mark.tokens.len() <= TOKENS_MAX, "the record has too many look-up tokens")?;
+    sequence(mark.sequence)
 }
 
 fn scope(scope: &SealedScope) -> Result<(), VaultError> {

@@ -52,6 +52,9 @@ pub enum Conflict {
     /// A message is there already, and does not wait.
     #[error("{0} is a message that was taken before, look it up")]
     Message(Token),
+    /// A case is there already, and is not open.
+    #[error("{0} is a case that was decided before, look it up")]
+    Case(Token),
     /// A batch must start at the first sequence number that is not anchored.
     #[error("the next batch to anchor starts at {next}, not at {given}")]
     Anchor {

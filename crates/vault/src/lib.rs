@@ -20,6 +20,7 @@
 //! [`Vault::records_of_patient`] or [`Vault::copies_of_patient`] and [`open`]s each with a
 //! [`Permit`].
 
+pub mod case;
 pub mod emergency;
 pub mod envelope;
 pub mod error;
@@ -36,6 +37,7 @@ pub mod store;
 mod blobs;
 mod check;
 
+pub use case::{KeptCase, Mark, Relink};
 pub use emergency::{EmergencyEntry, LocalEmergency, NewEmergency};
 pub use envelope::{Content, Envelope, Opened, commitment, open, seal};
 pub use error::{Conflict, OpenError, SealError, VaultError};

@@ -30,6 +30,12 @@ pub const BATCH_SCOPES_MAX: usize = 4_096;
 /// Most messages in one batch.
 pub const BATCH_MESSAGES_MAX: usize = 64;
 
+/// Most cases, and most changed links, in one batch.
+pub const BATCH_CASES_MAX: usize = 64;
+
+/// Largest sealed part of a case.
+pub const CASE_BYTES_MAX: usize = 16 * 1024;
+
 /// Largest sealed part of a message.
 pub const MESSAGE_BYTES_MAX: usize = 24 * 1024 * 1024;
 

@@ -12,10 +12,10 @@ use std::{
 use proof::Hash;
 
 use crate::{
-    AnchoredBatch, Batch, Conflict, CopyBatch, Counts, EmergencyEntry, KeptMessage, Link,
-    LocalEmergency, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId,
-    RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Token, Vault, VaultError, Version,
-    Versions, check,
+    AnchoredBatch, Batch, Conflict, CopyBatch, Counts, EmergencyEntry, KeptCase, KeptMessage, Link,
+    LocalEmergency, Mark, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId,
+    RecordId, Relink, ScopeTag, SealedRecord, SealedScope, Stored, Token, Vault, VaultError,
+    Version, Versions, case, check,
     check::require,
     limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
     message,
@@ -49,7 +49,12 @@ impl Vault for Memory {
             state.scopes.insert((scope.sealed.scope, scope.sealed.epoch), scope);
         }
         state.links.extend(batch.links.iter().map(|link| (link.token, link.patient)));
+        state.links.extend(batch.relinks.iter().map(|relink| (relink.token, relink.to)));
         batch.records.into_iter().for_each(|record| state.push(record));
+        for mark in batch.marks {
+            state.by_token.extend(mark.tokens.into_iter().map(|token| (token, mark.sequence)));
+        }
+        batch.cases.into_iter().for_each(|case| state.keep_case(case));
         batch.messages.into_iter().for_each(|message| state.keep(message));
         Ok(stored)
     }
@@ -316,6 +321,20 @@ impl Vault for Memory {
         Ok(MessageCounts { kept: of_feed().count() as u64, waiting })
     }
 
+    fn case(&self, token: Token) -> Result<Option<(u64, KeptCase)>, VaultError> {
+        let state = self.state()?;
+        let mut numbered = (1..).zip(&state.cases);
+        let found = numbered.find(|(_, case)| case.token == token);
+        Ok(found.map(|(number, case)| (number, case.clone())))
+    }
+
+    fn cases(&self, from: u64, max: usize) -> Result<Vec<(u64, KeptCase)>, VaultError> {
+        let state = self.state()?;
+        let numbered = (1..).zip(&state.cases).filter(|(number, _)| *number >= from);
+        let page = numbered.take(max.min(PAGE_ITEMS_MAX));
+        Ok(page.map(|(number, case)| (number, case.clone())).collect())
+    }
+
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {
         Ok(self.state()?.settings.get(name).cloned())
     }
@@ -361,6 +380,8 @@ struct State {
     /// Messages by their numbers, from 1.
     messages: BTreeMap<u64, KeptMessage>,
     message_numbers: BTreeMap<Token, u64>,
+    /// Cases; the index is the number less one.
+    cases: Vec<KeptCase>,
     settings: BTreeMap<String, Vec<u8>>,
 }
 
@@ -382,6 +403,12 @@ impl State {
         for link in &batch.links {
             self.admit_link(link, &mut links)?;
         }
+        for relink in &batch.relinks {
+            self.admit_relink(relink, &mut links)?;
+        }
+        let records = (self.records.len() + batch.records.len()) as u64;
+        let is_there = |mark: &Mark| mark.sequence < records;
+        require(batch.marks.iter().all(is_there), "a mark names a record that does not exist")?;
         let mut versions = BTreeMap::new();
         for record in &batch.records {
             self.admit_record(record, &epochs, &mut versions)?;
@@ -393,6 +420,26 @@ impl State {
             message::follows(messages.get(&new.token).copied().or(stored), new)?;
             messages.insert(new.token, new.is_waiting);
         }
+        let mut cases = BTreeMap::new();
+        for new in &batch.cases {
+            let stored = self.cases.iter().find(|case| case.token == new.token);
+            let stored = stored.map(|case| case.is_open);
+            case::follows(cases.get(&new.token).copied().or(stored), new)?;
+            cases.insert(new.token, new.is_open);
+        }
+        Ok(())
+    }
+
+    fn admit_relink(
+        &self,
+        relink: &Relink,
+        pending: &mut BTreeMap<Token, PatientId>,
+    ) -> Result<(), VaultError> {
+        let linked = pending.get(&relink.token).or_else(|| self.links.get(&relink.token));
+        if linked != Some(&relink.from) {
+            return Err(Conflict::Link(relink.token).into());
+        }
+        pending.insert(relink.token, relink.to);
         Ok(())
     }
 
@@ -467,6 +514,13 @@ impl State {
         let number = *self.message_numbers.entry(message.token).or_insert(next);
         let feed = self.messages.get(&number).map_or(message.feed, |known| known.feed);
         self.messages.insert(number, KeptMessage { feed, ..message });
+    }
+
+    fn keep_case(&mut self, new: KeptCase) {
+        match self.cases.iter_mut().find(|case| case.token == new.token) {
+            Some(case) => *case = new,
+            None => self.cases.push(new),
+        }
     }
 
     fn push(&mut self, new: NewRecord) {

@@ -20,8 +20,8 @@ use std::fmt;
 use proof::Hash;
 
 use crate::{
-    EmergencyEntry, Envelope, KeptMessage, LocalEmergency, MemberId, MessageCounts, NewEmergency,
-    PatientId, Place, RecordId, ScopeTag, Token, VaultError,
+    EmergencyEntry, Envelope, KeptCase, KeptMessage, LocalEmergency, Mark, MemberId, MessageCounts,
+    NewEmergency, PatientId, Place, RecordId, Relink, ScopeTag, Token, VaultError,
 };
 
 /// A store of sealed records. See the module's text for order, pages and errors.
@@ -30,13 +30,15 @@ pub trait Vault: Send + Sync {
 
     /// Stores a batch: all of it, durably, or nothing.
     ///
-    /// Scopes come first, then links, then records, then messages, in the order given. A record's
+    /// Scopes come first, then links, changed links, records, marks, messages and cases, in the
+    /// order given. A record's
     /// version must follow its latest one; its scope epoch must be known or in the batch, for the
     /// same patient. A scope's epoch must rise; its first has no way back to an earlier one, and
     /// every later one has.
     ///
     /// # Errors
-    /// [`VaultError::Conflict`] if somebody stored the version, epoch, link or message first, and
+    /// [`VaultError::Conflict`] if somebody stored the version, epoch, link, message or case first,
+    /// or if a changed link leads elsewhere by now, and
     /// [`VaultError::Invalid`] if the batch contradicts itself or exceeds a limit.
     fn store(&self, batch: Batch) -> Result<Stored, VaultError>;
 
@@ -211,6 +213,15 @@ pub trait Vault: Send + Sync {
     /// How many messages of a feed there are.
     fn message_counts(&self, feed: Token) -> Result<MessageCounts, VaultError>;
 
+    // ---- cases ----------------------------------------------------------------------------------
+
+    /// A case and its number, if there is one of this name.
+    fn case(&self, token: Token) -> Result<Option<(u64, KeptCase)>, VaultError>;
+
+    /// A page of all cases, open or decided, with their numbers, which rise in the order in which
+    /// they came; at most `max` and [`PAGE_ITEMS_MAX`](crate::limits::PAGE_ITEMS_MAX).
+    fn cases(&self, from: u64, max: usize) -> Result<Vec<(u64, KeptCase)>, VaultError>;
+
     // ---- the node ------------------------------------------------------------------------------
 
     /// A setting of the node. Settings are not sealed: nothing about people or records goes here.
@@ -237,6 +248,12 @@ pub struct Batch {
     pub records: Vec<NewRecord>,
     /// New messages, and messages that are settled.
     pub messages: Vec<KeptMessage>,
+    /// Links that change.
+    pub relinks: Vec<Relink>,
+    /// More tokens of record versions that were stored before.
+    pub marks: Vec<Mark>,
+    /// New cases, and cases that are decided.
+    pub cases: Vec<KeptCase>,
 }
 
 /// A record version to be stored.

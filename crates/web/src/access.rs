@@ -176,7 +176,7 @@ pub async fn prove_entry(
 /// The session of an access, if it is this caller's own. What of it the caller may see is asked
 /// with [`Caller::view`].
 pub fn own_session(app: &App, caller: &Caller, access: &str) -> Result<Arc<Session>, Problem> {
-    let staff = caller.staff()?;
+    let staff = caller.reader()?;
     let access: AccessId =
         access.parse().map_err(|_| Problem::bad_request("an access is 64 hexadecimal digits"))?;
     let session = app.member.session(access)?.filter(|session| session.staff == staff);

@@ -5,7 +5,7 @@
 //! Either way it never decides alone: what an app may do is what its scope, the role of its user,
 //! the purpose, and on the ledger the patient's consent all allow.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
@@ -68,6 +68,19 @@ impl Caller {
         }
     }
 
+    /// Under which name whoever reads records stands in receipts: staff, or the patient themself.
+    pub fn reader(&self) -> Result<Cow<'_, str>, Problem> {
+        match self {
+            Caller::Own(Bearer::Patient(own)) => Ok(Cow::Owned(format!("the patient {own}"))),
+            _ => self.staff().map(Cow::Borrowed),
+        }
+    }
+
+    /// Whether it is a patient, who reads what is kept under their own account and nothing else.
+    pub fn is_patient(&self) -> bool {
+        matches!(self, Caller::Own(Bearer::Patient(_)))
+    }
+
     /// Reads of one resource of this type.
     pub fn may_read(&self, kind: &str) -> Result<(), Problem> {
         self.may(Interaction::Read, kind)
@@ -97,7 +110,7 @@ impl Caller {
     pub fn may(&self, interaction: Interaction, kind: &str) -> Result<(), Problem> {
         let reads = matches!(interaction, Interaction::Read | Interaction::Search);
         match self {
-            Caller::Own(_) if reads => self.staff().map(drop),
+            Caller::Own(_) if reads => self.reader().map(drop),
             Caller::Own(_) => self.may_deliver(),
             Caller::App(app) if !reads && !app.rights.may_deliver => {
                 Err(forbidden("the role does not deliver records"))
@@ -113,6 +126,24 @@ impl Caller {
             Caller::Own(Bearer::System(_) | Bearer::Operator) => Ok(()),
             Caller::App(app) if app.rights.may_deliver && app.writes() => Ok(()),
             _ => Err(forbidden("only a system may deliver records; use a token for a system")),
+        }
+    }
+
+    /// Who asks or decides who a patient is: a member of staff whose role registers. Gives their
+    /// name without the app, since it counts who it was.
+    pub fn may_register(&self) -> Result<&str, Problem> {
+        match self {
+            Caller::Own(Bearer::Staff(name)) => Ok(name),
+            Caller::App(app) if app.rights.may_register => {
+                let sees_all = |scope: &ResourceScope| scope.context != Context::Patient;
+                let sees_all = app.scopes.resources.iter().any(sees_all);
+                let person = app.person().filter(|_| sees_all);
+                person.ok_or_else(|| scope_missing("is a user's, as in `user/Patient.rs`"))
+            }
+            Caller::App(_) => Err(forbidden("the role does not register patients")),
+            Caller::Own(_) => {
+                Err(forbidden("only staff may say who a patient is; use a token for staff"))
+            }
         }
     }
 
@@ -244,7 +275,14 @@ impl Caller {
         app: &App,
         named: Option<PatientId>,
     ) -> Result<Option<PatientId>, Problem> {
-        let Caller::App(caller) = self else { return Ok(named) };
+        let caller = match self {
+            Caller::App(caller) => caller,
+            Caller::Own(Bearer::Patient(own)) if named.is_none_or(|named| named == *own) => {
+                return Ok(Some(*own));
+            }
+            Caller::Own(Bearer::Patient(_)) => return Err(FlowError::NotFound("patient").into()),
+            Caller::Own(_) => return Ok(named),
+        };
         let Some(named) = named else { return Ok(caller.patient) };
         if caller.scopes_for(app, named).next().is_some() {
             return Ok(Some(named));
@@ -263,6 +301,12 @@ impl Caller {
     /// If nothing is said, or the role does not read for this purpose.
     pub fn purpose(&self, said: Option<Purpose>) -> Result<Purpose, Problem> {
         match (self, said) {
+            (Caller::Own(Bearer::Patient(_)), None | Some(Purpose::PatientRequest)) => {
+                Ok(Purpose::PatientRequest)
+            }
+            (Caller::Own(Bearer::Patient(_)), Some(_)) => {
+                Err(forbidden("a patient reads for `PATRQT`: at their own request"))
+            }
             (Caller::Own(_), Some(said)) => Ok(said),
             (Caller::Own(_), None) => Err(Problem::bad_request(
                 "say why you read: `X-Purpose-Of-Use: TREAT`, or name an access",

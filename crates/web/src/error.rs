@@ -149,6 +149,8 @@ impl From<FlowError> for Problem {
             }
             FlowError::Rejected(reject) => new(StatusCode::CONFLICT, "rejected")
                 .with(More::Facts(json!({ "reject": format!("{reject:?}") }))),
+            FlowError::Refused(_) => new(StatusCode::CONFLICT, "business-rule"),
+            FlowError::Forbidden(_) => new(StatusCode::FORBIDDEN, "forbidden"),
             FlowError::Conflict => new(StatusCode::CONFLICT, "conflict"),
             FlowError::Stale { .. } => new(StatusCode::PRECONDITION_FAILED, "conflict"),
             FlowError::NotFinal => new(StatusCode::GATEWAY_TIMEOUT, "timeout"),

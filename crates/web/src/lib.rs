@@ -11,6 +11,7 @@
 //! - [`smart`]: apps and staff: SMART App Launch, Backend Services, the hospital's identity
 //!   provider
 //! - [`fhir`]: ingest, read, search
+//! - [`cases`]: who is who
 //! - [`patients`], [`consent`], [`access`]: accounts, signed commands, receipts and proofs
 //! - [`log`]: checkpoint, policy, tiles
 //! - [`mllp`], [`feeds`]: HL7 v2 messages, and those that wait for somebody; [`tls`]: of all ports
@@ -28,6 +29,7 @@ pub mod mllp;
 pub mod tls;
 
 mod access;
+mod cases;
 mod consent;
 mod feeds;
 mod fhir;
@@ -64,6 +66,8 @@ pub struct App {
     pub smart: Arc<smart::Smart>,
     /// Exports of many patients' records.
     pub exports: Arc<flows::Exports>,
+    /// Whether the operator alone may decide who is who; else it takes two people, or the patient.
+    pub operator_decides: bool,
 }
 
 /// All routes of a node, for an application.
@@ -113,6 +117,11 @@ fn carestone() -> Router<App> {
         .route("/patients/{patient}/receipts/proof", get(access::prove_receipts))
         .route("/commands", post(consent::submit))
         .route("/commands/batch", post(consent::submit_batch))
+        .route("/patients/index", post(cases::index))
+        .route("/cases", get(cases::list).post(cases::propose))
+        .route("/cases/{case}", get(cases::show))
+        .route("/cases/{case}/decision", post(cases::decide))
+        .route("/cases/{case}/signature", post(cases::sign))
         .route("/accesses", post(access::open))
         .route("/accesses/{access}", get(access::show).delete(access::close))
         .route("/accesses/{access}/records/{kind}/{id}/proof", get(access::prove_record))

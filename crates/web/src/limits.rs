@@ -117,5 +117,8 @@ pub const AUDIT_PAGE: u64 = 4_096;
 /// Most parameters of one export.
 pub const EXPORT_PARAMETERS_MAX: usize = 1_024;
 
+/// Most patients that one `$match` names.
+pub const MATCHES_MAX: usize = 16;
+
 /// Longest pause between two questions how far an export is, in seconds.
 pub const EXPORT_RETRY_S_MAX: u64 = 60;

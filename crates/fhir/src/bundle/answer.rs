@@ -111,6 +111,21 @@ impl Answer {
         self.raw(b"}}");
     }
 
+    /// Adds a match with how sure it is: a score from 0 to 1 and a code of the value set
+    /// `match-grade`.
+    pub fn push_graded(&mut self, found: &Match<'_>, score: f64, grade: &str) {
+        self.begin_entry();
+        self.raw(b"\"fullUrl\":");
+        self.string(found.full_url);
+        self.resource(found.resource);
+        self.raw(b",\"search\":{\"extension\":[{\"url\":");
+        self.string(MATCH_GRADE);
+        self.member("valueCode", grade);
+        self.raw(b"}],\"mode\":");
+        self.string(found.mode.code());
+        self.raw(format!(",\"score\":{score:.4}}}}}").as_bytes());
+    }
+
     /// Adds what became of one entry of a transaction or batch; a GET also returns a resource.
     pub fn push_response(&mut self, response: &Response<'_>, resource: Option<&[u8]>) {
         self.begin_entry();
@@ -209,3 +224,5 @@ impl Mode {
         }
     }
 }
+
+const MATCH_GRADE: &str = "http://hl7.org/fhir/StructureDefinition/match-grade";

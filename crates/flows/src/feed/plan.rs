@@ -11,10 +11,10 @@ use fhir::{
     links::Links,
     reference::Target,
 };
-use vault::{Token, Version};
+use vault::{Batch, Token, Version};
 
 use super::{Feed, Kept, Waits};
-use crate::{FlowError, Incoming, Member, sessions::Change};
+use crate::{FlowError, Incoming, Member, filing::With, sessions::Change};
 
 /// What is to be done with a message.
 pub(super) struct Plan {
@@ -91,7 +91,8 @@ impl Member {
         let Plan { answers, incoming, not_understood, waits } = plan;
         let kept = Kept { answers, waits, feed: kept.feed.clone(), ..*kept };
         let message = self.sealed(token, feed.token, &kept);
-        let filed = self.file_with(incoming, vec![message])?;
+        let batch = Batch { messages: vec![message], ..Batch::default() };
+        let filed = self.file_with(incoming, With { batch, ..With::default() })?;
         feed.tally.resources.fetch_add(filed.len() as u64, Ordering::Relaxed);
         feed.tally.not_understood.fetch_add(not_understood, Ordering::Relaxed);
         Ok(kept.answers)
@@ -162,15 +163,23 @@ fn merges(message: &Message, bytes: &[u8], translated: &Translated) -> Option<Wa
     let reasons: Vec<(String, String)> = translated
         .merges
         .iter()
-        .map(|merge| {
-            (
-                merge.from.clone(),
-                format!("gave way to {}: decide whose records they are", merge.into),
-            )
-        })
+        .map(|merge| (merge.from.clone(), format!("{GAVE_WAY}{}{DECIDE}", merge.into)))
         .collect();
     (!reasons.is_empty()).then(|| waits(message, bytes, reasons, true))
 }
+
+/// Who gave way to whom, by logical ids, as [`merges`] told it.
+pub(super) fn merged(reasons: &[(String, String)]) -> Vec<(String, String)> {
+    let id = |name: &str| name.strip_prefix("Patient/").map(str::to_owned);
+    let pair = |(from, text): &(String, String)| {
+        let into = text.strip_prefix(GAVE_WAY)?.strip_suffix(DECIDE)?;
+        Some((id(from)?, id(into)?))
+    };
+    reasons.iter().filter_map(pair).collect()
+}
+
+const GAVE_WAY: &str = "gave way to ";
+const DECIDE: &str = ": decide whose records they are";
 
 fn answer(message: &Message, answered: &Answered, token: Token, kept: &Kept) -> Vec<Vec<u8>> {
     acknowledge(message, answered, &own_id(token), &time(kept.received_ms, HL7_TIME))

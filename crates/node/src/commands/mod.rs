@@ -9,6 +9,7 @@ mod evidence;
 mod feeds;
 mod node;
 mod patient;
+mod people;
 mod records;
 
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ enum Command {
     Enrol(patient::Enrol),
     /// Let another hospital keep records of a patient's account.
     Link(patient::Link),
+    /// Who is who among a hospital's patients: look for one, link, merge, and take it back.
+    Patient(people::Patient),
     /// Deliver FHIR Bundles, NDJSON or single resources to a node.
     Ingest(records::Ingest),
     /// Consent: let a member read.
@@ -116,6 +119,7 @@ impl Cli {
             Command::Key(key) => key.run(print),
             Command::Enrol(enrol) => enrol.run(print),
             Command::Link(link) => link.run(print),
+            Command::Patient(patient) => patient.run(print),
             Command::Ingest(ingest) => ingest.run(print),
             Command::Grant(grant) => grant.run(print),
             Command::Revoke(revoke) => revoke.run(print),

@@ -113,10 +113,21 @@ pub fn sign_and_submit(
 
 /// Signs a command of a patient with what the node says about network and account.
 pub fn sign(client: &Client, key: &Passkey, patient: PatientId, body: Body) -> Result<Vec<u8>> {
-    let network = client.get_json("/carestone/v1/network")?;
     let account = client.get_json(&format!("/carestone/v1/patients/{patient}"))?;
-    let id = network["network"].as_str().unwrap_or_default().parse().context("the network's id")?;
     let nonce = account["nonce"].as_u64().context("the account's nonce")?;
+    sign_with_nonce(client, key, patient, body, nonce)
+}
+
+/// The same, with this nonce.
+pub fn sign_with_nonce(
+    client: &Client,
+    key: &Passkey,
+    patient: PatientId,
+    body: Body,
+    nonce: u64,
+) -> Result<Vec<u8>> {
+    let network = client.get_json("/carestone/v1/network")?;
+    let id = network["network"].as_str().unwrap_or_default().parse().context("the network's id")?;
     let word = |name: &str| network["origins"][0][name].as_str().map(str::to_owned);
     let origin = Origin {
         origin: word("origin").context("the network has no signer")?,

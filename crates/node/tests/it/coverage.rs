@@ -160,6 +160,8 @@ fn body(method: &str, path: &str) -> String {
         ] }),
         "/carestone/v1/patients" => json!({ "local": "p1" }),
         "/carestone/v1/accesses" => json!({ "patient": "p1", "purpose": "TREAT" }),
+        "/carestone/v1/cases" => json!({ "unmerge": { "patient": "nobody" } }),
+        path if path.ends_with("/decision") => json!({ "approve": true }),
         "/smart/launch" => json!({ "patient": "p1" }),
         path if path.ends_with("/claim") => json!({ "authenticator": "nonsense" }),
         _ => resource,

@@ -320,3 +320,48 @@ fn result(number: usize, patient: usize) -> Vec<u8> {
     ];
     lines.iter().flat_map(|line| [line.as_bytes(), b"\r"].concat()).collect()
 }
+
+#[test]
+fn a_merge_that_waits_is_decided_by_two_people() {
+    let port = free_port();
+    let node = Node::start_with(&settings(port, ""));
+    let message = include_bytes!("../../../fhir/testdata/v2/adt-a40.hl7");
+    let answer = connect(port).unwrap().send(message).unwrap();
+    assert_eq!(outcome(&answer).0, "AA", "{answer}");
+    let waiting = feed(&node, &["waiting"]);
+    let (message, reason) = (&waiting["waiting"][0], &waiting["waiting"][0]["reasons"][0]);
+    assert_eq!(message["filed"], true, "{waiting}");
+    let gone = reason["place"].as_str().unwrap();
+    let text = reason["text"].as_str().unwrap();
+    let survivor = text.split_whitespace().find(|word| word.starts_with("Patient/")).unwrap();
+    let survivor = survivor.trim_end_matches(':');
+
+    let post = |path: &str, bearer: &[&str], body: Value| {
+        let headers = [("content-type", "application/json")];
+        let token = node.token(bearer);
+        let body = body.to_string();
+        let reply = node.send("POST", path, Some(&token), &headers, body.as_bytes());
+        (reply.status, serde_json::from_str::<Value>(&reply.body).unwrap())
+    };
+    let propose = |gone: &str, survivor: &str| {
+        let merge = json!({ "gone": gone, "survivor": survivor });
+        let body = json!({ "merge": merge, "message": message["number"] });
+        post("/carestone/v1/cases", &["--operator"], body)
+    };
+    assert_eq!(propose(survivor, gone).0, 409, "the message says it the other way round");
+    let (status, case) = propose(gone, survivor);
+    assert_eq!(status, 200, "{case}");
+    let path = format!("/carestone/v1/cases/{}/decision", case["case"].as_str().unwrap());
+    assert_eq!(feed(&node, &["waiting"]), waiting, "a proposal decides nothing");
+    let (status, decided) = post(&path, &["--staff", "desk.one"], json!({ "approve": true }));
+    assert_eq!(status, 200, "{decided}");
+    assert_eq!(feed(&node, &["waiting"])["waiting"], json!([]));
+    let staff = node.token(&["--staff", "desk.one"]);
+    let treat = [("x-purpose-of-use", "TREAT")];
+    let patients = |id: &str| {
+        let id = id.strip_prefix("Patient/").unwrap();
+        let all = entries(&node.get(&format!("/fhir/Patient/{id}/$everything"), &staff, &treat));
+        all.into_iter().filter(|one| one["resourceType"] == "Patient").count()
+    };
+    assert_eq!((patients(gone), patients(survivor)), (2, 2));
+}

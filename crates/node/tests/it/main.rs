@@ -23,6 +23,7 @@ mod document;
 mod feed;
 mod js_clients;
 mod keys;
+mod matching;
 mod node;
 mod odd_requests;
 mod provider;

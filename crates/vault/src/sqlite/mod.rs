@@ -38,7 +38,7 @@ use self::{
     writer::Writer,
 };
 use crate::{
-    AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, KeptMessage, Link,
+    AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, KeptCase, KeptMessage, Link,
     LocalEmergency, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId,
     RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Token, Vault, VaultError, Version,
     Versions,
@@ -135,19 +135,20 @@ impl Sqlite {
 }
 
 impl Vault for Sqlite {
-    fn store(&self, batch: Batch) -> Result<Stored, VaultError> {
+    fn store(&self, mut batch: Batch) -> Result<Stored, VaultError> {
         check::batch(&batch)?;
         let mut files = Vec::new();
         let mut records = Vec::with_capacity(batch.records.len());
-        for new in batch.records {
+        for new in std::mem::take(&mut batch.records) {
             let NewRecord { place, commitment, envelope, tokens, name } = new;
             let body = self.place(envelope, &mut files)?;
             records.push(PlacedRecord { place, commitment, body, tokens, name });
         }
-        let kept = batch.messages.iter().map(|message| message.sealed.len()).sum::<usize>();
+        let messages = batch.messages.iter().map(|message| message.sealed.len());
+        let cases = batch.cases.iter().map(|case| case.sealed.len());
+        let kept = messages.chain(cases).sum::<usize>();
         let bytes = kept + records.iter().map(|record| record.body.row_bytes()).sum::<usize>();
-        let Batch { scopes, links, messages, .. } = batch;
-        let placed = PlacedBatch { scopes, links, records, messages };
+        let placed = PlacedBatch { records, rest: batch };
         let outcome = self.writer.call(bytes, move |connection| write::store(connection, &placed));
         self.settle(&files, &outcome);
         outcome
@@ -335,6 +336,14 @@ impl Vault for Sqlite {
 
     fn message_counts(&self, feed: Token) -> Result<MessageCounts, VaultError> {
         self.read(|connection| read::message_counts(connection, feed))
+    }
+
+    fn case(&self, token: Token) -> Result<Option<(u64, KeptCase)>, VaultError> {
+        self.read(|connection| read::case(connection, token))
+    }
+
+    fn cases(&self, from: u64, max: usize) -> Result<Vec<(u64, KeptCase)>, VaultError> {
+        self.read(|connection| read::cases(connection, from, max))
     }
 
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {

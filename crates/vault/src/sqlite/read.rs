@@ -8,8 +8,8 @@ use super::{
     rows::{self, Held, int, number},
 };
 use crate::{
-    AnchoredBatch, Counts, EmergencyEntry, KeptMessage, Link, MemberId, MessageCounts, OwnScope,
-    PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Token, Version, Versions,
+    AnchoredBatch, Counts, EmergencyEntry, KeptCase, KeptMessage, Link, MemberId, MessageCounts,
+    OwnScope, PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Token, Version, Versions,
     blobs::Blobs,
     limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
 };
@@ -327,6 +327,28 @@ pub(super) fn messages_waiting(
         waiting.push(one);
     }
     Ok(waiting)
+}
+
+pub(super) fn case(
+    connection: &Connection,
+    token: Token,
+) -> Result<Option<(u64, KeptCase)>, Failure> {
+    let mut statement = connection
+        .prepare_cached("SELECT number, token, open, sealed FROM cases WHERE token = ?")?;
+    Ok(statement.query_row([token.0], rows::case).optional()?)
+}
+
+pub(super) fn cases(
+    connection: &Connection,
+    from: u64,
+    max: usize,
+) -> Result<Vec<(u64, KeptCase)>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT number, token, open, sealed FROM cases WHERE number >= ? ORDER BY number LIMIT ?",
+    )?;
+    let limit = int(max.min(PAGE_ITEMS_MAX) as u64);
+    let found = statement.query_map([int(from), limit], rows::case)?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 pub(super) fn message_counts(

@@ -4,8 +4,8 @@ use rusqlite::{Row, types::FromSql};
 
 use super::failure::Failure;
 use crate::{
-    EmergencyEntry, Envelope, KeptMessage, OwnScope, Place, RecordId, ScopeTag, SealedRecord,
-    SealedScope, Token, VaultError,
+    EmergencyEntry, Envelope, KeptCase, KeptMessage, OwnScope, Place, RecordId, ScopeTag,
+    SealedRecord, SealedScope, Token, VaultError,
     blobs::{Blob, Blobs},
     limits::ROW_BYTES_MAX,
 };
@@ -140,6 +140,12 @@ pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<(u64, KeptMessage)> {
         sealed: row.get(4)?,
     };
     Ok((number(row, 0)?, message))
+}
+
+/// Of the columns number, token, open, sealed.
+pub(super) fn case(row: &Row<'_>) -> rusqlite::Result<(u64, KeptCase)> {
+    let case = KeptCase { token: Token(row.get(1)?), is_open: row.get(2)?, sealed: row.get(3)? };
+    Ok((number(row, 0)?, case))
 }
 
 /// A column that counts: never negative.

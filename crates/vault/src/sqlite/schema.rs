@@ -8,8 +8,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::failure::Failure;
 
-/// The version of the tables below, kept in `user_version`.
-const SCHEMA_VERSION: i64 = 1;
+/// What makes the tables, one step for each version; `user_version` counts those that were done. A
+/// step that was released never changes.
+const STEPS: [&str; 2] = [TABLES, CASES];
 
 /// `CSTV`, kept in `application_id`.
 const APPLICATION_ID: i64 = 0x4353_5456;
@@ -74,21 +75,28 @@ fn common(connection: &Connection) -> Result<(), Failure> {
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
     let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0));
     let (application, version): (i64, i64) = (pragma("application_id")?, pragma("user_version")?);
-    match (application, version) {
-        (0, 0) => create(connection),
-        (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
-        (APPLICATION_ID, _) => Err(Failure::library(format!(
-            "its tables have version {version}, this program knows 1"
+    let done = usize::try_from(version).ok().and_then(|done| STEPS.get(done..));
+    match (application, done) {
+        (APPLICATION_ID, Some([])) => Ok(()),
+        (0 | APPLICATION_ID, Some(steps)) if (application == 0) == (version == 0) => {
+            take(connection, steps)
+        }
+        (APPLICATION_ID, None) => Err(Failure::library(format!(
+            "its tables have version {version}, this program knows {}",
+            STEPS.len()
         ))),
         _ => Err(Failure::library("the file is another program's database".into())),
     }
 }
 
-fn create(connection: &mut Connection) -> Result<(), Failure> {
+/// Takes the steps that are missing, all or none.
+fn take(connection: &mut Connection, steps: &[&str]) -> Result<(), Failure> {
     let transaction = connection.transaction()?;
-    transaction.execute_batch(TABLES)?;
+    for step in steps {
+        transaction.execute_batch(step)?;
+    }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.pragma_update(None, "user_version", STEPS.len() as i64)?;
     transaction.commit()?;
     Ok(())
 }
@@ -242,4 +250,13 @@ CREATE TABLE settings (
 
 CREATE TABLE generation (value INTEGER NOT NULL) STRICT;
 INSERT INTO generation VALUES (0);
+";
+
+const CASES: &str = "
+CREATE TABLE cases (
+    number INTEGER PRIMARY KEY,
+    token  BLOB NOT NULL UNIQUE CHECK (length(token) = 16),
+    open   INTEGER NOT NULL CHECK (open IN (0, 1)),
+    sealed BLOB NOT NULL
+) STRICT;
 ";

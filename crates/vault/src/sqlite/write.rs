@@ -10,18 +10,17 @@ use super::{
     rows::{self, Body, Held, int, number},
 };
 use crate::{
-    Conflict, EmergencyEntry, KeptMessage, Link, MemberId, NewEmergency, OwnScope, Place,
-    SealedScope, Stored, Token,
+    Batch, Conflict, EmergencyEntry, KeptCase, KeptMessage, Link, Mark, MemberId, NewEmergency,
+    OwnScope, Place, Relink, SealedScope, Stored, Token,
     blobs::{Blob, Blobs},
     check::{self, require},
 };
 
 /// A batch whose large envelopes are already durable files.
 pub(super) struct PlacedBatch {
-    pub scopes: Vec<OwnScope>,
-    pub links: Vec<Link>,
     pub records: Vec<PlacedRecord>,
-    pub messages: Vec<KeptMessage>,
+    /// The rest of the batch; its records are those above.
+    pub rest: Batch,
 }
 
 pub(super) struct PlacedRecord {
@@ -33,19 +32,28 @@ pub(super) struct PlacedRecord {
 }
 
 pub(super) fn store(connection: &Connection, batch: &PlacedBatch) -> Result<Stored, Failure> {
-    for own in &batch.scopes {
+    for own in &batch.rest.scopes {
         scope(connection, own)?;
     }
-    for new in &batch.links {
+    for new in &batch.rest.links {
         link(connection, new)?;
+    }
+    for change in &batch.rest.relinks {
+        relink(connection, change)?;
     }
     let first = read::next_sequence(connection)?;
     for (sequence, new) in (first..).zip(&batch.records) {
         record(connection, sequence, new)?;
     }
     assert_eq!(read::next_sequence(connection)?, first + batch.records.len() as u64);
-    for new in &batch.messages {
+    for more in &batch.rest.marks {
+        mark(connection, more)?;
+    }
+    for new in &batch.rest.messages {
         message(connection, new)?;
+    }
+    for new in &batch.rest.cases {
+        case(connection, new)?;
     }
     Ok(Stored { first, count: batch.records.len() as u32 })
 }
@@ -81,6 +89,29 @@ fn link(connection: &Connection, new: &Link) -> Result<(), Failure> {
     }
 }
 
+fn relink(connection: &Connection, change: &Relink) -> Result<(), Failure> {
+    let changed = connection
+        .prepare_cached("UPDATE links SET patient = ? WHERE token = ? AND patient = ?")?
+        .execute(params![change.to, change.token.0, change.from])?;
+    if changed == 1 { Ok(()) } else { Err(Conflict::Link(change.token).into()) }
+}
+
+fn mark(connection: &Connection, more: &Mark) -> Result<(), Failure> {
+    let is_there = more.sequence < read::next_sequence(connection)?;
+    require(is_there, "a mark names a record that does not exist")?;
+    tokens(connection, more.sequence, &more.tokens)
+}
+
+fn tokens(connection: &Connection, sequence: u64, tokens: &[Token]) -> Result<(), Failure> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO tokens (token, sequence) VALUES (?, ?) ON CONFLICT DO NOTHING",
+    )?;
+    for token in tokens {
+        insert.execute(params![token.0, int(sequence)])?;
+    }
+    Ok(())
+}
+
 fn record(connection: &Connection, sequence: u64, new: &PlacedRecord) -> Result<(), Failure> {
     let place = &new.place;
     let latest = read::latest_version(connection, place.record)?;
@@ -111,12 +142,7 @@ fn record(connection: &Connection, sequence: u64, new: &PlacedRecord) -> Result<
             file.map(|blob| blob.digest),
             new.body.row(),
         ])?;
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO tokens (token, sequence) VALUES (?, ?) ON CONFLICT DO NOTHING",
-    )?;
-    for token in &new.tokens {
-        insert.execute(params![token.0, int(sequence)])?;
-    }
+    tokens(connection, sequence, &new.tokens)?;
     connection
         .prepare_cached("INSERT INTO names (record, name) VALUES (?, ?) ON CONFLICT DO NOTHING")?
         .execute(params![place.record.0, new.name])?;
@@ -133,6 +159,18 @@ fn message(connection: &Connection, new: &KeptMessage) -> Result<(), Failure> {
              DO UPDATE SET waiting = excluded.waiting, sealed = excluded.sealed",
         )?
         .execute(params![new.token.0, new.feed.0, new.is_waiting, new.sealed])?;
+    Ok(())
+}
+
+fn case(connection: &Connection, new: &KeptCase) -> Result<(), Failure> {
+    let known = read::case(connection, new.token)?;
+    crate::case::follows(known.map(|(_, known)| known.is_open), new)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO cases (token, open, sealed) VALUES (?, ?, ?)
+             ON CONFLICT (token) DO UPDATE SET open = excluded.open, sealed = excluded.sealed",
+        )?
+        .execute(params![new.token.0, new.is_open, new.sealed])?;
     Ok(())
 }
 

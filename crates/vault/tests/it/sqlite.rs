@@ -54,8 +54,22 @@ fn foreign_and_newer_files_are_refused() {
     assert!(unopened(folder.path()).contains("another program"));
     let folder = tempfile::tempdir().unwrap();
     drop(Sqlite::open(folder.path()).unwrap());
-    behind_its_back(folder.path(), "PRAGMA user_version = 2");
-    assert!(unopened(folder.path()).contains("version 2"));
+    behind_its_back(folder.path(), "PRAGMA user_version = 99");
+    assert!(unopened(folder.path()).contains("version 99"));
+}
+
+#[test]
+fn a_file_from_before_there_were_cases_gets_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Sqlite::open(folder.path()).unwrap();
+    vault.put_setting("kept", b"yes").unwrap();
+    drop(vault);
+    behind_its_back(folder.path(), "DROP TABLE cases; PRAGMA user_version = 1");
+    for _ in 0..2 {
+        let vault = Sqlite::open(folder.path()).unwrap();
+        assert_eq!(vault.setting("kept").unwrap().unwrap(), b"yes");
+        assert_eq!(vault.cases(0, 9).unwrap(), []);
+    }
 }
 
 #[test]

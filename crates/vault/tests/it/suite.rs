@@ -3,8 +3,9 @@
 use std::thread;
 
 use vault::{
-    Batch, Conflict, CopyBatch, Counts, KeptMessage, Memory, MessageCounts, NewEmergency,
-    NewRecord, Permit, SealedRecord, Sqlite, Stored, Vault, VaultError, Version, Versions, limits,
+    Batch, Conflict, CopyBatch, Counts, KeptCase, KeptMessage, Mark, Memory, MessageCounts,
+    NewEmergency, NewRecord, Permit, Relink, SealedRecord, Sqlite, Stored, Vault, VaultError,
+    Version, Versions, limits,
 };
 
 use crate::support::{
@@ -54,6 +55,9 @@ suite! {
     an_emergency_opens_only_own_records
     messages_are_taken_once
     a_message_and_its_records_are_one_step
+    links_change_from_where_they_lead
+    marks_are_added_later
+    cases_are_decided_once
     settings_are_replaced
     threads_share_one_order
     one_of_many_wins_a_version
@@ -121,7 +125,7 @@ fn a_refused_batch_leaves_nothing(vault: &dyn Vault) {
         scopes: vec![own_scope(1, 0, 1, false)],
         links: vec![link(1, 1)],
         records: vec![new_record(place(1, 1), b"fine"), new_record(place(2, 2), b"no first")],
-        messages: vec![],
+        ..Batch::default()
     };
     assert!(matches!(vault.store(refused), Err(VaultError::Conflict(_))));
     assert_eq!(vault.counts().unwrap(), Counts::default());
@@ -486,6 +490,66 @@ fn a_message_and_its_records_are_one_step(vault: &dyn Vault) {
     };
     assert!(matches!(vault.store(refused), Err(VaultError::Conflict(_))));
     assert_eq!(vault.message(token(2)).unwrap(), None);
+}
+
+fn links_change_from_where_they_lead(vault: &dyn Vault) {
+    vault.store(Batch { links: vec![link(1, 1)], ..Batch::default() }).unwrap();
+    let relink = |token, from, to| Relink { token, from: patient(from), to: patient(to) };
+    let store = |relinks: &[Relink]| {
+        vault.store(Batch { relinks: relinks.to_vec(), ..Batch::default() }).map(drop)
+    };
+    let conflict = |number| Err(Conflict::Link(token(number)).into());
+    assert_eq!(store(&[relink(token(1), 2, 3)]), conflict(1));
+    assert_eq!(store(&[relink(token(2), 1, 3)]), conflict(2));
+    assert_eq!(store(&[relink(token(1), 1, 2), relink(token(1), 1, 3)]), conflict(1));
+    assert_eq!(vault.patient_by_token(token(1)).unwrap(), Some(patient(1)), "nothing by halves");
+    store(&[relink(token(1), 1, 2), relink(token(1), 2, 3)]).unwrap();
+    assert_eq!(vault.patient_by_token(token(1)).unwrap(), Some(patient(3)));
+    assert_eq!(vault.links_after(None, 9).unwrap(), [link(1, 3)]);
+}
+
+fn marks_are_added_later(vault: &dyn Vault) {
+    vault.store(batch(true, vec![new_record(place(1, 1), b"one")])).unwrap();
+    let mark = |sequence, tokens: &[u8]| {
+        let tokens = tokens.iter().map(|number| token(*number)).collect();
+        vault.store(Batch { marks: vec![Mark { sequence, tokens }], ..Batch::default() }).map(drop)
+    };
+    mark(0, &[5, 6]).unwrap();
+    mark(0, &[6, 7]).unwrap();
+    for number in 5..8 {
+        let found = vault.records_by_token(token(number), Versions::Latest, 0, 9).unwrap();
+        assert_eq!(sequences(&found), [0]);
+    }
+    assert_invalid(mark(1, &[5]));
+    let many = vec![1; limits::TOKENS_MAX + 1];
+    assert_invalid(mark(0, &many));
+}
+
+fn cases_are_decided_once(vault: &dyn Vault) {
+    let case =
+        |number: u8, is_open| KeptCase { token: token(number), is_open, sealed: vec![number] };
+    let keep = |cases: &[KeptCase]| {
+        vault.store(Batch { cases: cases.to_vec(), ..Batch::default() }).map(drop)
+    };
+    keep(&[case(1, true), case(2, false)]).unwrap();
+    let decided = KeptCase { sealed: vec![9], ..case(1, false) };
+    keep(&[decided.clone(), case(3, true)]).unwrap();
+    assert_eq!(
+        vault.cases(0, 9).unwrap(),
+        [(1, decided.clone()), (2, case(2, false)), (3, case(3, true))]
+    );
+    assert_eq!(vault.cases(2, 1).unwrap(), [(2, case(2, false))]);
+    assert_eq!(vault.case(token(1)).unwrap(), Some((1, decided)));
+    assert_eq!(vault.case(token(7)).unwrap(), None);
+    for again in [case(1, false), case(1, true), case(2, false), case(3, true)] {
+        // What comes with a case that was decided is refused with it.
+        let links = vec![link(1, 1)];
+        let both = Batch { links, cases: vec![again.clone()], ..Batch::default() };
+        assert_eq!(vault.store(both), Err(Conflict::Case(again.token).into()));
+        assert_eq!(vault.patient_by_token(token(1)).unwrap(), None);
+    }
+    let sealed = vec![0; limits::CASE_BYTES_MAX + 1];
+    assert_invalid(keep(&[KeptCase { sealed, ..case(4, true) }]));
 }
 
 fn settings_are_replaced(vault: &dyn Vault) {

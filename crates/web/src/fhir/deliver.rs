@@ -28,7 +28,7 @@ pub async fn bundle(
             Delivery::parse(body.to_vec())?
         }
         // Whoever may read may also send what only reads.
-        Err(refused) => match caller.staff().and_then(|_| Ok(Delivery::parse(body.to_vec())?)) {
+        Err(refused) => match caller.reader().and_then(|_| Ok(Delivery::parse(body.to_vec())?)) {
             Ok(delivery) if delivery.only_reads() => delivery,
             _ => return Err(refused.into()),
         },

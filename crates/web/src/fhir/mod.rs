@@ -8,6 +8,7 @@
 //! - [`deliver`]: create, update, delete, Bundles, validation
 //! - [`patch`]: change in part
 //! - [`read`]: read, version read, history, search, `$everything`, `$meta`
+//! - [`matching`]: `$match`
 //! - [`export`]: the records of many patients, as files (Bulk Data); [`order`]: what is asked for
 //! - [`url`]: the same for the entries of a batch
 //! - [`audit`]: receipts as AuditEvents
@@ -18,6 +19,7 @@ mod audit;
 mod deliver;
 mod export;
 mod format;
+mod matching;
 mod order;
 mod patch;
 mod read;
@@ -58,6 +60,7 @@ pub fn routes() -> Router<App> {
         .route("/fhir/{kind}/{id}/$meta", get(read::meta))
         .route("/fhir/{kind}/{id}/{of}", get(read::search_compartment))
         .route("/fhir/Patient/{id}/$everything", get(read::everything))
+        .route("/fhir/Patient/$match", post(matching::find))
         .layer(middleware::from_fn(format::refuse_others))
         .route("/fhir/$export", get(export::system).post(export::system))
         .route("/fhir/Patient/$export", get(export::patients).post(export::patients))

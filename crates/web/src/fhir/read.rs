@@ -3,7 +3,7 @@
 use axum::{
     extract::{Path, RawQuery, State},
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{AppendHeaders, IntoResponse, Response},
 };
 use flows::{FlowError, HistoryOf, HistoryPage, OpenedRecord, Session, words};
 
@@ -185,7 +185,7 @@ async fn session_of_history(
     headers: &HeaderMap,
     query: Option<&str>,
 ) -> Result<std::sync::Arc<Session>, Problem> {
-    caller.staff()?;
+    caller.reader()?;
     let mut pairs = words::query_pairs(query.unwrap_or_default());
     let patient = take(&mut pairs, "patient");
     let patient = patient.map(|patient| known_patient(app, &patient)).transpose()?;
@@ -255,9 +255,17 @@ pub fn resource(session: &Session, record: &OpenedRecord, headers: &HeaderMap) -
 
 /// An answer, with the access under which it was read: proofs are asked for by it.
 fn found(session: &Session, body: Vec<u8>) -> Response {
-    ([(ACCESS, session.access().to_string())], fhir_json(StatusCode::OK, body)).into_response()
+    let mut accesses = vec![(ACCESS, session.access().to_string())];
+    if !session.joined.is_empty() {
+        let joined: Vec<String> = session.joined.iter().map(ToString::to_string).collect();
+        accesses.push((JOINED, joined.join(", ")));
+    }
+    (AppendHeaders(accesses), fhir_json(StatusCode::OK, body)).into_response()
 }
 
+/// Names the other accesses whose records are in an answer: those of accounts that are decided to
+/// be of the same person.
+const JOINED: &str = "x-carestone-joined-access";
 /// `as-received` asks for the very bytes that came in, without resolved references.
 const BYTES: &str = "x-carestone-bytes";
 /// How many matches a page link skips.

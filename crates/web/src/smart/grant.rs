@@ -74,6 +74,13 @@ pub struct AppCaller {
     user: Option<User>,
 }
 
+impl AppCaller {
+    /// The member of staff, if there is one.
+    pub fn person(&self) -> Option<&str> {
+        self.user.as_ref().map(|user| user.staff.as_str())
+    }
+}
+
 impl Smart {
     /// The app that an access token stands for.
     pub fn caller(&self, token: &str) -> Result<AppCaller, Problem> {

@@ -80,6 +80,9 @@ pub struct RoleSettings {
     /// Whether they may deliver records.
     #[serde(default)]
     pub may_deliver: bool,
+    /// Whether they may look for patients and say who is who.
+    #[serde(default)]
+    pub may_register: bool,
 }
 
 /// The identity provider, as it is configured.
@@ -166,6 +169,8 @@ pub struct Rights {
     pub may_break_glass: bool,
     /// Whether they may deliver records.
     pub may_deliver: bool,
+    /// Whether they may look for patients and say who is who.
+    pub may_register: bool,
 }
 
 /// The hospital's identity provider.
@@ -298,12 +303,14 @@ impl Role {
         if claims.is_empty() {
             claims.push(name.clone());
         }
-        let (may_break_glass, may_deliver) = (settings.may_break_glass, settings.may_deliver);
-        Ok(Self {
-            name,
-            claims,
-            rights: Rights { purposes, categories, may_break_glass, may_deliver },
-        })
+        let rights = Rights {
+            purposes,
+            categories,
+            may_break_glass: settings.may_break_glass,
+            may_deliver: settings.may_deliver,
+            may_register: settings.may_register,
+        };
+        Ok(Self { name, claims, rights })
     }
 }
 
@@ -319,6 +326,7 @@ impl Rights {
             categories: self.categories.or(other.categories),
             may_break_glass: self.may_break_glass || other.may_break_glass,
             may_deliver: self.may_deliver || other.may_deliver,
+            may_register: self.may_register || other.may_register,
         }
     }
 
@@ -329,6 +337,7 @@ impl Rights {
             categories: CategorySet::ALL,
             may_break_glass: true,
             may_deliver: false,
+            may_register: true,
         }
     }
 }

@@ -1,0 +1,616 @@
+//! Cases: who a patient is, proposed by one person and decided by another, or by the patient.
+//!
+//! A local patient is linked to an account of the ledger, or two local patients are merged into
+//! one; both can be taken back. A decision, what follows from it and a Provenance in the patients'
+//! own records are stored in one step. See `docs/matching.md` and decision 0013.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use fhir::{Resource, derive::derive_linked, links::Links, reference::Target};
+use ledger::{Author, Body, CategorySet, CheckContext, PatientId, Purpose};
+use serde_json::json;
+use vault::{Batch, KeptCase, KeptMessage, Relink, Token, Versions};
+
+use crate::{
+    Change, FlowError, Incoming, Member, OpenedRecord, answers,
+    filing::{Patients, With, local_patient},
+    limits,
+    people::People,
+    sessions::Metadata,
+};
+
+/// What is to be decided. Patients are named by their logical ids at this hospital.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Subject {
+    /// A patient is this account of the ledger.
+    Link {
+        /// The patient.
+        local: String,
+        /// The account.
+        account: [u8; 32],
+    },
+    /// A patient is not the account that it was linked to last.
+    Unlink {
+        /// The patient.
+        local: String,
+    },
+    /// Two patients are one.
+    Merge {
+        /// Who gives way.
+        gone: String,
+        /// Who stays.
+        survivor: String,
+    },
+    /// A patient who gave way is somebody else after all.
+    Unmerge {
+        /// Who gave way.
+        gone: String,
+    },
+}
+
+/// A proposal, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Case {
+    /// What is to be decided.
+    pub subject: Subject,
+    /// Who proposed it.
+    pub proposed_by: String,
+    /// When, in milliseconds since the Unix epoch.
+    pub proposed_ms: u64,
+    /// The number of the message that waits for this decision.
+    pub message: Option<u64>,
+    /// What was decided, if it was.
+    pub decision: Option<Decision>,
+}
+
+/// A decision.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Decision {
+    /// By whom.
+    pub by: Decider,
+    /// When, in milliseconds since the Unix epoch.
+    pub decided_ms: u64,
+    /// Whether it holds, or was refused.
+    pub is_approved: bool,
+    /// Its place among all decisions, from 1.
+    order: u64,
+    /// The accounts of the patients when it was made.
+    accounts: Vec<[u8; 32]>,
+}
+
+/// Who decides.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Decider {
+    /// A member of staff, who must be another than the one who proposed it.
+    Staff(String),
+    /// The node's operator, alone.
+    Operator,
+    /// The patient, by a signature.
+    Patient,
+}
+
+/// A case with its name and number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its name.
+    pub token: Token,
+    /// Its number, which rises.
+    pub number: u64,
+    /// The case.
+    pub case: Case,
+}
+
+/// Locked while something is decided; read from the vault at the first use.
+#[derive(Default)]
+pub(crate) struct Decisions(Mutex<Option<People>>);
+
+impl Case {
+    /// Its place among all decisions; none if it is open.
+    pub(crate) fn order(&self) -> Option<u64> {
+        self.decision.as_ref().map(|decision| decision.order)
+    }
+
+    /// A case that was approved, for tests of what follows.
+    #[cfg(test)]
+    pub(crate) fn decided(
+        subject: Subject,
+        by: Decider,
+        order: u64,
+        accounts: Vec<PatientId>,
+    ) -> Self {
+        let accounts = accounts.into_iter().map(|account| account.0).collect();
+        let decision = Decision { by, decided_ms: 0, is_approved: true, order, accounts };
+        let (proposed_by, message) = (String::new(), None);
+        Self { subject, proposed_by, proposed_ms: 0, message, decision: Some(decision) }
+    }
+
+    /// Whether it was decided and approved.
+    pub(crate) fn holds(&self) -> bool {
+        self.decision.as_ref().is_some_and(|decision| decision.is_approved)
+    }
+
+    /// The accounts of the patients when it was decided.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = PatientId> {
+        let accounts = self.decision.iter().flat_map(|decision| &decision.accounts);
+        accounts.copied().map(PatientId)
+    }
+}
+
+impl Decider {
+    /// Under which name they stand in the decision.
+    pub fn name(&self) -> &str {
+        match self {
+            Decider::Staff(name) => name,
+            Decider::Operator => "the operator",
+            Decider::Patient => "the patient",
+        }
+    }
+}
+
+/// The number by which a patient's signature names a case, in the place of a command's nonce. An
+/// account never counts so far: what signs a case is never also a command that the ledger takes.
+pub fn code_of(case: Token) -> u64 {
+    let (first, _) = case.0.split_first_chunk().expect("a token has 16 bytes");
+    u64::from_be_bytes(*first) | 1 << 63
+}
+
+impl Member {
+    /// Proposes something. It waits until somebody else decides it.
+    ///
+    /// # Errors
+    /// [`FlowError::Refused`] if it cannot be as things stand, [`FlowError::NotFound`] if a
+    /// patient, account or message is not known.
+    pub fn propose(
+        &self,
+        subject: Subject,
+        by: &str,
+        message: Option<u64>,
+    ) -> Result<Named, FlowError> {
+        let people = self.people()?;
+        self.effect(whole(&people), &subject)?;
+        if let Some(number) = message {
+            self.asked_by(number, &subject)?;
+        }
+        let token = Token(self.world.draw());
+        let proposed_ms = self.world.clock.now_ms();
+        let case =
+            Case { subject, proposed_by: by.to_owned(), proposed_ms, message, decision: None };
+        let cases = vec![self.sealed_case(token, &case)];
+        self.vault.store(Batch { cases, ..Batch::default() })?;
+        drop(people);
+        self.case(token)
+    }
+
+    /// Decides what somebody else proposed. A refusal may come from anybody, also from whoever
+    /// proposed it.
+    ///
+    /// # Errors
+    /// [`FlowError::Forbidden`] if it is the same member of staff, [`FlowError::Conflict`] if it
+    /// was decided before, and as for [`Member::propose`].
+    pub async fn decide(
+        &self,
+        token: Token,
+        by: Decider,
+        is_approved: bool,
+    ) -> Result<Named, FlowError> {
+        let known = self.case(token)?.case;
+        let moving = match (&known.subject, is_approved && known.decision.is_none()) {
+            (Subject::Unlink { local }, true) => self.moving(local, &by).await?,
+            _ => Moving::default(),
+        };
+        self.conclude(token, by, is_approved, moving)
+    }
+
+    /// Decides, with the records that go back with a patient.
+    fn conclude(
+        &self,
+        token: Token,
+        by: Decider,
+        is_approved: bool,
+        moving: Moving,
+    ) -> Result<Named, FlowError> {
+        let mut people = self.people()?;
+        let Named { mut case, .. } = self.case(token)?;
+        if case.decision.is_some() {
+            return Err(FlowError::Conflict);
+        }
+        if is_approved && by == Decider::Staff(case.proposed_by.clone()) {
+            return Err(FlowError::Forbidden("somebody else has to decide what you proposed"));
+        }
+        self.is_all(&moving)?;
+        let effect = match is_approved {
+            true => self.effect(whole(&people), &case.subject)?,
+            false => Effect::default(),
+        };
+        let (order, decided_ms) = (whole(&people).next(), self.world.clock.now_ms());
+        let accounts = effect.accounts.iter().map(|account| account.0).collect();
+        case.decision = Some(Decision { by, decided_ms, is_approved, order, accounts });
+        let mut incoming = self.provenances(token, &case, &effect.locals)?;
+        incoming.extend(moving.incoming);
+        let batch = Batch {
+            relinks: effect.relinks,
+            cases: vec![self.sealed_case(token, &case)],
+            messages: self.settled_by(whole(&people), &case)?.into_iter().collect(),
+            ..Batch::default()
+        };
+        self.file_with(incoming, With { batch, patients: effect.patients })?;
+        people.as_mut().expect("read above").take(&case);
+        drop(people);
+        self.case(token)
+    }
+
+    /// Decides a proposed link by the patient's own signature: a command of the account that lets
+    /// this member keep its records, with [`code_of`] the case in the place of its nonce.
+    ///
+    /// # Errors
+    /// [`FlowError::Rejected`] if it is not well signed, [`FlowError::Forbidden`] if it is not of
+    /// this account, case and member, or has expired.
+    pub async fn decide_by_patient(&self, token: Token, signed: &[u8]) -> Result<Named, FlowError> {
+        let Named { case, .. } = self.case(token)?;
+        let Subject::Link { account, .. } = case.subject else {
+            return Err(FlowError::Refused("only a link is decided by the patient".to_owned()));
+        };
+        let account = PatientId(account);
+        let origins = self.chain.network().origins.clone();
+        let context = CheckContext::for_submission(self.network, origins);
+        let checked = ledger::check(signed, &context).map_err(FlowError::Rejected)?;
+        let known = self.chain.account(account)?.ok_or(FlowError::NotFound("account"))?;
+        let command = checked.command();
+        let now = self.now();
+        let fits = command.author == Author::Patient(account)
+            && command.body == Body::Link(self.id)
+            && command.nonce == code_of(token)
+            && known.authenticators.contains(checked.signer());
+        let is_in_time = now <= command.expires
+            && command.expires - now <= ledger::limits::COMMAND_LIFETIME_MS_MAX;
+        match (fits, is_in_time) {
+            (false, _) => Err(FlowError::Forbidden(
+                "the signature is not one of this account for this case and this hospital",
+            )),
+            (_, false) => Err(FlowError::Forbidden("the signature has expired: sign again")),
+            _ => self.decide(token, Decider::Patient, true).await,
+        }
+    }
+
+    /// A case.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`] if there is none of this name.
+    pub fn case(&self, token: Token) -> Result<Named, FlowError> {
+        let kept = self.vault.case(token)?;
+        let (number, kept) = kept.ok_or(FlowError::NotFound("case"))?;
+        self.named(number, &kept)
+    }
+
+    /// A page of the cases from a number on, all or those that are open.
+    pub fn cases(
+        &self,
+        mut from: u64,
+        max: usize,
+        only_open: bool,
+    ) -> Result<Vec<Named>, FlowError> {
+        let mut found = Vec::new();
+        loop {
+            let page = self.vault.cases(from, usize::MAX)?;
+            let Some((last, _)) = page.last() else { return Ok(found) };
+            from = last + 1;
+            for (number, kept) in page.iter().filter(|(_, kept)| kept.is_open || !only_open) {
+                if found.len() >= max {
+                    return Ok(found);
+                }
+                found.push(self.named(*number, kept)?);
+            }
+        }
+    }
+
+    fn named(&self, number: u64, kept: &KeptCase) -> Result<Named, FlowError> {
+        Ok(Named { token: kept.token, number, case: self.opened_case(kept)? })
+    }
+
+    /// What was decided and holds, locked.
+    pub(crate) fn people(&self) -> Result<MutexGuard<'_, Option<People>>, FlowError> {
+        let mut people = self.decisions.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if people.is_none() {
+            let cases = self.cases(0, usize::MAX, false)?;
+            *people = Some(People::of(cases.iter().map(|named| &named.case)));
+        }
+        Ok(people)
+    }
+
+    // ---- what goes back ------------------------------------------------------------------------
+
+    /// The records that were filed under an account because a patient was linked to it: they go
+    /// back with the patient, so that nothing of them stays with somebody else but their history.
+    async fn moving(&self, local: &str, by: &Decider) -> Result<Moving, FlowError> {
+        let is_linked = whole(&self.people()?).account_before(local).is_some();
+        let account = self.account_of(local)?.filter(|_| is_linked);
+        let Some(account) = account else { return Ok(Moving::default()) };
+        let since = self.vault.counts()?.records;
+        let who = (by.name(), Purpose::Operations);
+        let session = self.read_own(account, CategorySet::ALL, who).await?;
+        self.close(&session).await?;
+        if !session.missing.is_empty() {
+            return Err(FlowError::Unavailable("the records of the account cannot be read now"));
+        }
+        let mut incoming = Vec::new();
+        let (mut count, mut bytes) = (0, 0);
+        for record in session.latest() {
+            if let Some(moved) = self.moved(local, record)? {
+                count += 1;
+                bytes += record.exact.bytes().len();
+                incoming.extend(moved);
+            }
+        }
+        if count > limits::MOVED_RECORDS_MAX || bytes > limits::MOVED_BYTES_MAX {
+            return refused(format!(
+                "{count} records with {bytes} bytes were filed since the link, more than go back \
+                 in one step: delete and deliver some of them again first"
+            ));
+        }
+        Ok(Moving { account: Some(account), since, incoming })
+    }
+
+    /// A record of this patient as it goes back: the account loses it, and the patient has it.
+    fn moved(
+        &self,
+        local: &str,
+        record: &OpenedRecord,
+    ) -> Result<Option<[Incoming; 2]>, FlowError> {
+        let Metadata { kind, id, .. } = &record.metadata;
+        let links = record.metadata.links();
+        let derived = derive_linked(&record.exact, &links);
+        let Some(target) = Target::parse(&format!("{kind}/{id}")) else { return Ok(None) };
+        if local_patient(&target, &derived).as_deref() != Some(local) {
+            return Ok(None);
+        }
+        let gone = self.deletion(&target, Some(record.version), kind.clone())?;
+        let Some(gone) = gone else { return Ok(None) };
+        let resource = record.exact.clone();
+        let (change, place) = (Change::Updated, kind.clone());
+        let back = Incoming { resource, target, links, expected: None, change, place };
+        Ok(Some([gone, back]))
+    }
+
+    /// Checks that nothing was filed under the account since its records were read.
+    fn is_all(&self, moving: &Moving) -> Result<(), FlowError> {
+        let Some(account) = moving.account else { return Ok(()) };
+        let newer = self.vault.records_of_patient(account.0, Versions::All, moving.since, 1)?;
+        if newer.is_empty() { Ok(()) } else { Err(FlowError::Conflict) }
+    }
+
+    // ---- messages that wait --------------------------------------------------------------------
+
+    /// Checks that a message that waits tells of this merge.
+    fn asked_by(&self, number: u64, subject: &Subject) -> Result<(), FlowError> {
+        let told = self.merges_waiting(number)?;
+        let is_told = told.iter().any(|(gone, survivor)| is_merge(subject, gone, survivor));
+        match is_told {
+            true => Ok(()),
+            false => refused(format!("message {number} does not wait for this merge")),
+        }
+    }
+
+    /// The message that waited for a decision, if it waits for no other.
+    fn settled_by(&self, people: &People, case: &Case) -> Result<Option<KeptMessage>, FlowError> {
+        let Some(number) = case.message.filter(|_| case.holds()) else { return Ok(None) };
+        let told = match self.merges_waiting(number) {
+            // Somebody has dismissed it.
+            Err(FlowError::NotFound(_)) => return Ok(None),
+            told => told?,
+        };
+        let is_decided = |(gone, survivor): &(String, String)| {
+            is_merge(&case.subject, gone, survivor) || people.survivor(gone).is_some()
+        };
+        match told.iter().all(is_decided) {
+            true => self.settled_message(number).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    // ---- what follows --------------------------------------------------------------------------
+
+    /// What would follow from a decision now.
+    fn effect(&self, people: &People, subject: &Subject) -> Result<Effect, FlowError> {
+        match subject {
+            Subject::Merge { gone, survivor } => self.merging(people, gone, survivor),
+            Subject::Unmerge { gone } => match people.survivor(gone) {
+                None => refused(format!("Patient/{gone} gave way to nobody")),
+                Some(survivor) => self.of_patients(&[gone, survivor]),
+            },
+            Subject::Link { local, account } => self.linking(people, local, PatientId(*account)),
+            Subject::Unlink { local } => {
+                let Some(before) = people.account_before(local) else {
+                    return refused(format!("Patient/{local} was not linked by a decision"));
+                };
+                let mut effect = self.of_patients(&[local])?;
+                effect.relinks = vec![self.relink(local, effect.accounts[0], before)];
+                effect.patients.insert(local.clone(), (before, false));
+                Ok(effect)
+            }
+        }
+    }
+
+    fn merging(&self, people: &People, gone: &str, survivor: &str) -> Result<Effect, FlowError> {
+        if gone == survivor {
+            return refused("these are the same patient".to_owned());
+        }
+        if let Some(other) = people.survivor(gone) {
+            return refused(format!(
+                "Patient/{gone} gave way to Patient/{other}: unmerge it first"
+            ));
+        }
+        if let Some(other) = people.survivor(survivor) {
+            return refused(format!("Patient/{survivor} gave way: merge into Patient/{other}"));
+        }
+        self.of_patients(&[gone, survivor])
+    }
+
+    fn linking(
+        &self,
+        people: &People,
+        local: &str,
+        account: PatientId,
+    ) -> Result<Effect, FlowError> {
+        let mut effect = self.of_patients(&[local])?;
+        let before = effect.accounts[0];
+        if before == account {
+            return refused(format!("Patient/{local} is this account already"));
+        }
+        let known = self.chain.account(account)?.filter(|_| account != self.house());
+        let known = known.ok_or(FlowError::NotFound("account"))?;
+        if !known.custodians.contains(&self.id) {
+            return refused(
+                "the account does not let this hospital keep records: its patient signs a link to \
+                 it first"
+                    .to_owned(),
+            );
+        }
+        if self.is_somebody_else(people, local, account)? {
+            return refused(
+                "there are records of another patient under this account: merge the two patients"
+                    .to_owned(),
+            );
+        }
+        effect.relinks = vec![self.relink(local, before, account)];
+        effect.patients.insert(local.to_owned(), (account, false));
+        Ok(effect)
+    }
+
+    /// The accounts of patients who are known here.
+    fn of_patients(&self, locals: &[&str]) -> Result<Effect, FlowError> {
+        let account = |local: &&str| self.account_of(local)?.ok_or(FlowError::NotFound("patient"));
+        let accounts = locals.iter().map(account).collect::<Result<_, _>>()?;
+        let locals = locals.iter().map(|local| (*local).to_owned()).collect();
+        Ok(Effect { locals, accounts, ..Effect::default() })
+    }
+
+    fn relink(&self, local: &str, from: PatientId, to: PatientId) -> Relink {
+        Relink { token: self.link(local, from).token, from: from.0, to: to.0 }
+    }
+
+    /// Whether there are records of somebody else under this account. An account that was opened at
+    /// the desk and has none yet is free.
+    fn is_somebody_else(
+        &self,
+        people: &People,
+        local: &str,
+        account: PatientId,
+    ) -> Result<bool, FlowError> {
+        let has_records =
+            !self.vault.records_of_patient(account.0, Versions::All, 0, 1)?.is_empty();
+        Ok(has_records && !people.was_linked(local, account))
+    }
+
+    /// What the patients' own records say of a decision that holds.
+    fn provenances(
+        &self,
+        token: Token,
+        case: &Case,
+        patients: &[String],
+    ) -> Result<Vec<Incoming>, FlowError> {
+        let Some(decision) = case.decision.as_ref().filter(|decision| decision.is_approved) else {
+            return Ok(Vec::new());
+        };
+        let decider = decision.by.name();
+        let activity = told(&case.subject);
+        let one = |(place, patient): (usize, &String)| {
+            let id = format!("{token}-{place}");
+            let others = patients.iter().filter(|other| *other != patient);
+            let others = others.map(|other| {
+                json!({ "role": "source", "what": { "reference": format!("Patient/{other}") } })
+            });
+            let mut provenance = json!({
+                "resourceType": "Provenance",
+                "id": id,
+                "target": [{ "reference": format!("Patient/{patient}") }],
+                "recorded": answers::instant(decision.decided_ms),
+                "activity": { "text": activity },
+                "agent": [
+                    { "type": { "text": "proposed" }, "who": { "display": case.proposed_by } },
+                    { "type": { "text": "decided" }, "who": { "display": decider } },
+                ],
+                "entity": others.collect::<Vec<_>>(),
+            });
+            if patients.len() == 1 {
+                provenance.as_object_mut().expect("an object").remove("entity");
+            }
+            let resource =
+                Resource::parse(provenance.to_string().into_bytes(), &fhir::Limits::STANDARD);
+            let resource = resource.map_err(FlowError::Content)?;
+            let target = Target { resource_type: resource.resource_type(), id };
+            let (links, place) = (Links::none(), "Provenance".to_owned());
+            let change = Change::Created;
+            Ok(Incoming { resource, target, links, expected: None, change, place })
+        };
+        patients.iter().enumerate().map(one).collect()
+    }
+
+    // ---- how it is kept ------------------------------------------------------------------------
+
+    fn sealed_case(&self, token: Token, case: &Case) -> KeptCase {
+        let plain = borsh::to_vec(case).expect("writing to memory does not fail");
+        let sealed =
+            self.world.with_chance(|mut rng| self.keys.wrap(&label(token), &plain, &mut rng));
+        KeptCase { token, is_open: case.decision.is_none(), sealed }
+    }
+
+    fn opened_case(&self, kept: &KeptCase) -> Result<Case, FlowError> {
+        let damaged = || FlowError::Evidence("a case cannot be read".to_owned());
+        let plain = self.keys.unwrap(&label(kept.token), &kept.sealed).map_err(|_| damaged())?;
+        borsh::from_slice(&plain).map_err(|_| damaged())
+    }
+}
+
+/// Records that go back with a patient.
+#[derive(Default)]
+struct Moving {
+    /// The account that they are filed under.
+    account: Option<PatientId>,
+    /// How many record versions the vault had before they were read.
+    since: u64,
+    incoming: Vec<Incoming>,
+}
+
+/// What follows from a decision.
+#[derive(Default)]
+struct Effect {
+    /// The patients.
+    locals: Vec<String>,
+    /// Their accounts now.
+    accounts: Vec<PatientId>,
+    /// Whose new records go elsewhere.
+    relinks: Vec<Relink>,
+    /// Where what is filed with the decision goes, if not where the patient's records go now.
+    patients: Patients,
+}
+
+/// What a decision says.
+fn told(subject: &Subject) -> String {
+    match subject {
+        Subject::Merge { gone, survivor } => {
+            format!("Patient/{gone} and Patient/{survivor} are one person")
+        }
+        Subject::Unmerge { gone } => format!("Patient/{gone} is somebody else after all"),
+        Subject::Link { local, account } => {
+            format!("Patient/{local} is the account {}", PatientId(*account))
+        }
+        Subject::Unlink { local } => format!("Patient/{local} is not the account of its last link"),
+    }
+}
+
+fn is_merge(subject: &Subject, from: &str, into: &str) -> bool {
+    matches!(subject, Subject::Merge { gone, survivor } if gone == from && survivor == into)
+}
+
+fn whole<'a>(people: &'a MutexGuard<'_, Option<People>>) -> &'a People {
+    people.as_ref().expect("read when it was locked")
+}
+
+fn refused<T>(why: String) -> Result<T, FlowError> {
+    Err(FlowError::Refused(why))
+}
+
+fn label(token: Token) -> Vec<u8> {
+    [b"case".as_slice(), &token.0].concat()
+}
