@@ -19,6 +19,7 @@
 //! - [`mod@derive`]: patient, category, labels, identifiers, codes of a resource
 //! - [`bundle`]: splitting, links between entries, and answers
 //! - [`search`]: search parameters over opened resources
+//! - [`summary`]: the International Patient Summary
 //! - [`import`]: HL7 v2 messages and C-CDA documents as resources
 //! - [`capability`]: the `CapabilityStatement`
 //! - [`synthetic`]: invented people for demonstrations and tests
@@ -50,6 +51,8 @@ pub mod derive;
 pub mod import;
 
 pub mod capability;
+
+pub mod summary;
 
 pub mod synthetic;
 

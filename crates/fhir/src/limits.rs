@@ -54,6 +54,10 @@ pub const SEARCH_VALUE_BYTES_MAX: usize = 16 << 10;
 /// Matches of one page: a larger `_count` is taken as this.
 pub const SEARCH_COUNT_MAX: usize = 1_000;
 
+/// Entries of one section of a patient summary, the newest first; how many older ones there are is
+/// said in the section.
+pub const SUMMARY_SECTION_ENTRIES_MAX: usize = 500;
+
 /// The limits of one HL7 v2 message. Hostile input costs at most what these allow.
 pub mod v2 {
     /// Bytes of one message, documents inside it included.

@@ -8,6 +8,7 @@ mod hostile;
 mod invalid;
 mod real;
 mod searching;
+mod summary;
 mod texts;
 mod through;
 mod v2;

@@ -254,7 +254,7 @@ pub fn resource(session: &Session, record: &OpenedRecord, headers: &HeaderMap) -
 }
 
 /// An answer, with the access under which it was read: proofs are asked for by it.
-fn found(session: &Session, body: Vec<u8>) -> Response {
+pub fn found(session: &Session, body: Vec<u8>) -> Response {
     ([(ACCESS, session.access().to_string())], fhir_json(StatusCode::OK, body)).into_response()
 }
 
