@@ -7,19 +7,22 @@ use super::parameters::{ANYBODY, ASKER, CLIENT, OWN_SYSTEM};
 pub const APPS: Group = Group {
     id: "apps",
     title: "Apps and services",
-    text: "A node is a SMART App Launch 2.2 authorization server; smart.md has the whole story. A \
+    text: "A node is a SMART App Launch 2.2 authorization server; `docs/smart.md` has the whole story. A \
            browser is sent to `/smart/authorize`, where a person signs in and confirms; what an app \
            asks for by itself is here. Refusals have the words of OAuth.",
     refusal: Refusal::OAuth,
     operations: &[
         get("/fhir/.well-known/smart-configuration", "What an app needs to begin", ANYBODY)
             .answers(&[answer(200, "SMART's configuration", &[json("SmartConfiguration", "")])]),
-        get("/.well-known/smart-configuration", "The same", ANYBODY)
+        get("/.well-known/smart-configuration", "What an app needs, elsewhere", ANYBODY)
             .answers(&[answer(200, "SMART's configuration", &[json("SmartConfiguration", "")])]),
-        get("/.well-known/openid-configuration", "The same, for OpenID Connect", ANYBODY)
+        get("/.well-known/openid-configuration", "What an app needs, for OpenID Connect", ANYBODY)
             .answers(&[answer(200, "OpenID's configuration", &[json("OpenIdConfiguration", "")])]),
-        get("/smart/jwks", "The key that signs id tokens", ANYBODY)
-            .answers(&[answer(200, "a set of keys", &[json("KeySet", "")])]),
+        get("/smart/jwks", "The key that signs id tokens", ANYBODY).answers(&[answer(
+            200,
+            "a set of keys",
+            &[json("KeySet", "")],
+        )]),
         post("/smart/token", "Codes, refresh tokens and assertions into access tokens", CLIENT)
             .text(
                 "`grant_type` is `authorization_code` (with `code_verifier`), `refresh_token` or, \
@@ -36,7 +39,9 @@ pub const APPS: Group = Group {
             .answers(&[answer(200, "what it stands for", &[json("Introspection", "")])])
             .refusals(&[SLOWER]),
         post("/smart/revoke", "End a token (RFC 7009)", CLIENT)
-            .text("An access token alone; a refresh token with all that came from its authorization.")
+            .text(
+                "An access token alone; a refresh token with all that came from its authorization.",
+            )
             .sends(&[Content { kind: FORM, schema: "TokenForm", example: "token=at~..." }])
             .answers(&[empty(200, "it has ended, or was none of this client's")])
             .refusals(&[SLOWER]),

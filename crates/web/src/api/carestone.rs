@@ -1,6 +1,8 @@
 //! The endpoints for what FHIR has no word for.
 
-use super::operation::{Form, Group, Parameter, Refusal, answer, delete, empty, get, json, post, raw};
+use super::operation::{
+    Form, Group, Parameter, Refusal, answer, delete, empty, get, json, post, raw,
+};
 use super::parameters::{
     ANYBODY, FROM, MEMBERS, OPERATOR, OWN_SYSTEM, OWN_TOKEN, PATIENT, STAFF, query,
 };
@@ -31,8 +33,10 @@ pub const PATIENTS: Group = Group {
             .answers(&[answer(200, "the account", &[json("Account", "")])])
             .refusals(&[UNKNOWN]),
         post("/carestone/v1/commands", "Submit a signed command", OWN_TOKEN)
-            .text("Grants, revocations, restrictions: spec/formats.md has the bytes. The answer \
-                   comes when the command is final.")
+            .text(
+                "Grants, revocations, restrictions: `spec/formats.md` has the bytes. The answer \
+                   comes when the command is final.",
+            )
             .sends(&[raw(BYTES, "")])
             .answers(&[answer(200, "what it brought about", &[json("Done", "")])])
             .refusals(&[
@@ -53,12 +57,14 @@ pub const PATIENTS: Group = Group {
         get("/carestone/v1/patients/{patient}/receipts", "Who looked", PATIENT)
             .answers(&[answer(200, "all receipts, oldest first", &[json("Receipts", "")])])
             .refusals(&[UNKNOWN]),
-        get("/carestone/v1/patients/{patient}/receipts/proof", "That the list is complete", PATIENT)
-            .text(
-                "A proof file: `carestone verify` checks it without network and node.",
-            )
-            .answers(&[answer(200, "the proof file", &[raw(TEXT, "")])])
-            .refusals(&[UNKNOWN, YOUNG]),
+        get(
+            "/carestone/v1/patients/{patient}/receipts/proof",
+            "That the list is complete",
+            PATIENT,
+        )
+        .text("A proof file: `carestone verify` checks it without network and node.")
+        .answers(&[answer(200, "the proof file", &[raw(TEXT, "")])])
+        .refusals(&[UNKNOWN, YOUNG]),
     ],
 };
 
@@ -107,8 +113,11 @@ pub const OPERATING: Group = Group {
            and what a SIEM takes.",
     refusal: Refusal::Problem,
     operations: &[
-        get("/carestone/v1/feeds", "How the feeds do", OPERATOR)
-            .answers(&[answer(200, "a row each", &[json("Feeds", "")])]),
+        get("/carestone/v1/feeds", "How the feeds do", OPERATOR).answers(&[answer(
+            200,
+            "a row each",
+            &[json("Feeds", "")],
+        )]),
         get("/carestone/v1/feeds/waiting", "The messages that wait for somebody", OPERATOR)
             .takes(&[FROM])
             .answers(&[answer(200, "a page of them", &[json("WaitingMessages", "")])]),
@@ -136,26 +145,38 @@ pub const PUBLIC: Group = Group {
            (`c2sp.org/tlog-tiles`), so that anybody may watch it.",
     refusal: Refusal::Problem,
     operations: &[
-        get("/carestone/v1/network", "Members, height, roots", ANYBODY)
-            .answers(&[answer(200, "the network as this node has it", &[json("Network", "")])]),
+        get("/carestone/v1/network", "Members, height, roots", ANYBODY).answers(&[answer(
+            200,
+            "the network as this node has it",
+            &[json("Network", "")],
+        )]),
         get("/carestone/v1/openapi.json", "This description, as OpenAPI 3.1", ANYBODY)
             .answers(&[answer(200, "the description", &[json("OpenApi", "")])]),
         get("/log/checkpoint", "The newest cosigned checkpoint", ANYBODY)
             .answers(&[answer(200, "a signed note", &[raw(TEXT, "")])])
             .refusals(&[(503, "none is cosigned yet")]),
-        get("/log/policy", "Whose cosignatures count", ANYBODY)
-            .answers(&[answer(200, "a policy for `carestone verify`", &[raw(TEXT, "")])]),
+        get("/log/policy", "Whose cosignatures count", ANYBODY).answers(&[answer(
+            200,
+            "a policy for `carestone verify`",
+            &[raw(TEXT, "")],
+        )]),
         get("/log/tile/{*path}", "A tile of hashes, or a bundle of entries", MEMBERS)
             .answers(&[answer(200, "the tile", &[raw(BYTES, "")])])
             .refusals(&[(404, "there is no such tile, or it is for others")]),
-        get("/livez", "Whether the process answers", ANYBODY)
-            .answers(&[answer(200, "`ok`", &[raw(TEXT, "")])]),
+        get("/livez", "Whether the process answers", ANYBODY).answers(&[answer(
+            200,
+            "`ok`",
+            &[raw(TEXT, "")],
+        )]),
         get("/readyz", "Whether records are taken and handed out", ANYBODY).answers(&[
             answer(200, "`ready`", &[raw(TEXT, "")]),
             answer(503, "why not", &[raw(TEXT, "")]),
         ]),
-        get("/metrics", "Figures for Prometheus", ANYBODY)
-            .answers(&[answer(200, "figures", &[raw(TEXT, "")])]),
+        get("/metrics", "Figures for Prometheus", ANYBODY).answers(&[answer(
+            200,
+            "figures",
+            &[raw(TEXT, "")],
+        )]),
     ],
 };
 

@@ -1,13 +1,13 @@
 //! The endpoints of FHIR R4.
 
 use super::operation::{
-    Answer, Content, FORM, Form, Group, Parameter, Refusal, answer, delete, empty, fhir,
-    get, json, patch, post, put, raw,
+    Answer, Content, FORM, Form, Group, Parameter, Refusal, answer, delete, empty, fhir, get, json,
+    patch, post, put, raw,
 };
 use super::parameters::{
-    ACCESS, ANY_TOKEN, ANYBODY, BYTES, CONDITION, COUNT, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_EXIST,
-    IF_NONE_MATCH, OF_PATIENT, PREFER, PREFER_ASYNC, PURPOSE, SEARCH, SERVICE, SINCE, STAFF, SYSTEM,
-    needed, query,
+    ACCESS, ANY_TOKEN, ANYBODY, BYTES, CONDITION, COUNT, IF_MATCH, IF_MODIFIED_SINCE,
+    IF_NONE_EXIST, IF_NONE_MATCH, OF_PATIENT, PREFER, PREFER_ASYNC, PURPOSE, PURPOSE_TO_READ,
+    SEARCH, SERVICE, SINCE, STAFF, SYSTEM, needed, query,
 };
 
 /// What systems deliver.
@@ -21,7 +21,7 @@ pub const DELIVERING: Group = Group {
     operations: &[
         post("/fhir", "Deliver a Bundle, or a C-CDA document", SYSTEM)
             .text(BUNDLE)
-            .takes(&[PREFER, PURPOSE, ACCESS])
+            .takes(&[PREFER, PURPOSE_TO_READ, ACCESS])
             .sends(&[
                 fhir("Bundle", TRANSACTION),
                 json("Bundle", TRANSACTION),
@@ -31,8 +31,8 @@ pub const DELIVERING: Group = Group {
             ])
             .answers(&[BUNDLE_ANSWER])
             .refusals(&[INVALID, TOO_LONG]),
-        post("/fhir/", "The same, as some clients write it", SYSTEM)
-            .takes(&[PREFER, PURPOSE, ACCESS])
+        post("/fhir/", "Deliver a Bundle, as some clients write it", SYSTEM)
+            .takes(&[PREFER, PURPOSE_TO_READ, ACCESS])
             .sends(&[fhir("Bundle", TRANSACTION), json("Bundle", TRANSACTION)])
             .answers(&[BUNDLE_ANSWER])
             .refusals(&[INVALID, TOO_LONG]),
@@ -46,7 +46,11 @@ pub const DELIVERING: Group = Group {
             .takes(&[IF_MATCH, PREFER])
             .sends(&[fhir("Resource", NAMED), json("Resource", NAMED)])
             .answers(&[UPDATED, CREATED])
-            .refusals(&[INVALID, (412, "`If-Match` names another version than the latest"), TOO_LONG]),
+            .refusals(&[
+                INVALID,
+                (412, "`If-Match` names another version than the latest"),
+                TOO_LONG,
+            ]),
         put("/fhir/{kind}", "Create or update what a search finds", SYSTEM)
             .takes(&[needed(CONDITION), PREFER])
             .sends(&SENT)
@@ -139,7 +143,7 @@ pub const READING: Group = Group {
             .takes(&[PURPOSE, ACCESS, PROFILE])
             .answers(&[DOCUMENT])
             .refusals(&[NOT_THERE]),
-        post("/fhir/Patient/{id}/$summary", "The same, with `Parameters`", STAFF)
+        post("/fhir/Patient/{id}/$summary", "The summary, with parameters in a body", STAFF)
             .takes(&[PURPOSE, ACCESS])
             .sends(&[fhir("Parameters", NO_PARAMETERS), json("Parameters", NO_PARAMETERS)])
             .answers(&[DOCUMENT])
@@ -149,7 +153,7 @@ pub const READING: Group = Group {
             .answers(&[DOCUMENT])
             .refusals(&[NOT_THERE])
             .query("identifier=urn:mrn|4711"),
-        post("/fhir/Patient/$summary", "The same, where no proxy logs it", STAFF)
+        post("/fhir/Patient/$summary", "The summary, by an identifier that no proxy logs", STAFF)
             .takes(&[PURPOSE, ACCESS])
             .sends(&[fhir("Parameters", BY_IDENTIFIER), json("Parameters", BY_IDENTIFIER)])
             .answers(&[DOCUMENT])
@@ -175,7 +179,7 @@ pub const SEARCHING: Group = Group {
             .answers(&[FOUND])
             .refusals(&[NOT_THERE])
             .query("patient=17&code=2093-3&_sort=-date&_count=10"),
-        post("/fhir/{kind}/_search", "The same, where no proxy logs it", STAFF)
+        post("/fhir/{kind}/_search", "Search, by parameters that no proxy logs", STAFF)
             .takes(&[SEARCH, PURPOSE, ACCESS])
             .sends(&[Content { kind: FORM, schema: "Search", example: "patient=17&code=2093-3" }])
             .answers(&[FOUND])
@@ -185,8 +189,11 @@ pub const SEARCHING: Group = Group {
             .takes(&[SEARCH, PURPOSE, ACCESS])
             .answers(&[FOUND])
             .refusals(&[NOT_THERE]),
-        get("/fhir/metadata", "What is really there", ANYBODY)
-            .answers(&[answer(200, "the statement", &[fhir("CapabilityStatement", "")])]),
+        get("/fhir/metadata", "What is really there", ANYBODY).answers(&[answer(
+            200,
+            "the statement",
+            &[fhir("CapabilityStatement", "")],
+        )]),
     ],
 };
 
@@ -195,7 +202,7 @@ pub const EXPORTING: Group = Group {
     id: "exporting",
     title: "FHIR R4: exporting",
     text: "Bulk Data 2.0: the records of many patients, each under an access of its own, as NDJSON. \
-           What is asked for is begun, asked about, and fetched file by file: bulk.md has the whole \
+           What is asked for is begun, asked about, and fetched file by file: `docs/bulk.md` has the whole \
            story.",
     refusal: Refusal::Outcome,
     operations: &[
@@ -203,7 +210,7 @@ pub const EXPORTING: Group = Group {
             .takes(&[PREFER_ASYNC, TYPE, SINCE, TYPE_FILTER, OUTPUT_FORMAT, PURPOSE])
             .answers(&[BEGUN])
             .refusals(&[THROTTLED]),
-        post("/fhir/$export", "The same, with `Parameters`", SERVICE)
+        post("/fhir/$export", "Begin it with parameters in a body", SERVICE)
             .takes(&[PREFER_ASYNC, PURPOSE])
             .sends(&EXPORT_PARAMETERS)
             .answers(&[BEGUN])
@@ -212,7 +219,7 @@ pub const EXPORTING: Group = Group {
             .takes(&[PREFER_ASYNC, TYPE, SINCE, TYPE_FILTER, OUTPUT_FORMAT, PURPOSE])
             .answers(&[BEGUN])
             .refusals(&[THROTTLED]),
-        post("/fhir/Patient/$export", "The same, with `Parameters`, also of named patients", SERVICE)
+        post("/fhir/Patient/$export", "Begin an export of named patients", SERVICE)
             .takes(&[PREFER_ASYNC, PURPOSE])
             .sends(&EXPORT_PARAMETERS)
             .answers(&[BEGUN])
@@ -221,7 +228,7 @@ pub const EXPORTING: Group = Group {
             .takes(&[PREFER_ASYNC, TYPE, SINCE, TYPE_FILTER, OUTPUT_FORMAT, PURPOSE])
             .answers(&[BEGUN])
             .refusals(&[NOT_THERE, THROTTLED]),
-        post("/fhir/Group/{id}/$export", "The same, with `Parameters`", SERVICE)
+        post("/fhir/Group/{id}/$export", "Begin an export of named members", SERVICE)
             .takes(&[PREFER_ASYNC, PURPOSE])
             .sends(&EXPORT_PARAMETERS)
             .answers(&[BEGUN])
@@ -245,29 +252,39 @@ pub const EXPORTING: Group = Group {
     ],
 };
 
-const TRANSACTION: &str = r#"{"resourceType": "Bundle", "type": "transaction", "entry": [{
-  "resource": {"resourceType": "Observation", "status": "final", "code": {"text": "Pulse"},
-    "subject": {"reference": "Patient/17"}},
-  "request": {"method": "POST", "url": "Observation"}}]}"#;
-const NAMED: &str = r#"{"resourceType": "Observation", "id": "17", "status": "final",
-  "code": {"text": "Pulse"}, "subject": {"reference": "Patient/17"}}"#;
-const UNNAMED: &str = r#"{"resourceType": "Observation", "status": "final",
-  "code": {"text": "Pulse"}, "subject": {"reference": "Patient/17"}}"#;
+const TRANSACTION: &str = r#"{
+  "resourceType": "Bundle", "type": "transaction",
+  "entry": [{
+    "request": {"method": "POST", "url": "Observation"},
+    "resource": {
+      "resourceType": "Observation", "status": "final",
+      "code": {"text": "Pulse"},
+      "subject": {"reference": "Patient/17"}}}]}"#;
+const NAMED: &str = r#"{
+  "resourceType": "Observation", "id": "17",
+  "status": "final", "code": {"text": "Pulse"},
+  "subject": {"reference": "Patient/17"}}"#;
+const UNNAMED: &str = r#"{
+  "resourceType": "Observation", "status": "final",
+  "code": {"text": "Pulse"},
+  "subject": {"reference": "Patient/17"}}"#;
 const NO_PARAMETERS: &str = r#"{"resourceType": "Parameters"}"#;
-const BY_IDENTIFIER: &str = r#"{"resourceType": "Parameters", "parameter": [
-  {"name": "identifier", "valueString": "urn:mrn|4711"}]}"#;
-const WITH_TYPES: &str = r#"{"resourceType": "Parameters", "parameter": [
-  {"name": "_type", "valueString": "Observation,Condition"}]}"#;
+const BY_IDENTIFIER: &str = r#"{"resourceType": "Parameters",
+  "parameter": [{
+    "name": "identifier",
+    "valueString": "urn:mrn|4711"}]}"#;
+const WITH_TYPES: &str = r#"{"resourceType": "Parameters",
+  "parameter": [{
+    "name": "_type",
+    "valueString": "Observation,Condition"}]}"#;
 
-const BUNDLE: &str =
-    "A transaction is taken whole or not at all; the entries of a batch each for themselves; a \
+const BUNDLE: &str = "A transaction is taken whole or not at all; the entries of a batch each for themselves; a \
      collection like a transaction of creates and updates. References between entries \
      (`urn:uuid:...`) and references that search are followed. Whoever may read may send a batch \
-     that only reads. A document in XML is taken whole and once (ccda.md): \
+     that only reads. A document in XML is taken whole and once (`docs/ccda.md`): \
      `X-Carestone-Not-Understood` counts what only the original tells, and \
      `Prefer: return=OperationOutcome` lists it.";
-const SUMMARY: &str =
-    "A document Bundle of the IPS 2.0: problems, allergies and medication, with a reason where \
+const SUMMARY: &str = "A document Bundle of the IPS 2.0: problems, allergies and medication, with a reason where \
      nothing is known; then immunizations, pregnancy, the newest results, procedures, devices, \
      alerts, vital signs, social history, past problems, advance directives and plans, if there are \
      any. Of what the access opens: a section of which the reader sees nothing reads as one that is \
@@ -284,8 +301,9 @@ const LOCATION: (&str, &str) = ("Location", "the address of the version");
 
 const CREATED: Answer =
     answer(201, "it is there, and durable", &[fhir("Resource", "")]).headers(&[LOCATION, VERSION]);
-const UPDATED: Answer = answer(200, "the next version, or what was there already", &[fhir("Resource", "")])
-    .headers(&[LOCATION, VERSION]);
+const UPDATED: Answer =
+    answer(200, "the next version, or what was there already", &[fhir("Resource", "")])
+        .headers(&[LOCATION, VERSION]);
 const KEPT_NOTHING: Answer = empty(204, "there is nothing to do");
 const BUNDLE_ANSWER: Answer =
     answer(200, "what became of each entry", &[fhir("BundleOrOutcome", "")])

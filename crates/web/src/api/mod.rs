@@ -22,6 +22,7 @@ mod table;
 use axum::{Router, routing::get};
 
 use crate::App;
+pub use openapi::document as openapi;
 use operation::{Group, Operation};
 pub use table::markdown;
 

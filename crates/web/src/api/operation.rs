@@ -184,7 +184,8 @@ impl Operation {
     pub fn id(&self) -> String {
         let words = self.path.split(|letter: char| !letter.is_ascii_alphanumeric());
         let words = words.filter(|word| !word.is_empty());
-        let slash = if self.path.len() > 1 && self.path.ends_with('/') { Some("slash") } else { None };
+        let slash =
+            if self.path.len() > 1 && self.path.ends_with('/') { Some("slash") } else { None };
         let method = self.method.to_ascii_lowercase();
         [method.as_str()].into_iter().chain(words).chain(slash).collect::<Vec<_>>().join("-")
     }

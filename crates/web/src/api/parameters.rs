@@ -29,6 +29,9 @@ pub const PURPOSE: Parameter = Parameter {
         "TREAT",
     )
 };
+/// The same where most requests read nothing.
+pub const PURPOSE_TO_READ: Parameter =
+    Parameter { words: "Why the entries of a batch that read do so.", example: "", ..PURPOSE };
 pub const ACCESS: Parameter =
     header("X-Carestone-Access", "An open access to read from, instead of a purpose.", "");
 pub const BYTES: Parameter = Parameter {
@@ -51,11 +54,8 @@ pub const IF_NONE_EXIST: Parameter = header(
     "Create only if nothing is found by this, as in `identifier=system|value`.",
     "",
 );
-pub const PREFER: Parameter = header(
-    "Prefer",
-    "`return=minimal`, `return=representation` or `return=OperationOutcome`.",
-    "",
-);
+pub const PREFER: Parameter =
+    header("Prefer", "`return=minimal`, `return=representation` or `return=OperationOutcome`.", "");
 pub const PREFER_ASYNC: Parameter = Parameter {
     is_required: true,
     ..header(
