@@ -5,8 +5,8 @@ use fhir::summary::{Author, Part, Summary};
 use crate::{Member, OpenedRecord, Session, answers::instant, words};
 
 impl Member {
-    /// The International Patient Summary of the patient, who was asked for under this logical id, as
-    /// a document Bundle. Records of this member come before those of others.
+    /// The International Patient Summary of the patient, who was asked for under this logical id,
+    /// as a document Bundle. Records of this member come before those of others.
     pub fn summary(&self, session: &Session, base_url: &str, patient: &str) -> Vec<u8> {
         let mut records: Vec<&OpenedRecord> = session.latest().collect();
         let order = |record: &&OpenedRecord| {

@@ -1,5 +1,5 @@
-//! The Bundle: the composition first, then the patient, the author, what the sections name, and what
-//! these refer to ([documents](http://hl7.org/fhir/R4/documents.html)).
+//! The Bundle: the composition first, then the patient, the author, what the sections name, and
+//! what these refer to ([documents](http://hl7.org/fhir/R4/documents.html)).
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};

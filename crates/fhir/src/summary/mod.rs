@@ -29,7 +29,7 @@ pub struct Summary<'a> {
     pub base_url: &'a str,
     /// When it is made, as a FHIR instant.
     pub made: &'a str,
-    /// What names this document and no other: 16 bytes, of which 6 bits are set by the form of UUIDs.
+    /// What names this document and no other: 16 bytes, of which the form of UUIDs sets 6 bits.
     pub name: [u8; 16],
     /// Who puts it together.
     pub author: Author<'a>,

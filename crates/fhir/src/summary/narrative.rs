@@ -1,5 +1,5 @@
-//! Lines about resources as XHTML ([Narrative](http://hl7.org/fhir/R4/narrative.html)). Whatever comes
-//! from a record is text: no mark-up of it is kept.
+//! Lines about resources as XHTML ([Narrative](http://hl7.org/fhir/R4/narrative.html)). Whatever
+//! comes from a record is text: no mark-up of it is kept.
 
 /// A table with a heading for each column.
 pub fn table(columns: &[&str], rows: &[Vec<String>], left_out: usize) -> String {

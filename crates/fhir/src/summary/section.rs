@@ -1,5 +1,7 @@
 //! Which resources belong into which section, and what a line about one says
-//! ([sections of the IPS](https://hl7.org/fhir/uv/ips/STU2/StructureDefinition-Composition-uv-ips.html)).
+//! ([its profile][ips]).
+//!
+//! [ips]: https://hl7.org/fhir/uv/ips/STU2/StructureDefinition-Composition-uv-ips.html
 
 use serde_json::Value;
 

@@ -114,6 +114,7 @@ mod tests {
         let number: Value = serde_json::from_str(r#"{ "value": 1.50, "unit": "mmol/L" }"#).unwrap();
         let half = json!({ "code": { "text": "Diastolic" }, "valueQuantity": { "value": 80 } });
         let absent = json!({ "text": "Not performed" });
+        let one = json!({ "value": 1 });
         let cases = [
             (json!({ "valueQuantity": number }), "1.50 mmol/L"),
             (json!({ "valueQuantity": { "comparator": "<", "value": 5, "code": "mg" } }), "<5 mg"),
@@ -122,10 +123,7 @@ mod tests {
                 json!({ "valueRange": { "low": { "value": 1 }, "high": { "value": 2 } } }),
                 "1 \u{2013} 2",
             ),
-            (
-                json!({ "valueRatio": { "numerator": { "value": 1 }, "denominator": { "value": 8 } } }),
-                "1 / 8",
-            ),
+            (json!({ "valueRatio": { "numerator": one, "denominator": { "value": 8 } } }), "1 / 8"),
             (json!({ "valueBoolean": false }), "no"),
             (json!({ "component": [half] }), "Diastolic: 80"),
             (json!({ "dataAbsentReason": absent }), "Not performed"),

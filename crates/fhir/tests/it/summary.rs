@@ -230,10 +230,12 @@ fn the_newest_comes_first_and_of_readings_alone() {
 #[test]
 fn what_sections_name_is_explained_and_nothing_else_is_drawn_in() {
     let given = [
-        r#"{"resourceType":"Patient","id":"p1","managingOrganization":{"reference":"Organization/o1"}}"#,
+        r#"{"resourceType":"Patient","id":"p1",
+            "managingOrganization":{"reference":"Organization/o1"}}"#,
         r#"{"resourceType":"MedicationRequest","id":"r1","status":"active","intent":"order",
-            "medicationReference":{"reference":"Medication/m1"},"subject":{"reference":"Patient/p1"},
-            "encounter":{"reference":"Encounter/e1"},"requester":{"reference":"Practitioner/gone"}}"#,
+            "medicationReference":{"reference":"Medication/m1"},
+            "subject":{"reference":"Patient/p1"},"encounter":{"reference":"Encounter/e1"},
+            "requester":{"reference":"Practitioner/gone"}}"#,
         r#"{"resourceType":"Medication","id":"m1","code":{"text":"Warfarin <5 mg>"},
             "manufacturer":{"reference":"https://a.example/fhir/Organization/o2"}}"#,
         r#"{"resourceType":"Organization","id":"o1","name":"One"}"#,

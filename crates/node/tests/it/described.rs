@@ -59,9 +59,10 @@ fn conforms(value: &Value, schema: &Value, place: &str) -> Result<(), String> {
                 let one = |schema: &Value| conforms(value, schema, place).is_ok();
                 said.as_array().unwrap().iter().any(one)
             }
-            "type" => {
-                said.as_array().map_or(is(value, said), |all| all.iter().any(|one| is(value, one)))
-            }
+            "type" => match said.as_array() {
+                Some(kinds) => kinds.iter().any(|kind| is(value, kind)),
+                None => is(value, said),
+            },
             "const" => value == said,
             "enum" => said.as_array().unwrap().contains(value),
             "required" => {
@@ -122,8 +123,8 @@ fn items(value: &Value, schema: &Value, place: &str) -> Result<(), String> {
     items.map(|(index, item)| conforms(item, schema, &format!("{place}/{index}"))).collect()
 }
 
-/// The route that takes a request, as the router chooses it: where one says the part itself, it goes
-/// before one that takes any.
+/// The route that takes a request, as the router chooses it: where one says the part itself, it
+/// goes before one that takes any.
 fn route(method: &str, path: &str) -> Option<&'static str> {
     let fits = web::api::described().filter(|(one, _)| *one == method);
     let fits = fits.filter_map(|(_, route)| Some((likeness(route, path)?, route)));

@@ -1,5 +1,5 @@
-//! The guide for integrators, run as it is written: every block of shell in `docs/integrating.md`, from
-//! top to bottom, with ports that are free.
+//! The guide for integrators, run as it is written: every block of shell in
+//! `docs/integrating.md`, from top to bottom, with ports that are free.
 
 use std::{
     env,

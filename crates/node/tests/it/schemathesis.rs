@@ -1,5 +1,5 @@
-//! Requests that [Schemathesis](https://schemathesis.io) draws from the node's own description, right
-//! and wrong ones: none is answered with a 5xx, and every answer is as described.
+//! Requests that [Schemathesis](https://schemathesis.io) draws from the node's own description,
+//! right and wrong ones: none is answered with a 5xx, and every answer is as described.
 
 use std::process::Command;
 

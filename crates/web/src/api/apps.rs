@@ -7,9 +7,9 @@ use super::parameters::{ANYBODY, ASKER, CLIENT, OWN_SYSTEM};
 pub const APPS: Group = Group {
     id: "apps",
     title: "Apps and services",
-    text: "A node is a SMART App Launch 2.2 authorization server; `docs/smart.md` has the whole story. A \
-           browser is sent to `/smart/authorize`, where a person signs in and confirms; what an app \
-           asks for by itself is here. Refusals have the words of OAuth.",
+    text: "A node is a SMART App Launch 2.2 authorization server; `docs/smart.md` has the whole \
+           story. A browser is sent to `/smart/authorize`, where a person signs in and \
+           confirms; what an app asks for by itself is here. Refusals have the words of OAuth.",
     refusal: Refusal::OAuth,
     operations: &[
         get("/fhir/.well-known/smart-configuration", "What an app needs to begin", ANYBODY)
@@ -25,10 +25,10 @@ pub const APPS: Group = Group {
         )]),
         post("/smart/token", "Codes, refresh tokens and assertions into access tokens", CLIENT)
             .text(
-                "`grant_type` is `authorization_code` (with `code_verifier`), `refresh_token` or, \
-                 for services, `client_credentials`. A client shows who it is by \
-                 `client_assertion` (ES384 or RS384), by `client_secret`, also as Basic, or, if it \
-                 keeps no secret, by `client_id` alone.",
+                "`grant_type` is `authorization_code` (with `code_verifier`), `refresh_token` \
+                 or, for services, `client_credentials`. A client shows who it is by \
+                 `client_assertion` (ES384 or RS384), by `client_secret`, also as Basic, or, if \
+                 it keeps no secret, by `client_id` alone.",
             )
             .sends(&[Content { kind: FORM, schema: "TokenRequest", example: TOKEN_REQUEST }])
             .answers(&[answer(200, "tokens, shown this once", &[json("TokenAnswer", "")])])
@@ -63,6 +63,8 @@ pub const LAUNCHES: Group = Group {
 
 const SLOWER: (u16, &str) = (429, "more than 20 tokens at once, or then 5 a second");
 
-const TOKEN_REQUEST: &str = "grant_type=client_credentials&scope=system%2F*.rs\
-&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
-&client_assertion=eyJ...";
+const TOKEN_REQUEST: &str = concat!(
+    "grant_type=client_credentials&scope=system%2F*.rs",
+    "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer",
+    "&client_assertion=eyJ...",
+);

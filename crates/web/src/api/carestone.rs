@@ -11,16 +11,16 @@ use super::parameters::{
 pub const PATIENTS: Group = Group {
     id: "patients",
     title: "Patients and consent",
-    text: "A patient has an account on the ledger. What they decide is a command that they sign with \
-           their own key; any node takes it, and no token can sign for them. A patient is named by \
-           account, or by the logical id at this hospital.",
+    text: "A patient has an account on the ledger. What they decide is a command that they sign \
+           with their own key; any node takes it, and no token can sign for them. A patient is \
+           named by account, or by the logical id at this hospital.",
     refusal: Refusal::Problem,
     operations: &[
         post("/carestone/v1/patients", "Open an account, or bind one", OWN_SYSTEM)
             .text(
-                "`patient` names the account that somebody brings along; without it one is opened, \
-                 with the keys given. A patient whose records were delivered before has an account \
-                 already.",
+                "`patient` names the account that somebody brings along; without it one is \
+                 opened, with the keys given. A patient whose records were delivered before has \
+                 an account already.",
             )
             .sends(&[json("Enrol", r#"{"local": "17"}"#)])
             .answers(&[answer(200, "the account", &[json("Patient", "")])])
@@ -35,7 +35,7 @@ pub const PATIENTS: Group = Group {
         post("/carestone/v1/commands", "Submit a signed command", OWN_TOKEN)
             .text(
                 "Grants, revocations, restrictions: `spec/formats.md` has the bytes. The answer \
-                   comes when the command is final.",
+                 comes when the command is final.",
             )
             .sends(&[raw(BYTES, "")])
             .answers(&[answer(200, "what it brought about", &[json("Done", "")])])
@@ -46,8 +46,8 @@ pub const PATIENTS: Group = Group {
             ]),
         post("/carestone/v1/commands/batch", "Hand over many signed commands", OWN_SYSTEM)
             .text(
-                "Each after its length as four bytes, big endian. They are checked and passed on; \
-                 what becomes of them is read from the log.",
+                "Each after its length as four bytes, big endian. They are checked and passed \
+                 on; what becomes of them is read from the log.",
             )
             .sends(&[raw(BYTES, "")])
             .answers(&[answer(202, "how many were taken", &[json("Taken", "")])]),
@@ -72,8 +72,8 @@ pub const PATIENTS: Group = Group {
 pub const ACCESSES: Group = Group {
     id: "accesses",
     title: "Accesses and proofs",
-    text: "An access is what a read reads from: the ledger decides on it, and its receipt is final \
-           before any key is handed out. A read by purpose opens one by itself.",
+    text: "An access is what a read reads from: the ledger decides on it, and its receipt is \
+           final before any key is handed out. A read by purpose opens one by itself.",
     refusal: Refusal::Problem,
     operations: &[
         post("/carestone/v1/accesses", "Open an access", STAFF)
@@ -109,8 +109,8 @@ pub const ACCESSES: Group = Group {
 pub const OPERATING: Group = Group {
     id: "operating",
     title: "Feeds and audit",
-    text: "For the node's operator: how the HL7 v2 feeds do, the messages that wait for somebody, \
-           and what a SIEM takes.",
+    text: "For the node's operator: how the HL7 v2 feeds do, the messages that wait for \
+           somebody, and what a SIEM takes.",
     refusal: Refusal::Problem,
     operations: &[
         get("/carestone/v1/feeds", "How the feeds do", OPERATOR).answers(&[answer(
@@ -141,8 +141,8 @@ pub const OPERATING: Group = Group {
 pub const PUBLIC: Group = Group {
     id: "public",
     title: "Public: network, log, health",
-    text: "What needs no token: it names no person and no record. The log is laid out as C2SP tiles \
-           (`c2sp.org/tlog-tiles`), so that anybody may watch it.",
+    text: "What needs no token: it names no person and no record. The log is laid out as C2SP \
+           tiles (`c2sp.org/tlog-tiles`), so that anybody may watch it.",
     refusal: Refusal::Problem,
     operations: &[
         get("/carestone/v1/network", "Members, height, roots", ANYBODY).answers(&[answer(

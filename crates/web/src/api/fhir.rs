@@ -14,9 +14,9 @@ use super::parameters::{
 pub const DELIVERING: Group = Group {
     id: "delivering",
     title: "FHIR R4: delivering",
-    text: "What a hospital's systems deliver is checked, sealed and durable before the answer says \
-           so. JSON is the only format, but for C-CDA documents. What is wrong comes back as an \
-           OperationOutcome that says where and what to do.",
+    text: "What a hospital's systems deliver is checked, sealed and durable before the answer \
+           says so. JSON is the only format, but for C-CDA documents. What is wrong comes back \
+           as an OperationOutcome that says where and what to do.",
     refusal: Refusal::Outcome,
     operations: &[
         post("/fhir", "Deliver a Bundle, or a C-CDA document", SYSTEM)
@@ -59,8 +59,8 @@ pub const DELIVERING: Group = Group {
             .query("identifier=urn:lab|991"),
         patch("/fhir/{kind}/{id}", "Correct a resource in part", STAFF)
             .text(
-                "The latest version is opened under an access, with its receipt; what comes out is \
-                 the next version. Numbers that the patch does not touch keep their digits.",
+                "The latest version is opened under an access, with its receipt; what comes out \
+                 is the next version. Numbers that the patch does not touch keep their digits.",
             )
             .takes(&[IF_MATCH, PREFER, PURPOSE, ACCESS])
             .sends(&[
@@ -99,11 +99,11 @@ pub const DELIVERING: Group = Group {
 pub const READING: Group = Group {
     id: "reading",
     title: "FHIR R4: reading",
-    text: "A read names an open access (`X-Carestone-Access`) or a purpose \
-           (`X-Purpose-Of-Use: TREAT`), and the node asks the ledger; the answer names the access \
-           under which it was read. What the access does not open, or the scope of an app does not \
-           cover, is not there: for no search, include, total, page or history. Resources go out \
-           byte for byte; versions are in `ETag`.",
+    text: "A read names an open access (`X-Carestone-Access`) or a purpose (`X-Purpose-Of-Use: \
+           TREAT`), and the node asks the ledger; the answer names the access under which it \
+           was read. What the access does not open, or the scope of an app does not cover, is \
+           not there: for no search, include, total, page or history. Resources go out byte for \
+           byte; versions are in `ETag`.",
     refusal: Refusal::Outcome,
     operations: &[
         get("/fhir/{kind}/{id}", "Read a resource", STAFF)
@@ -166,8 +166,8 @@ pub const SEARCHING: Group = Group {
     id: "searching",
     title: "FHIR R4: searching",
     text: "A search runs in memory, over what the access opens: nothing readable is indexed at \
-           rest. It says whose records it is about (`patient`, `subject`, a compartment, or an exact \
-           identifier of a patient of this hospital): nobody browses a hospital by name.",
+           rest. It says whose records it is about (`patient`, `subject`, a compartment, or an \
+           exact identifier of a patient of this hospital): nobody browses a hospital by name.",
     refusal: Refusal::Outcome,
     operations: &[
         get("/fhir/{kind}", "Search a type", STAFF)
@@ -201,9 +201,9 @@ pub const SEARCHING: Group = Group {
 pub const EXPORTING: Group = Group {
     id: "exporting",
     title: "FHIR R4: exporting",
-    text: "Bulk Data 2.0: the records of many patients, each under an access of its own, as NDJSON. \
-           What is asked for is begun, asked about, and fetched file by file: `docs/bulk.md` has the whole \
-           story.",
+    text: "Bulk Data 2.0: the records of many patients, each under an access of its own, as \
+           NDJSON. What is asked for is begun, asked about, and fetched file by file: \
+           `docs/bulk.md` has the whole story.",
     refusal: Refusal::Outcome,
     operations: &[
         get("/fhir/$export", "Begin an export of everything", SERVICE)
@@ -278,17 +278,17 @@ const WITH_TYPES: &str = r#"{"resourceType": "Parameters",
     "name": "_type",
     "valueString": "Observation,Condition"}]}"#;
 
-const BUNDLE: &str = "A transaction is taken whole or not at all; the entries of a batch each for themselves; a \
-     collection like a transaction of creates and updates. References between entries \
-     (`urn:uuid:...`) and references that search are followed. Whoever may read may send a batch \
-     that only reads. A document in XML is taken whole and once (`docs/ccda.md`): \
-     `X-Carestone-Not-Understood` counts what only the original tells, and \
-     `Prefer: return=OperationOutcome` lists it.";
-const SUMMARY: &str = "A document Bundle of the IPS 2.0: problems, allergies and medication, with a reason where \
-     nothing is known; then immunizations, pregnancy, the newest results, procedures, devices, \
-     alerts, vital signs, social history, past problems, advance directives and plans, if there are \
-     any. Of what the access opens: a section of which the reader sees nothing reads as one that is \
-     empty.";
+const BUNDLE: &str = "A transaction is taken whole or not at all; the entries of a batch each \
+     for themselves; a collection like a transaction of creates and updates. References between \
+     entries (`urn:uuid:...`) and references that search are followed. Whoever may read may \
+     send a batch that only reads. A document in XML is taken whole and once (`docs/ccda.md`): \
+     `X-Carestone-Not-Understood` counts what only the original tells, and `Prefer: \
+     return=OperationOutcome` lists it.";
+const SUMMARY: &str = "A document Bundle of the IPS 2.0: problems, allergies and medication, \
+     with a reason where nothing is known; then immunizations, pregnancy, the newest results, \
+     procedures, devices, alerts, vital signs, social history, past problems, advance \
+     directives and plans, if there are any. Of what the access opens: a section of which the \
+     reader sees nothing reads as one that is empty.";
 
 const SENT: [Content; 2] = [fhir("Resource", UNNAMED), json("Resource", UNNAMED)];
 const EXPORT_PARAMETERS: [Content; 2] =

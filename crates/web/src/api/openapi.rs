@@ -57,20 +57,22 @@ pub fn document(base_url: &str) -> Value {
 }
 
 /// What a reader should know first.
-pub const INTRODUCTION: &str = "Requests carry `Authorization: Bearer <token>`, but those for health, the public log and \
-     signing in. Tokens are issued with `carestone token` for a *system* that delivers, a member \
-     of *staff* that reads, a *patient*, or the *operator*; apps and services have access tokens \
-     instead, under SMART App Launch 2.2. A token never decides alone: what its bearer may read is \
-     decided on the ledger, and every read leaves a receipt before any key is handed out.";
+pub const INTRODUCTION: &str = "Requests carry `Authorization: Bearer <token>`, but those for \
+     health, the public log and signing in. Tokens are issued with `carestone token` for a \
+     *system* that delivers, a member of *staff* that reads, a *patient*, or the *operator*; \
+     apps and services have access tokens instead, under SMART App Launch 2.2. A token never \
+     decides alone: what its bearer may read is decided on the ledger, and every read leaves a \
+     receipt before any key is handed out.";
 
 fn described(group: &Group, operation: &Operation) -> Value {
     let in_path = operation.places().map(path_parameter);
     let taken = operation.takes.iter().map(parameter);
+    let description = format!("{}\n\nWho may ask: {}.", operation.text, operation.who.words);
     let mut json = json!({
         "operationId": operation.id(),
         "tags": [group.id],
         "summary": operation.title,
-        "description": format!("{}\n\nWho may ask: {}.", operation.text, operation.who.words).trim(),
+        "description": description.trim(),
         "parameters": in_path.chain(taken).collect::<Vec<_>>(),
         "responses": responses(group.refusal, operation),
         "security": security(operation.who.shown),

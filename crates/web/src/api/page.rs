@@ -62,7 +62,7 @@ fn page(base_url: &str) -> Markup {
                     @for group in &GROUPS { (section(group)) }
                     footer {
                         p {
-                            "Carestone " (env!("CARGO_PKG_VERSION")) ". This page is made by the node "
+                            "Carestone " (env!("CARGO_PKG_VERSION")) ". The node makes this page "
                             "from the data that its tests hold against the router and against real "
                             "answers."
                         }
@@ -108,8 +108,9 @@ fn opening(base_url: &str) -> Markup {
             } }
             h2.small { "Refusals" }
             p {
-                "Without a token, or with one that has ended: 401. With one that may not: 403. A request "
-                "that cannot be understood: 400. Each says what to do, in one of three forms:"
+                "Without a token, or with one that has ended: 401. With one that may not: 403. A "
+                "request that cannot be understood: 400. Each says what to do, in one of three "
+                "forms:"
             }
             pre { code { (OUTCOME) "\n" (PROBLEM) "\n" (OAUTH) } }
         }
@@ -177,7 +178,11 @@ fn kind(parameter: &Parameter) -> String {
 fn choices(parameter: &Parameter) -> Markup {
     html! {
         @if let Form::OneOf(words @ [_, _, ..]) = parameter.form {
-            " One of " (inline(&words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")))
+            " One of "
+            @for (place, word) in words.iter().enumerate() {
+                @if place > 0 { ", " }
+                code { (word) }
+            }
             "."
         }
     }
@@ -189,7 +194,10 @@ fn bodies(sends: &[Content]) -> Markup {
             h4 { "Sends" }
             ul.bodies {
                 @for content in sends {
-                    li { code { (content.kind) } @if !content.schema.is_empty() { span { (content.schema) } } }
+                    li {
+                        code { (content.kind) }
+                        @if !content.schema.is_empty() { span { (content.schema) } }
+                    }
                 }
             }
         }
@@ -219,7 +227,9 @@ fn answers(refusal: Refusal, operation: &Operation) -> Markup {
 fn content(answer: &Answer) -> Markup {
     html! {
         @for content in answer.content {
-            span.schema { @if content.schema.is_empty() { (content.kind) } @else { (content.schema) } }
+            span.schema {
+                @if content.schema.is_empty() { (content.kind) } @else { (content.schema) }
+            }
         }
     }
 }

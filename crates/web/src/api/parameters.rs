@@ -24,8 +24,8 @@ pub const PURPOSE: Parameter = Parameter {
     form: Form::OneOf(&["TREAT", "ETREAT", "HPAYMT", "HRESCH", "PATRQT", "HOPERAT", "PUBHLTH"]),
     ..header(
         "X-Purpose-Of-Use",
-        "Why the request reads: the node then asks the ledger for an access, or goes on with the \
-         one it has. An app leaves it out for the purpose that was confirmed.",
+        "Why the request reads: the node then asks the ledger for an access, or goes on with \
+         the one it has. An app leaves it out for the purpose that was confirmed.",
         "TREAT",
     )
 };
@@ -72,8 +72,8 @@ pub const SEARCH: Parameter = query(
     "search",
     Form::Search,
     "Search parameters of the type, with modifiers, prefixes, chains, `_has`, `_include`, \
-     `_revinclude`, `_sort`, `_count`, `_summary` and `_total`. Each is a parameter of its own; one \
-     that is not known is refused.",
+     `_revinclude`, `_sort`, `_count`, `_summary` and `_total`. Each is a parameter of its own; \
+     one that is not known is refused.",
 );
 pub const CONDITION: Parameter = query(
     "search",
