@@ -230,7 +230,7 @@ fn moment(resource: &Value) -> Option<i64> {
         let value = &resource[*name];
         value.as_str().or_else(|| value["start"].as_str()).map(str::to_owned)
     };
-    let texts = TIMES.iter().filter_map(|name| text(&name));
+    let texts = TIMES.iter().filter_map(text);
     texts.filter_map(|text| Moments::parse(&text).ok()).map(|moments| moments.start_us).next()
 }
 

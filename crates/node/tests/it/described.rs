@@ -119,8 +119,8 @@ fn properties(
 }
 
 fn items(value: &Value, schema: &Value, place: &str) -> Result<(), String> {
-    let items = value.as_array().into_iter().flatten().enumerate();
-    items.map(|(index, item)| conforms(item, schema, &format!("{place}/{index}"))).collect()
+    let mut items = value.as_array().into_iter().flatten().enumerate();
+    items.try_for_each(|(index, item)| conforms(item, schema, &format!("{place}/{index}")))
 }
 
 /// The route that takes a request, as the router chooses it: where one says the part itself, it
