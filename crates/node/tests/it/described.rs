@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::node::Reply;
 
@@ -166,5 +166,38 @@ fn a_path_has_the_route_that_the_router_gives_it() {
     ];
     for (method, path, expected) in cases {
         assert_eq!(route(method, path), expected, "{method} {path}");
+    }
+}
+
+#[test]
+fn what_is_not_as_described_is_found() {
+    let schema = json!({
+        "type": "object",
+        "required": ["a"],
+        "properties": {
+            "a": { "type": ["integer", "null"], "minimum": 1 },
+            "b": { "type": "array", "minItems": 1, "items": { "enum": ["x", "y"] } },
+            "c": { "$ref": "#/components/schemas/Hash" },
+            "d": { "anyOf": [{ "const": true }, { "type": "string", "minLength": 1 }] },
+        },
+    });
+    let hash = "0f".repeat(32);
+    let fit = [json!({ "a": 1 }), json!({ "a": null, "b": ["x"], "c": hash, "d": true })];
+    for value in fit {
+        assert_eq!(conforms(&value, &schema, ""), Ok(()), "{value}");
+    }
+    let unfit = [
+        json!([]),
+        json!({}),
+        json!({ "a": "1" }),
+        json!({ "a": 0 }),
+        json!({ "a": 1, "b": [] }),
+        json!({ "a": 1, "b": ["z"] }),
+        json!({ "a": 1, "c": hash.to_uppercase() }),
+        json!({ "a": 1, "d": "" }),
+        json!({ "a": 1, "e": "nobody said so" }),
+    ];
+    for value in unfit {
+        assert!(conforms(&value, &schema, "").is_err(), "{value}");
     }
 }
