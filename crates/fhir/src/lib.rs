@@ -20,6 +20,7 @@
 //! - [`bundle`]: splitting, links between entries, and answers
 //! - [`search`]: search parameters over opened resources
 //! - [`matching`]: whether two patients are one person
+//! - [`summary`]: the International Patient Summary
 //! - [`import`]: HL7 v2 messages and C-CDA documents as resources
 //! - [`capability`]: the `CapabilityStatement`
 //! - [`synthetic`]: invented people for demonstrations and tests
@@ -53,6 +54,8 @@ pub mod matching;
 pub mod import;
 
 pub mod capability;
+
+pub mod summary;
 
 pub mod synthetic;
 

@@ -82,6 +82,9 @@ pub mod matching {
     /// Score from which on a match is possible.
     pub const POSSIBLE_MIN: f64 = 0.05;
 }
+/// Entries of one section of a patient summary, the newest first; how many older ones there are is
+/// said in the section.
+pub const SUMMARY_SECTION_ENTRIES_MAX: usize = 500;
 
 /// The limits of one HL7 v2 message. Hostile input costs at most what these allow.
 pub mod v2 {

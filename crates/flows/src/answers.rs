@@ -338,6 +338,13 @@ const EVERYTHING: Operation<'static> = Operation {
     definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything",
 };
 
+/// The International Patient Summary
+/// ([operation](https://hl7.org/fhir/uv/ips/STU2/OperationDefinition-summary.html)).
+const SUMMARY: Operation<'static> = Operation {
+    name: "summary",
+    definition: "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
+};
+
 /// Bulk Data 2.0 ([operations](https://hl7.org/fhir/uv/bulkdata/STU2/artifacts.html)).
 const EXPORT: Operation<'static> = Operation {
     name: "export",
@@ -355,5 +362,6 @@ const EXPORT_OF_GROUP: Operation<'static> = Operation {
 };
 
 const OF_EVERY_TYPE: [Operation<'static>; 2] = [VALIDATE, META];
-const OF_PATIENT: [Operation<'static>; 5] = [EVERYTHING, MATCH, EXPORT_OF_PATIENTS, VALIDATE, META];
+const OF_PATIENT: [Operation<'static>; 6] =
+    [EVERYTHING, SUMMARY, MATCH, EXPORT_OF_PATIENTS, VALIDATE, META];
 const OF_GROUP: [Operation<'static>; 3] = [EXPORT_OF_GROUP, VALIDATE, META];

@@ -172,7 +172,7 @@ fn reader(receipt: &Receipt, network: &NetworkState) -> Value {
         }] },
         "who": {
             "type": "Organization",
-            "identifier": { "system": MEMBER, "value": receipt.reader.to_string() },
+            "identifier": { "system": words::MEMBER, "value": receipt.reader.to_string() },
             "display": member.map(|member| member.name.as_str()).unwrap_or("a former member"),
         },
         "altId": receipt.staff.to_string(),
@@ -245,6 +245,5 @@ fn dicom(code: &str, display: &str) -> Value {
     })
 }
 
-/// Names of a member and of an access, as identifiers of FHIR.
-const MEMBER: &str = "urn:carestone:member";
+/// The name of an access, as an identifier of FHIR.
 const ACCESS: &str = "urn:carestone:access";

@@ -17,7 +17,8 @@
 //! - [`receipt`], [`read`], [`sessions`], [`access`], [`staff`]: a consented read, receipt first;
 //!   [`complaint`]: against stewards that answer wrongly
 //! - [`message`], [`serve`], [`parted`]: what members do for each other
-//! - [`answers`], [`history`], [`patch`]: FHIR answers from opened records, and corrections
+//! - [`answers`], [`history`], [`summary`], [`patch`]: FHIR answers from opened records, and
+//!   corrections
 //! - [`export`]: the records of many patients, written to sealed files (Bulk Data)
 //! - [`audit`]: receipts as AuditEvents; [`evidence`]: proof files; [`token`]: who may ask this node;
 //!   [`words`]: how things are said to people
@@ -66,6 +67,7 @@ mod evidence;
 pub mod export;
 mod history;
 mod patch;
+mod summary;
 
 pub mod token;
 pub mod words;
@@ -82,6 +84,7 @@ pub use document::FiledDocument;
 pub use error::FlowError;
 pub use export::{Export, Exports};
 pub use feed::{Feed, FeedOptions, FeedStatus, Waiting};
+pub use fhir::summary::PROFILE as SUMMARY_PROFILE;
 pub use filing::{Filed, Incoming};
 pub use history::{HistoryOf, Page as HistoryPage};
 pub use ingest::{Aim, Became, Delivery, EntryOutcome, FiledBundle};

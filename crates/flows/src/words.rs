@@ -150,6 +150,9 @@ pub fn bytes_from_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// The system of a member's identifier in FHIR.
+pub(crate) const MEMBER: &str = "urn:carestone:member";
+
 const REASONS: [(EmergencyReason, &str); 3] = [
     (EmergencyReason::Unresponsive, "unresponsive"),
     (EmergencyReason::ImmediateDanger, "immediate-danger"),

@@ -96,6 +96,7 @@ pub async fn replay(
         Ok(()) => Ok(Json(json!({ "number": number, "filed": true })).into_response()),
         Err(reasons) => {
             let body = json!({
+                "error": "invalid",
                 "detail": "the message cannot be used yet",
                 "reasons": reasons_json(&reasons),
             });

@@ -15,6 +15,7 @@
 //! - [`patients`], [`consent`], [`access`]: accounts, signed commands, receipts and proofs
 //! - [`log`]: checkpoint, policy, tiles
 //! - [`mllp`], [`feeds`]: HL7 v2 messages, and those that wait for somebody; [`tls`]: of all ports
+//! - [`api`]: all of it as data: OpenAPI, the reference page, a page of the documentation
 //! - [`health`]: alive, ready, metrics
 
 pub mod limits;
@@ -27,6 +28,8 @@ pub mod smart;
 
 pub mod mllp;
 pub mod tls;
+
+pub mod api;
 
 mod access;
 mod cases;
@@ -108,6 +111,7 @@ pub fn routes() -> Router<App> {
 
 fn carestone() -> Router<App> {
     Router::new()
+        .merge(api::routes())
         .route("/network", get(health::network))
         .route("/patients", post(patients::enrol))
         .route("/patients/{patient}", get(patients::account))

@@ -100,6 +100,24 @@ impl Answer {
         self
     }
 
+    /// The identifier of the Bundle, as a document has one.
+    pub fn identifier(&mut self, system: &str, value: &str) {
+        debug_assert_eq!(self.entries, 0, "what describes the Bundle comes before its entries");
+        self.raw(b",\"identifier\":{\"system\":");
+        self.string(system);
+        self.member("value", value);
+        self.raw(b"}");
+    }
+
+    /// Adds a resource of a document.
+    pub fn push(&mut self, full_url: &str, resource: &[u8]) {
+        self.begin_entry();
+        self.raw(b"\"fullUrl\":");
+        self.string(full_url);
+        self.resource(resource);
+        self.raw(b"}");
+    }
+
     /// Adds a match of a search.
     pub fn push_match(&mut self, found: &Match<'_>) {
         self.begin_entry();

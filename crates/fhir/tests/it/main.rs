@@ -9,6 +9,7 @@ mod invalid;
 mod matching;
 mod real;
 mod searching;
+mod summary;
 mod texts;
 mod through;
 mod v2;

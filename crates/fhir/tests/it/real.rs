@@ -13,7 +13,7 @@ use fhir::{Bundle, Limits, Resource, derive, derive_linked, validate};
 
 use crate::lines;
 
-fn files(folder: &str) -> Vec<(PathBuf, Bytes)> {
+pub fn files(folder: &str) -> Vec<(PathBuf, Bytes)> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let root = std::env::var_os("CARESTONE_DATA").map_or(beside, PathBuf::from);
     let Ok(entries) = std::fs::read_dir(root.join(folder)) else {

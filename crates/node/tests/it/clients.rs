@@ -32,16 +32,19 @@ pub fn javascript() -> Option<PathBuf> {
 
 /// The Python that has the packages, if it can be had.
 pub fn python() -> Option<PathBuf> {
-    let install = |folder: &Path| {
-        let venv = folder.join("venv");
-        succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-        let mut pip = Command::new(venv.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        pip.args(["--retries=1", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
-        succeed(pip.arg("-r").arg(folder.join("requirements.txt"))).map(drop)
-    };
-    let found = installed("clients-python", &["requirements.txt"], &[], install);
+    let found = installed("clients-python", &["requirements.txt"], &[], |folder| {
+        venv(folder, "requirements.txt")
+    });
     let found = found.map(|folder| folder.join("venv/bin/python"));
+    found.inspect_err(|why| eprintln!("SKIPPED: {why}; it needs python3-venv and PyPI")).ok()
+}
+
+/// Schemathesis, which draws requests from a description, if it can be had.
+pub fn schemathesis() -> Option<PathBuf> {
+    let found = installed("schemathesis", &["schemathesis.txt"], &[], |folder| {
+        venv(folder, "schemathesis.txt")
+    });
+    let found = found.map(|folder| folder.join("venv/bin/st"));
     found.inspect_err(|why| eprintln!("SKIPPED: {why}; it needs python3-venv and PyPI")).ok()
 }
 
@@ -84,6 +87,16 @@ fn node_js() -> Result<(), String> {
         Ok(major) if major >= NODE_JS_MIN => Ok(()),
         _ => Err(format!("Node.js {version} is older than {NODE_JS_MIN}")),
     }
+}
+
+/// A Python of its own with exactly what a lock file names.
+fn venv(folder: &Path, lock: &str) -> Result<(), String> {
+    let venv = folder.join("venv");
+    succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    let mut pip = Command::new(venv.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    pip.args(["--retries=1", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
+    succeed(pip.arg("-r").arg(folder.join(lock))).map(drop)
 }
 
 /// A folder with what the manifest names, installed once, and with our scripts as they are now.

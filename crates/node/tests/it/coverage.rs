@@ -60,6 +60,14 @@ fn every_route_refuses_whom_it_should() {
     assert!(wrong.is_empty(), "the node answers otherwise:\n{wrong}");
 }
 
+#[test]
+fn every_route_is_described() {
+    let described = web::api::described().map(|(method, path)| format!("{method} {path}"));
+    let pages = web::api::PAGES.iter().map(|page| (*page).to_owned());
+    let told: BTreeSet<String> = described.chain(pages).collect();
+    assert_eq!(told, routes(), "left: web::api; right: what the node serves");
+}
+
 /// The table.
 pub fn rows() -> Vec<Row> {
     let lines = TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -163,6 +171,7 @@ fn body(method: &str, path: &str) -> String {
         "/carestone/v1/cases" => json!({ "unmerge": { "patient": "nobody" } }),
         path if path.ends_with("/decision") => json!({ "approve": true }),
         "/smart/launch" => json!({ "patient": "p1" }),
+        path if path.contains("$summary") => json!({ "resourceType": "Parameters" }),
         path if path.ends_with("/claim") => json!({ "authenticator": "nonsense" }),
         _ => resource,
     };

@@ -4,6 +4,7 @@
 //! - [`node`]: a network of one, started for a test
 //! - [`keys`], [`certificates`], [`provider`], [`browser`]: keys that sign tokens; an authority for
 //!   TLS; an identity provider; a browser with a person
+//! - [`described`]: every answer that a test gets is held against the node's own description
 //! - [`clients`]: clients that others wrote, installed from their registries
 //! - the tests, a file per promise
 
@@ -19,8 +20,10 @@ mod configuration;
 mod coverage;
 mod crash;
 mod demo;
+mod described;
 mod document;
 mod feed;
+mod integrating;
 mod js_clients;
 mod keys;
 mod matching;
@@ -29,7 +32,9 @@ mod odd_requests;
 mod provider;
 mod python_clients;
 mod rest;
+mod schemathesis;
 mod sign_on;
 mod smart;
 mod smart_client;
+mod summary;
 mod synthea;

@@ -10,6 +10,8 @@ use std::{
 };
 
 use serde_json::Value;
+
+use crate::described;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// A running node.
@@ -102,7 +104,7 @@ impl Node {
         stdout(&carestone(&arguments)).trim().to_owned()
     }
 
-    /// Sends a request.
+    /// Sends a request. The answer is as the node describes it, whatever the test is about.
     pub fn send(
         &self,
         method: &str,
@@ -131,7 +133,9 @@ impl Node {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = response.into_body().with_config().limit(1 << 30).read_to_string().unwrap();
-        Reply { status, headers, body }
+        let reply = Reply { status, headers, body };
+        described::check(method, path, &reply);
+        reply
     }
 
     /// Gets JSON and expects it to be there.

@@ -9,6 +9,7 @@
 //! - [`patch`]: change in part
 //! - [`read`]: read, version read, history, search, `$everything`, `$meta`
 //! - [`matching`]: `$match`
+//! - [`summary`]: the International Patient Summary
 //! - [`export`]: the records of many patients, as files (Bulk Data); [`order`]: what is asked for
 //! - [`url`]: the same for the entries of a batch
 //! - [`audit`]: receipts as AuditEvents
@@ -24,6 +25,7 @@ mod order;
 mod patch;
 mod read;
 mod session;
+mod summary;
 mod url;
 
 use axum::{
@@ -61,6 +63,8 @@ pub fn routes() -> Router<App> {
         .route("/fhir/{kind}/{id}/{of}", get(read::search_compartment))
         .route("/fhir/Patient/{id}/$everything", get(read::everything))
         .route("/fhir/Patient/$match", post(matching::find))
+        .route("/fhir/Patient/{id}/$summary", get(summary::of_id).post(summary::of_id))
+        .route("/fhir/Patient/$summary", get(summary::of_identifier).post(summary::of_identifier))
         .layer(middleware::from_fn(format::refuse_others))
         .route("/fhir/$export", get(export::system).post(export::system))
         .route("/fhir/Patient/$export", get(export::patients).post(export::patients))

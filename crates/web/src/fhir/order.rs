@@ -109,8 +109,8 @@ impl Wish {
 }
 
 /// The parameters of a `Parameters` resource.
-fn parameters(body: &[u8]) -> Result<Vec<(String, String)>, Problem> {
-    let fault = || Problem::bad_request("the body of `$export` is a Parameters resource");
+pub(super) fn parameters(body: &[u8]) -> Result<Vec<(String, String)>, Problem> {
+    let fault = || Problem::bad_request("the body of an operation is a Parameters resource");
     let body: Value = serde_json::from_slice(body).map_err(|_| fault())?;
     if body["resourceType"] != "Parameters" {
         return Err(fault());

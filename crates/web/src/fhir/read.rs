@@ -254,7 +254,7 @@ pub fn resource(session: &Session, record: &OpenedRecord, headers: &HeaderMap) -
 }
 
 /// An answer, with the access under which it was read: proofs are asked for by it.
-fn found(session: &Session, body: Vec<u8>) -> Response {
+pub fn found(session: &Session, body: Vec<u8>) -> Response {
     let mut accesses = vec![(ACCESS, session.access().to_string())];
     if !session.joined.is_empty() {
         let joined: Vec<String> = session.joined.iter().map(ToString::to_string).collect();

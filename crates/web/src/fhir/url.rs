@@ -7,7 +7,9 @@ use axum::{
     response::IntoResponse,
 };
 
-use super::{Answered, read};
+use flows::words::query_pairs;
+
+use super::{Answered, read, summary};
 use crate::{App, auth::Caller, error::Problem, limits};
 
 /// Status and body of the answer.
@@ -39,6 +41,9 @@ async fn asked(app: &App, caller: &Caller, headers: &HeaderMap, url: &str) -> An
         }
         ["Patient", id, "$everything"] => {
             read::everything(state, caller_, Path(own(id)), headers.clone()).await
+        }
+        ["Patient", id, "$summary"] => {
+            summary::of(app, caller, headers, id, query_pairs(query)).await
         }
         _ => Err(unknown(url).into()),
     }
