@@ -4,7 +4,7 @@ use super::operation::{
     Form, Group, Parameter, Refusal, answer, delete, empty, get, json, post, raw,
 };
 use super::parameters::{
-    ANYBODY, FROM, MEMBERS, OPERATOR, OWN_SYSTEM, OWN_TOKEN, PATIENT, STAFF, query,
+    ANYBODY, FROM, MEMBERS, OPERATOR, OWN_SYSTEM, OWN_TOKEN, PATIENT, PROPOSER, STAFF, query,
 };
 
 /// Accounts and what patients decide.
@@ -65,6 +65,42 @@ pub const PATIENTS: Group = Group {
         .text("A proof file: `carestone verify` checks it without network and node.")
         .answers(&[answer(200, "the proof file", &[raw(TEXT, "")])])
         .refusals(&[UNKNOWN, YOUNG]),
+    ],
+};
+
+/// Who is who.
+pub const CASES: Group = Group {
+    id: "cases",
+    title: "Who is who",
+    text: "Two charts are one person, or a patient is an account of the ledger: one proposes it, \
+           another decides, and it can be taken back. `docs/matching.md` has the whole story.",
+    refusal: Refusal::Problem,
+    operations: &[
+        get("/carestone/v1/cases", "What was proposed and decided", PROPOSER)
+            .takes(&[FROM, OPEN])
+            .answers(&[answer(200, "a page of the cases", &[json("Cases", "")])]),
+        post("/carestone/v1/cases", "Propose a link, merge, unlink or unmerge", PROPOSER)
+            .text("`message` names a merge of the work list that asks for it.")
+            .sends(&[json("Propose", r#"{"merge": {"gone": "18", "survivor": "17"}}"#)])
+            .answers(&[answer(200, "the case", &[json("Case", "")])])
+            .refusals(&[UNKNOWN, (409, "it cannot be decided so: the answer says why")]),
+        get("/carestone/v1/cases/{case}", "One case", PROPOSER)
+            .answers(&[answer(200, "the case", &[json("Case", "")])])
+            .refusals(&[UNKNOWN]),
+        post("/carestone/v1/cases/{case}/decision", "Approve or refuse", PROPOSER)
+            .text("Whoever proposed it cannot approve it; the operator may where so configured.")
+            .sends(&[json("Decide", r#"{"approve": true}"#)])
+            .answers(&[answer(200, "the case", &[json("Case", "")])])
+            .refusals(&[UNKNOWN, (409, "it is decided, or no longer possible")]),
+        post("/carestone/v1/cases/{case}/signature", "A link, signed by the patient", OWN_TOKEN)
+            .text("The body is a signed command; `code` of the case stands for its nonce.")
+            .sends(&[raw(BYTES, "")])
+            .answers(&[answer(200, "the case", &[json("Case", "")])])
+            .refusals(&[UNKNOWN, (409, "it is decided, or no longer possible")]),
+        post("/carestone/v1/patients/index", "Make earlier patients findable", OPERATOR)
+            .text("A page of those who were registered before there were words to find them by.")
+            .takes(&[AFTER])
+            .answers(&[answer(200, "how many, and where to go on", &[json("Indexed", "")])]),
     ],
 };
 
@@ -185,6 +221,9 @@ const UNKNOWN: (u16, &str) = (404, "there is none, or none for this caller");
 const YOUNG: (u16, &str) = (503, "it is not anchored or cosigned yet: try again");
 
 const VERSION: Parameter = query("version", Form::Number, "Which version; else the latest.");
+
+const OPEN: Parameter = query("open", Form::OneOf(&["true", "false"]), "Only what is undecided.");
+const AFTER: Parameter = query("after", Form::Text, "Where to go on: `next` of the page before.");
 
 const CLAIM: &str = r#"{"authenticator": "ed25519:..."}"#;
 const TEXT: &str = "text/plain";

@@ -7,7 +7,7 @@ use super::operation::{
 use super::parameters::{
     ACCESS, ANY_TOKEN, ANYBODY, BYTES, CONDITION, COUNT, IF_MATCH, IF_MODIFIED_SINCE,
     IF_NONE_EXIST, IF_NONE_MATCH, OF_PATIENT, PREFER, PREFER_ASYNC, PURPOSE, PURPOSE_TO_READ,
-    SEARCH, SERVICE, SINCE, STAFF, SYSTEM, needed, query,
+    REGISTRAR, SEARCH, SERVICE, SINCE, STAFF, SYSTEM, needed, query,
 };
 
 /// What systems deliver.
@@ -103,7 +103,8 @@ pub const READING: Group = Group {
            TREAT`), and the node asks the ledger; the answer names the access under which it \
            was read. What the access does not open, or the scope of an app does not cover, is \
            not there: for no search, include, total, page or history. Resources go out byte for \
-           byte; versions are in `ETag`.",
+           byte; versions are in `ETag`. Where it says staff for a `GET` or a `_search`, patients \
+           may ask too, for their own records and the purpose `PATRQT`.",
     refusal: Refusal::Outcome,
     operations: &[
         get("/fhir/{kind}/{id}", "Read a resource", STAFF)
@@ -189,6 +190,15 @@ pub const SEARCHING: Group = Group {
             .takes(&[SEARCH, PURPOSE, ACCESS])
             .answers(&[FOUND])
             .refusals(&[NOT_THERE]),
+        post("/fhir/Patient/$match", "Who somebody may be", REGISTRAR)
+            .text(
+                "Among the patients of this hospital, with scores and grades: \
+                 `docs/matching.md`. Whoever is looked at has a receipt for it.",
+            )
+            .takes(&[PURPOSE])
+            .sends(&[fhir("Parameters", WHO), json("Parameters", WHO)])
+            .answers(&[answer(200, "who it may be, the likeliest first", &[fhir("Bundle", "")])])
+            .refusals(&[INVALID]),
         get("/fhir/metadata", "What is really there", ANYBODY).answers(&[answer(
             200,
             "the statement",
@@ -273,6 +283,13 @@ const BY_IDENTIFIER: &str = r#"{"resourceType": "Parameters",
   "parameter": [{
     "name": "identifier",
     "valueString": "urn:mrn|4711"}]}"#;
+const WHO: &str = r#"{"resourceType": "Parameters",
+  "parameter": [{
+    "name": "resource",
+    "resource": {
+      "resourceType": "Patient",
+      "name": [{"family": "Okafor", "given": ["Ada"]}],
+      "birthDate": "1985-02-28"}}]}"#;
 const WITH_TYPES: &str = r#"{"resourceType": "Parameters",
   "parameter": [{
     "name": "_type",

@@ -27,7 +27,7 @@ use operation::{Group, Operation};
 pub use table::markdown;
 
 /// The endpoints, in the order of the page.
-static GROUPS: [Group; 10] = [
+static GROUPS: [Group; 11] = [
     fhir::DELIVERING,
     fhir::READING,
     fhir::SEARCHING,
@@ -35,6 +35,7 @@ static GROUPS: [Group; 10] = [
     apps::APPS,
     apps::LAUNCHES,
     carestone::PATIENTS,
+    carestone::CASES,
     carestone::ACCESSES,
     carestone::OPERATING,
     carestone::PUBLIC,

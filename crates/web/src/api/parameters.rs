@@ -100,6 +100,7 @@ pub fn place(name: &str) -> (&'static str, &'static str) {
         "patient" => {
             ("The account (64 hexadecimal digits), or the logical id at this hospital.", "17")
         }
+        "case" => ("The case: 32 hexadecimal digits.", "$CASE"),
         "access" => ("The access: 64 hexadecimal digits.", "$ACCESS"),
         "index" => ("The position in the log, from 0.", "0"),
         "number" => ("The number in the work list.", "1"),
@@ -124,6 +125,8 @@ pub const OWN_SYSTEM: Who = bearer("a system, by a token of the node");
 pub const ANY_TOKEN: Who = bearer("whoever has a token");
 pub const OWN_TOKEN: Who = bearer("whoever has a token of the node");
 pub const PATIENT: Who = bearer("the patient, or the operator");
+pub const REGISTRAR: Who = bearer("staff who register patients");
+pub const PROPOSER: Who = bearer("staff who register patients, or the operator");
 pub const OPERATOR: Who = bearer("the operator");
 pub const SERVICE: Who = bearer("a service with a scope such as `system/*.rs`");
 pub const CLIENT: Who = Who { words: "a client", shown: Shown::Client };
