@@ -3,19 +3,23 @@
 //! Nothing is decided about content here; that is [`ingest`](crate::ingest). The network is not
 //! asked; anchoring follows by itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fhir::{
     Issue, IssueCode, Resource,
-    derive::{Derived, derive_linked},
+    derive::{Code, Derived, derive_linked},
     links::Links,
     reference::{Reference, Target},
 };
 use ledger::{Category, CategorySet, PatientId};
-use vault::{Batch, Conflict, Content, KeptMessage, Link, NewRecord, Place, RecordId, Version};
+use vault::{
+    Batch, Conflict, Content, KeptMessage, Link, NewRecord, Place, RecordId, Token, Version,
+};
 
 use crate::{
     FlowError, Member,
+    limits::IDENTIFIERS_MAX,
+    quality::{Check, Policy, report::Counted},
     scopes::Writing,
     sessions::{Change, Metadata},
 };
@@ -35,6 +39,30 @@ pub struct Incoming {
     pub change: Change,
     /// Where it is in what was received, for issues.
     pub place: String,
+    /// What was found in it, and is stored all the same.
+    pub(crate) flags: Vec<Check>,
+    /// What the same content is recognised by.
+    pub(crate) content: Option<Token>,
+}
+
+impl Incoming {
+    /// A version to be filed, not judged yet.
+    pub(crate) fn new(resource: Resource, target: Target, change: Change, place: String) -> Self {
+        let (links, expected) = (Links::none(), None);
+        let (flags, content) = (Vec::new(), None);
+        Self { resource, target, links, expected, change, place, flags, content }
+    }
+}
+
+/// What is stored in one step with the records.
+#[derive(Clone, Default)]
+pub(crate) struct Aside<'s> {
+    /// Who delivers; nobody if nothing is counted.
+    pub source: Option<&'s str>,
+    /// Messages that brought the records, or that are settled or kept with them.
+    pub messages: Vec<KeptMessage>,
+    /// What is counted beside the records.
+    pub counted: Counted,
 }
 
 /// What became of one version.
@@ -56,26 +84,30 @@ type Patients = HashMap<String, (PatientId, bool)>;
 impl Member {
     /// Files resources that have been checked: all of them, durably, or none.
     pub fn file(&self, incoming: Vec<Incoming>) -> Result<Vec<Filed>, FlowError> {
-        self.file_with(incoming, Vec::new())
+        self.file_with(incoming, Aside::default())
     }
 
-    /// As [`Member::file`], with the messages that brought them in the same step.
+    /// As [`Member::file`], with what belongs to the same step.
     ///
     /// # Errors
     /// [`FlowError::Conflict`] if one of the messages was taken before.
     pub(crate) fn file_with(
         &self,
         incoming: Vec<Incoming>,
-        messages: Vec<KeptMessage>,
+        aside: Aside<'_>,
     ) -> Result<Vec<Filed>, FlowError> {
-        if incoming.is_empty() && messages.is_empty() {
+        let Aside { source, messages, mut counted } = aside;
+        incoming.iter().for_each(|one| counted.filed(one));
+        let tallies = source.map(|source| self.tallies(source, &counted)).unwrap_or_default();
+        if incoming.is_empty() && messages.is_empty() && tallies.is_empty() {
             return Ok(Vec::new());
         }
         // Somebody else may write the same record or open the same scope at the same time; the
         // vault then refuses the batch whole, and it is prepared again from what is there now.
         for _ in 0..CONFLICTS_MAX {
             let prepared = self.prepare(&incoming)?;
-            let batch = Batch { messages: messages.clone(), ..prepared.batch.clone() };
+            let (messages, tallies) = (messages.clone(), tallies.clone());
+            let batch = Batch { messages, tallies, ..prepared.batch.clone() };
             match self.vault.store(batch) {
                 Ok(stored) => {
                     self.remember(&prepared);
@@ -93,8 +125,8 @@ impl Member {
     fn prepare(&self, incoming: &[Incoming]) -> Result<Prepared, FlowError> {
         let derived: Vec<Derived> =
             incoming.iter().map(|one| derive_linked(&one.resource, &one.links)).collect();
-        let patients = self.find_patients(incoming, &derived)?;
-        let mut prepared = Prepared::default();
+        let mut prepared = Prepared { policy: self.policy_of_quality(), ..Prepared::default() };
+        let patients = self.find_patients(incoming, &derived, &prepared.policy)?;
         for (local_id, (patient, is_new)) in &patients {
             if *is_new {
                 let link: Link = self.link(local_id, *patient);
@@ -119,7 +151,7 @@ impl Member {
         let version = self.next_version(record, one.expected, prepared)?;
         let (patient, category) = match one.change {
             Change::Deleted => self.filed_as(record)?,
-            _ => self.files_as(&one.target, derived, patients),
+            _ => self.files_as(&one.target, derived, patients, &prepared.policy),
         };
         let scope = prepared.scope(self, patient, category)?;
         let place =
@@ -127,12 +159,31 @@ impl Member {
         let (commitment, envelope) = self.seal(one, &place, scope)?;
         let tokens = match one.change {
             Change::Deleted => vec![self.deletion_mark(record)],
-            _ => derived.identifiers.iter().map(|code| self.identifier(kind, code)).collect(),
+            _ => self.tokens(one, derived)?,
         };
+        if kind == "Patient" && one.change != Change::Deleted {
+            prepared.batch.portraits.push(self.sealed_portrait(record, &one.resource));
+        }
         let name = self.wrapped_name(record, &one.target);
         prepared.batch.records.push(NewRecord { place, commitment, envelope, tokens, name });
         prepared.outcomes.push((one.target.clone(), version, one.change));
         Ok(())
+    }
+
+    /// What the version can be looked up by.
+    fn tokens(&self, one: &Incoming, derived: &Derived) -> Result<Vec<Token>, FlowError> {
+        let kind = one.target.resource_type.name();
+        if derived.identifiers.len() > IDENTIFIERS_MAX {
+            let text = format!("a resource has at most {IDENTIFIERS_MAX} identifiers: send fewer");
+            let issue = Issue::error(IssueCode::TooCostly, one.place.clone(), text);
+            return Err(FlowError::Content(vec![issue]));
+        }
+        let identifiers = derived.identifiers.iter().map(|code| self.identifier(kind, code));
+        let flags = one.flags.iter().map(|check| self.finding_mark(*check));
+        let mut tokens: Vec<Token> = identifiers.chain(flags).chain(one.content).collect();
+        tokens.sort();
+        tokens.dedup();
+        Ok(tokens)
     }
 
     /// Whose record it is, and of which category.
@@ -141,8 +192,9 @@ impl Member {
         target: &Target,
         derived: &Derived,
         patients: &Patients,
+        policy: &Policy,
     ) -> (PatientId, Category) {
-        let patient = match local_patient(target, derived) {
+        let patient = match local_patient(target, derived, policy) {
             Some(local_id) => patients[local_id.as_str()].0,
             None => self.house(),
         };
@@ -167,6 +219,7 @@ impl Member {
         &self,
         incoming: &[Incoming],
         derived: &[Derived],
+        policy: &Policy,
     ) -> Result<Patients, FlowError> {
         let mut patients = Patients::new();
         let mut issues = Vec::new();
@@ -177,20 +230,46 @@ impl Member {
             patients.entry(one.target.id.clone()).or_insert((patient, is_new));
         }
         for (one, derived) in incoming.iter().zip(derived) {
-            if let Some(unclear) = unclear_patient(derived) {
-                issues.push(Issue::error(IssueCode::NotSupported, one.place.clone(), unclear));
-                continue;
-            }
-            let Some(local_id) = local_patient(&one.target, derived) else { continue };
+            let Some(local_id) = local_patient(&one.target, derived, policy) else { continue };
             if patients.contains_key(&local_id) {
                 continue;
             }
-            match self.account_of(&local_id)? {
+            let by_identifier = match &derived.patient {
+                Some(reference) => self.patient_by_identifier(reference)?,
+                None => None,
+            };
+            let known = match by_identifier {
+                Some(patient) => Some(patient),
+                None => self.account_of(&local_id)?,
+            };
+            match known {
                 Some(patient) => drop(patients.insert(local_id, (patient, false))),
-                None => issues.push(unknown_patient(&one.place)),
+                None if fhir::resource::is_id(&local_id) => {
+                    issues.push(unknown_patient(&one.place));
+                }
+                // Nobody here: an account apart, until somebody knows whose it is.
+                None => {
+                    let apart = PatientId(self.world.draw());
+                    patients.insert(local_id, (apart, true));
+                }
             }
         }
         if issues.is_empty() { Ok(patients) } else { Err(FlowError::Content(issues)) }
+    }
+
+    /// The patient of this hospital who has this identifier, if exactly one has.
+    pub(crate) fn patient_by_identifier(
+        &self,
+        reference: &Reference,
+    ) -> Result<Option<PatientId>, FlowError> {
+        let Reference::Logical { system: Some(system), value } = reference else {
+            return Ok(None);
+        };
+        let code = Code { system: Some(system.clone()), value: value.clone() };
+        let known = self.carriers(self.identifier("Patient", &code))?;
+        let accounts: BTreeSet<_> = known.iter().map(|place| place.patient).collect();
+        let only = accounts.first().copied().filter(|_| accounts.len() == 1);
+        Ok(only.map(PatientId))
     }
 
     fn next_version(
@@ -249,6 +328,7 @@ impl Member {
 #[derive(Default)]
 struct Prepared {
     batch: Batch,
+    policy: Policy,
     scopes: BTreeMap<(PatientId, Category), Writing>,
     versions: HashMap<RecordId, u32>,
     /// For each resource: as what, which version, and what made it.
@@ -280,24 +360,26 @@ impl Prepared {
     }
 }
 
-/// The local id of the patient that a record is about.
-fn local_patient(target: &Target, derived: &Derived) -> Option<String> {
+/// What the patient that a record is about is called here: the local id, or for a patient who has
+/// none the words of the reference, which are no id.
+fn local_patient(target: &Target, derived: &Derived, policy: &Policy) -> Option<String> {
     if target.resource_type.name() == "Patient" {
         return Some(target.id.clone());
     }
-    match &derived.patient {
-        Some(Reference::Local(patient)) => Some(patient.id.clone()),
-        _ => None,
+    let reference = derived.patient.as_ref()?;
+    if let Some(patient) = policy.own(reference) {
+        return Some(patient.id.clone());
     }
-}
-
-/// Why it cannot be known whose record it is, although it names a patient.
-fn unclear_patient(derived: &Derived) -> Option<&'static str> {
-    match &derived.patient {
-        None | Some(Reference::Local(_)) => None,
-        Some(_) if derived.resource_type == "Patient" => None,
-        Some(_) => Some("name the patient by `Patient/id` or by a `urn:uuid:` of this Bundle"),
-    }
+    Some(match reference {
+        Reference::Contained(id) => format!("{target}#{id}"),
+        Reference::Logical { system, value } => {
+            format!("{}|{value}", system.as_deref().unwrap_or_default())
+        }
+        Reference::Remote { base, target } => format!("{base}/{target}"),
+        Reference::Conditional { resource_type, query } => format!("{resource_type}?{query}"),
+        Reference::Urn(text) | Reference::Other(text) => format!("{text}#"),
+        Reference::Local(patient) => patient.id.clone(),
+    })
 }
 
 fn unknown_patient(place: &str) -> Issue {

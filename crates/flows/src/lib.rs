@@ -12,6 +12,8 @@
 //!   records
 //! - [`feed`], [`document`]: messages of HL7 v2 and C-CDA documents, each taken once; [`derived`]:
 //!   whose they are
+//! - [`quality`]: what is wrong with what comes in, by this hospital's policy; [`worklist`]: what
+//!   waits for somebody
 //! - [`anchor`], [`copies`]: what then happens by itself
 //! - [`receipt`], [`read`], [`sessions`], [`access`], [`staff`]: a consented read, receipt first;
 //!   [`complaint`]: against stewards that answer wrongly
@@ -41,6 +43,9 @@ mod scopes;
 mod derived;
 mod document;
 pub mod feed;
+
+pub mod quality;
+pub mod worklist;
 
 mod anchor;
 mod copies;
@@ -77,10 +82,10 @@ pub use criteria::Known;
 pub use document::FiledDocument;
 pub use error::FlowError;
 pub use export::{Export, Exports};
-pub use feed::{Feed, FeedOptions, FeedStatus, Waiting};
+pub use feed::{Feed, FeedOptions, FeedStatus};
 pub use filing::{Filed, Incoming};
 pub use history::{HistoryOf, Page as HistoryPage};
-pub use ingest::{Aim, Became, Delivery, EntryOutcome, FiledBundle};
+pub use ingest::{Aim, Became, Delivery, EntryOutcome, FiledBundle, FiledResource};
 pub use keys::NodeSecret;
 pub use member::{Custody, Final, Member};
 pub use message::{Answer, Ask, Page, Refusal, ScopeEpoch};
@@ -88,4 +93,5 @@ pub use patch::{PatchForm, patched};
 pub use read::Reading;
 pub use receipt::OpenAccess;
 pub use sessions::{Change, OpenedRecord, Session};
+pub use worklist::{Original, Waiting};
 pub use world::{AskError, Chance, Clock, Network, World};

@@ -53,6 +53,12 @@ pub const PAGE_MATCHES: usize = 1_000;
 /// Most parts of a document that an answer lists as not understood.
 pub const DOCUMENT_ISSUES_MAX: usize = 1_000;
 
+/// Most identifiers of one resource: each can be looked up.
+pub const IDENTIFIERS_MAX: usize = 40;
+
+/// Longest delivery that can wait for somebody, in bytes.
+pub const WAITING_BYTES_MAX: usize = 20 * 1024 * 1024;
+
 /// Most exports that are being written at one time.
 pub const EXPORTS_RUNNING_MAX: usize = 4;
 

@@ -32,6 +32,7 @@ pub struct Member {
     pub(crate) feeds: crate::feed::Feeds,
     pub(crate) founders: Vec<ledger::Member>,
     custody: RwLock<Option<Arc<Custody>>>,
+    pub(crate) policy: RwLock<crate::quality::Policy>,
 }
 
 /// The custody key in force, and this member's part in it.
@@ -81,6 +82,7 @@ impl Member {
             feeds: Default::default(),
             founders,
             custody: RwLock::default(),
+            policy: RwLock::default(),
         })
     }
 

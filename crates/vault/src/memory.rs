@@ -14,8 +14,8 @@ use proof::Hash;
 use crate::{
     AnchoredBatch, Batch, Conflict, CopyBatch, Counts, EmergencyEntry, KeptMessage, Link,
     LocalEmergency, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId,
-    RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Token, Vault, VaultError, Version,
-    Versions, check,
+    RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Tally, Token, Vault, VaultError,
+    Version, Versions, check,
     check::require,
     limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
     message,
@@ -51,6 +51,11 @@ impl Vault for Memory {
         state.links.extend(batch.links.iter().map(|link| (link.token, link.patient)));
         batch.records.into_iter().for_each(|record| state.push(record));
         batch.messages.into_iter().for_each(|message| state.keep(message));
+        let portraits = batch.portraits.into_iter();
+        state.portraits.extend(portraits.map(|portrait| (portrait.record, portrait.sealed)));
+        for Tally { day, token, sealed, count } in batch.tallies {
+            state.tallies.entry((day, token)).or_insert((sealed, 0)).1 += count;
+        }
         Ok(stored)
     }
 
@@ -121,6 +126,15 @@ impl Vault for Memory {
     ) -> Result<Vec<SealedRecord>, VaultError> {
         let state = self.state()?;
         Ok(state.select(state.by_token.range((token, from)..=(token, u64::MAX)), versions, max))
+    }
+
+    fn are_known(&self, tokens: &[Token]) -> Result<Vec<bool>, VaultError> {
+        let state = self.state()?;
+        let is_known = |token: &Token| {
+            let mut carriers = state.by_token.range((*token, 0)..);
+            carriers.next().is_some_and(|(carried, _)| carried == token)
+        };
+        Ok(tokens.iter().map(is_known).collect())
     }
 
     fn records_from(&self, from: u64, max: usize) -> Result<Vec<SealedRecord>, VaultError> {
@@ -316,6 +330,22 @@ impl Vault for Memory {
         Ok(MessageCounts { kept: of_feed().count() as u64, waiting })
     }
 
+    fn portrait(&self, record: RecordId) -> Result<Option<Vec<u8>>, VaultError> {
+        Ok(self.state()?.portraits.get(&record).cloned())
+    }
+
+    fn tallies(&self, from_day: u32) -> Result<Vec<Tally>, VaultError> {
+        let state = self.state()?;
+        let counted = state.tallies.range((from_day, Token([0; 16]))..);
+        let tally = |(&(day, token), (sealed, count)): (&(u32, Token), &(Vec<u8>, u64))| Tally {
+            day,
+            token,
+            sealed: sealed.clone(),
+            count: *count,
+        };
+        Ok(counted.map(tally).collect())
+    }
+
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {
         Ok(self.state()?.settings.get(name).cloned())
     }
@@ -361,6 +391,9 @@ struct State {
     /// Messages by their numbers, from 1.
     messages: BTreeMap<u64, KeptMessage>,
     message_numbers: BTreeMap<Token, u64>,
+    portraits: BTreeMap<RecordId, Vec<u8>>,
+    /// By day and token: what it stands for, and how often.
+    tallies: BTreeMap<(u32, Token), (Vec<u8>, u64)>,
     settings: BTreeMap<String, Vec<u8>>,
 }
 

@@ -6,6 +6,7 @@ mod cda;
 mod derived;
 mod hostile;
 mod invalid;
+mod quality;
 mod real;
 mod searching;
 mod texts;

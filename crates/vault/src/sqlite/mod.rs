@@ -40,8 +40,8 @@ use self::{
 use crate::{
     AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, KeptMessage, Link,
     LocalEmergency, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId,
-    RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Token, Vault, VaultError, Version,
-    Versions,
+    RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Tally, Token, Vault, VaultError,
+    Version, Versions,
     blobs::{self, Blob, Blobs},
     check,
     limits::PAGE_ITEMS_MAX,
@@ -146,8 +146,8 @@ impl Vault for Sqlite {
         }
         let kept = batch.messages.iter().map(|message| message.sealed.len()).sum::<usize>();
         let bytes = kept + records.iter().map(|record| record.body.row_bytes()).sum::<usize>();
-        let Batch { scopes, links, messages, .. } = batch;
-        let placed = PlacedBatch { scopes, links, records, messages };
+        let Batch { scopes, links, messages, portraits, tallies, .. } = batch;
+        let placed = PlacedBatch { scopes, links, records, messages, portraits, tallies };
         let outcome = self.writer.call(bytes, move |connection| write::store(connection, &placed));
         self.settle(&files, &outcome);
         outcome
@@ -202,6 +202,10 @@ impl Vault for Sqlite {
         max: usize,
     ) -> Result<Vec<SealedRecord>, VaultError> {
         self.select(&Select::Token(token), versions, from, max)
+    }
+
+    fn are_known(&self, tokens: &[Token]) -> Result<Vec<bool>, VaultError> {
+        self.read(|connection| read::are_known(connection, tokens))
     }
 
     fn records_from(&self, from: u64, max: usize) -> Result<Vec<SealedRecord>, VaultError> {
@@ -335,6 +339,14 @@ impl Vault for Sqlite {
 
     fn message_counts(&self, feed: Token) -> Result<MessageCounts, VaultError> {
         self.read(|connection| read::message_counts(connection, feed))
+    }
+
+    fn portrait(&self, record: RecordId) -> Result<Option<Vec<u8>>, VaultError> {
+        self.read(|connection| read::portrait(connection, record))
+    }
+
+    fn tallies(&self, from_day: u32) -> Result<Vec<Tally>, VaultError> {
+        self.read(|connection| read::tallies(connection, from_day))
     }
 
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::failure::Failure;
 
 /// The version of the tables below, kept in `user_version`.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// `CSTV`, kept in `application_id`.
 const APPLICATION_ID: i64 = 0x4353_5456;
@@ -77,8 +77,9 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
     match (application, version) {
         (0, 0) => create(connection),
         (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
+        (APPLICATION_ID, 1) => raise(connection),
         (APPLICATION_ID, _) => Err(Failure::library(format!(
-            "its tables have version {version}, this program knows 1"
+            "its tables have version {version}, this program knows {SCHEMA_VERSION}"
         ))),
         _ => Err(Failure::library("the file is another program's database".into())),
     }
@@ -87,7 +88,17 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
 fn create(connection: &mut Connection) -> Result<(), Failure> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(TABLES_OF_QUALITY)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Adds what version 2 has more than version 1.
+fn raise(connection: &mut Connection) -> Result<(), Failure> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(TABLES_OF_QUALITY)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
     Ok(())
@@ -102,6 +113,22 @@ pub(super) fn next_generation(connection: &Connection) -> Result<u64, Failure> {
     )?;
     Ok(generation as u64)
 }
+
+/// Version 2: what is kept to judge and to report the quality of what comes in.
+const TABLES_OF_QUALITY: &str = "
+CREATE TABLE portraits (
+    record BLOB PRIMARY KEY CHECK (length(record) = 16),
+    sealed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tallies (
+    day    INTEGER NOT NULL CHECK (day >= 0),
+    token  BLOB NOT NULL CHECK (length(token) = 16),
+    sealed BLOB NOT NULL,
+    count  INTEGER NOT NULL CHECK (count >= 0),
+    PRIMARY KEY (day, token)
+) STRICT, WITHOUT ROWID;
+";
 
 const TABLES: &str = "
 -- This node's records.

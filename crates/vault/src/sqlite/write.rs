@@ -10,8 +10,8 @@ use super::{
     rows::{self, Body, Held, int, number},
 };
 use crate::{
-    Conflict, EmergencyEntry, KeptMessage, Link, MemberId, NewEmergency, OwnScope, Place,
-    SealedScope, Stored, Token,
+    Conflict, EmergencyEntry, KeptMessage, Link, MemberId, NewEmergency, OwnScope, Place, Portrait,
+    SealedScope, Stored, Tally, Token,
     blobs::{Blob, Blobs},
     check::{self, require},
 };
@@ -22,6 +22,8 @@ pub(super) struct PlacedBatch {
     pub links: Vec<Link>,
     pub records: Vec<PlacedRecord>,
     pub messages: Vec<KeptMessage>,
+    pub portraits: Vec<Portrait>,
+    pub tallies: Vec<Tally>,
 }
 
 pub(super) struct PlacedRecord {
@@ -46,6 +48,12 @@ pub(super) fn store(connection: &Connection, batch: &PlacedBatch) -> Result<Stor
     assert_eq!(read::next_sequence(connection)?, first + batch.records.len() as u64);
     for new in &batch.messages {
         message(connection, new)?;
+    }
+    for new in &batch.portraits {
+        portrait(connection, new)?;
+    }
+    for more in &batch.tallies {
+        tally(connection, more)?;
     }
     Ok(Stored { first, count: batch.records.len() as u32 })
 }
@@ -133,6 +141,23 @@ fn message(connection: &Connection, new: &KeptMessage) -> Result<(), Failure> {
              DO UPDATE SET waiting = excluded.waiting, sealed = excluded.sealed",
         )?
         .execute(params![new.token.0, new.feed.0, new.is_waiting, new.sealed])?;
+    Ok(())
+}
+
+fn portrait(connection: &Connection, new: &Portrait) -> Result<(), Failure> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO portraits (record, sealed) VALUES (?, ?)")?
+        .execute(params![new.record.0, new.sealed])?;
+    Ok(())
+}
+
+fn tally(connection: &Connection, more: &Tally) -> Result<(), Failure> {
+    connection
+        .prepare_cached(
+            "INSERT INTO tallies (day, token, sealed, count) VALUES (?, ?, ?, ?)
+             ON CONFLICT (day, token) DO UPDATE SET count = count + excluded.count",
+        )?
+        .execute(params![more.day, more.token.0, more.sealed, int(more.count)])?;
     Ok(())
 }
 

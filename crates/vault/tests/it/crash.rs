@@ -232,6 +232,6 @@ fn batch(number: u64, size: usize) -> Batch {
         scopes: vec![OwnScope { sealed, wrapped: vec![2; 72] }],
         links: vec![],
         records: records.collect(),
-        messages: vec![],
+        ..Batch::default()
     }
 }

@@ -80,6 +80,6 @@ fn readable_batch() -> Batch {
         scopes: vec![OwnScope { sealed, wrapped }],
         links: vec![Link { token, patient: patient(1) }],
         records: records.into(),
-        messages: vec![],
+        ..Batch::default()
     }
 }

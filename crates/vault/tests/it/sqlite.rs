@@ -48,14 +48,27 @@ fn a_second_process_is_kept_out() {
 }
 
 #[test]
+fn an_older_file_gets_the_tables_that_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Sqlite::open(folder.path()).unwrap();
+    vault.store(batch(true, vec![new_record(place(1, 1), b"one")])).unwrap();
+    drop(vault);
+    let first = "DROP TABLE portraits; DROP TABLE tallies; PRAGMA user_version = 1";
+    behind_its_back(folder.path(), first);
+    let vault = Sqlite::open(folder.path()).unwrap();
+    assert_eq!(vault.tallies(0).unwrap(), []);
+    assert_eq!(vault.records_from(0, 9).unwrap().len(), 1);
+}
+
+#[test]
 fn foreign_and_newer_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     behind_its_back(folder.path(), "PRAGMA user_version = 7");
     assert!(unopened(folder.path()).contains("another program"));
     let folder = tempfile::tempdir().unwrap();
     drop(Sqlite::open(folder.path()).unwrap());
-    behind_its_back(folder.path(), "PRAGMA user_version = 2");
-    assert!(unopened(folder.path()).contains("version 2"));
+    behind_its_back(folder.path(), "PRAGMA user_version = 3");
+    assert!(unopened(folder.path()).contains("version 3"));
 }
 
 #[test]
