@@ -20,6 +20,7 @@ use crate::{
     Filed, FlowError, Incoming, Member,
     criteria::Known,
     filing::Aside,
+    limits::WAITING_OF_BATCH_MAX,
     quality::{of_all, report::Counted},
     sessions::Change,
     worklist::How,
@@ -165,6 +166,7 @@ impl Member {
         delivery: Delivery,
         taking: Taking,
     ) -> Result<FiledBundle, FlowError> {
+        let is_reading = delivery.only_reads();
         let Delivery { mut bundle, .. } = delivery;
         let _settled = self.conditional_writes(bundle.entries.iter().any(is_conditional));
         let kept = self.settle(&mut bundle)?;
@@ -190,6 +192,8 @@ impl Member {
             return Err(FlowError::Content(refused));
         }
         let (is_decided, mut aside) = (taking.is_decided, taking.aside(source));
+        // Who only reads delivers nothing that could be counted.
+        aside.source = aside.source.filter(|_| !is_reading);
         let mut findings = Vec::new();
         let mut files: Vec<&mut Incoming> = checked.iter_mut().filter_map(Task::file).collect();
         let verdicts = self.judge(source, &mut files, &[], is_decided)?;
@@ -204,8 +208,16 @@ impl Member {
                 if !verdict.refused.is_empty() {
                     *checked = Err(verdict.refused);
                 } else if !verdict.waits.is_empty() {
-                    aside.messages.extend(self.entry_that_waits(source, entry, &verdict.waits)?);
-                    *checked = Ok(Task::Wait(verdict.waits));
+                    let held = self.entry_that_waits(source, entry, &verdict.waits)?;
+                    let is_new = |held: &KeptMessage| {
+                        aside.messages.iter().all(|other| other.token != held.token)
+                    };
+                    let held = held.filter(is_new);
+                    *checked = match aside.messages.len() < WAITING_OF_BATCH_MAX {
+                        true => Ok(Task::Wait(verdict.waits)),
+                        false => Err(verdict.waits),
+                    };
+                    aside.messages.extend(held.filter(|_| checked.is_ok()));
                 }
             }
         } else {
@@ -287,6 +299,14 @@ impl Member {
         let findings = of_all(verdicts).taken()?;
         let filed = self.file_with(vec![incoming], taking.aside(source))?.remove(0);
         Ok(FiledResource { became: Became::Filed(filed), resource: served, findings })
+    }
+
+    /// Counts a delivery that could not be read.
+    ///
+    /// # Errors
+    /// The error that it was refused with, or a worse one.
+    pub fn refused<T>(&self, source: &str, error: FlowError) -> Result<T, FlowError> {
+        self.ended(source, Err(error), &[], How::Bundle)
     }
 
     /// Counts a delivery that was not filed, and keeps the one that waits.

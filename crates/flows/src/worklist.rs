@@ -6,7 +6,7 @@
 //! filed and settled in one step.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use fhir::Issue;
+use fhir::{Issue, IssueCode};
 use vault::{Batch, KeptMessage, Token};
 
 use crate::{
@@ -228,7 +228,9 @@ impl Member {
         issues: &[Issue],
     ) -> Result<Option<KeptMessage>, FlowError> {
         if body.len() > WAITING_BYTES_MAX {
-            return Err(FlowError::Content(issues.to_vec()));
+            let text = format!("more than {WAITING_BYTES_MAX} bytes cannot wait: send it in parts");
+            let too_long = Issue::error(IssueCode::TooLong, "", text);
+            return Err(FlowError::Content([&[too_long], issues].concat()));
         }
         let asked = borsh::to_vec(how).expect("writing to memory does not fail");
         let digest = proof::sha256(&[source.as_bytes(), b"\0", &asked, body]);

@@ -120,11 +120,17 @@ pub(super) fn subject<'r>(
 }
 
 fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut distinct: Vec<String> = names.map(fold).filter(|name| !name.is_empty()).collect();
+    let mut distinct: Vec<String> = names.map(short).filter(|name| !name.is_empty()).collect();
     distinct.sort();
     distinct.dedup();
     distinct.truncate(NAMES_MAX);
     distinct
+}
+
+/// A name folded, and no longer than names are.
+fn short(name: &str) -> String {
+    let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+    fold(&name)
 }
 
 /// Elements that name the patient.
@@ -137,4 +143,7 @@ const TITLES: [&str; 14] = [
 ];
 
 /// Names of one patient that are compared.
-const NAMES_MAX: usize = 32;
+const NAMES_MAX: usize = 16;
+
+/// Characters of a name that are compared.
+const NAME_CHARS_MAX: usize = 64;

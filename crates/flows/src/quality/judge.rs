@@ -143,6 +143,8 @@ struct Look<'m> {
     brought: HashSet<Target>,
     portraits: HashMap<String, Option<Portrait>>,
     held: HashMap<Target, bool>,
+    /// Whether an identifier beside a reference to a patient is another patient's.
+    beside: HashMap<(String, Code), bool>,
     /// Tokens of this delivery, and the record that came with each first.
     first: HashMap<Token, RecordId>,
 }
@@ -157,6 +159,7 @@ impl<'m> Look<'m> {
             brought: incoming.iter().map(|one| one.target.clone()).collect(),
             portraits: HashMap::new(),
             held: HashMap::new(),
+            beside: HashMap::new(),
             first: HashMap::new(),
         };
         // Whoever the delivery brings along is who it says.
@@ -217,8 +220,11 @@ impl<'m> Look<'m> {
             let what = format_args!("`{name}` is no entry of the Bundle");
             findings.push(Check::DanglingReference.finding(place, what));
         }
-        if let (Some(patient), Some(code)) = (subject, &named.patient) {
-            findings.extend(self.other_patient(place, &patient.id, code)?);
+        if let (Some(patient), Some(code)) = (subject, &named.patient)
+            && self.is_of_another(&patient.id, code)?
+        {
+            let what = "the identifier beside the reference is another patient's";
+            findings.push(Check::SubjectIdentifierOfAnother.finding(place, what));
         }
         Ok(findings)
     }
@@ -231,20 +237,19 @@ impl<'m> Look<'m> {
     }
 
     /// Whether the identifier beside a reference to a patient is another patient's.
-    fn other_patient(
-        &self,
-        place: &str,
-        id: &str,
-        code: &Code,
-    ) -> Result<Option<Finding>, FlowError> {
+    fn is_of_another(&mut self, id: &str, code: &Code) -> Result<bool, FlowError> {
+        let key = (id.to_owned(), code.clone());
+        if let Some(is_another) = self.beside.get(&key) {
+            return Ok(*is_another);
+        }
         let known = self.member.carriers(self.member.identifier("Patient", code))?;
         let record = self.member.keys.record_id("Patient", id);
         let account = self.member.account_of(id)?.map(|account| account.0);
         let is_theirs =
             |place: &vault::Place| place.record == record || Some(place.patient) == account;
         let is_another = !known.is_empty() && !known.iter().any(is_theirs);
-        let what = "the identifier beside the reference is another patient's";
-        Ok(is_another.then(|| Check::SubjectIdentifierOfAnother.finding(place, what)))
+        self.beside.insert(key, is_another);
+        Ok(is_another)
     }
 
     /// The same content, or the same identifier, under another id.

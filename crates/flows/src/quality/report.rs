@@ -8,7 +8,7 @@ use fhir::{Issue, Resource, quality::Check};
 use serde_json::{Value, json};
 use vault::{Tally, Token, Versions};
 
-use crate::{FlowError, Incoming, Member, sessions::Change};
+use crate::{FlowError, Incoming, Member, limits::SOURCE_CHARS_MAX, sessions::Change};
 
 /// What is counted, in one step with what it counts.
 #[derive(Clone, Debug, Default)]
@@ -95,9 +95,10 @@ impl Member {
     /// What is counted, as it is stored.
     pub(crate) fn tallies(&self, source: &str, counted: &Counted) -> Vec<Tally> {
         let day = u32::try_from(self.world.clock.now_ms() / DAY_MS).unwrap_or(u32::MAX);
+        let source: String = source.chars().take(SOURCE_CHARS_MAX).collect();
         let tally = |(name, count): (&String, &u64)| {
             let token = self.keys.token("tally", &[source.as_bytes(), name.as_bytes()]);
-            let plain = borsh::to_vec(&(source, name)).expect("memory does not fail");
+            let plain = borsh::to_vec(&(&source, name)).expect("memory does not fail");
             let seal = |mut rng: &mut (dyn rand_core::CryptoRng + Send)| {
                 self.keys.wrap(&label(token), &plain, &mut rng)
             };

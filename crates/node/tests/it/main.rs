@@ -27,6 +27,8 @@ mod node;
 mod odd_requests;
 mod provider;
 mod python_clients;
+mod quality;
+mod r4_examples;
 mod rest;
 mod sign_on;
 mod smart;

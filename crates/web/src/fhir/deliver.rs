@@ -25,7 +25,8 @@ pub async fn bundle(
     let delivery = match caller.may_deliver() {
         Ok(()) => {
             caller.may_deliver_entries(&body)?;
-            Delivery::parse(body.to_vec())?
+            Delivery::parse(body.to_vec())
+                .or_else(|error| app.member.refused(&caller.source(), error))?
         }
         // Whoever may read may also send what only reads.
         Err(refused) => match caller.staff().and_then(|_| Ok(Delivery::parse(body.to_vec())?)) {
