@@ -9,6 +9,7 @@ use fhir::{
     Issue, Resource,
     derive::Code,
     issue::Severity,
+    links::Links,
     quality::{Check, Finding, Named, Portrait, check, fingerprint, references},
     reference::{Reference, Target},
 };
@@ -75,6 +76,9 @@ impl Member {
         is_decided: bool,
     ) -> Result<Vec<Verdict>, FlowError> {
         let policy = self.policy_of_quality();
+        if policy.is_off(source) {
+            return Ok(vec![Verdict::default(); incoming.len()]);
+        }
         let found = Look::new(self, &policy, incoming).findings(incoming, told)?;
         let mut verdicts = Vec::with_capacity(incoming.len());
         for (one, findings) in incoming.iter_mut().zip(found) {
@@ -232,8 +236,27 @@ impl<'m> Look<'m> {
     /// Whether a patient becomes somebody else.
     fn changes(&self, id: &str, patient: &Resource) -> Result<Option<Finding>, FlowError> {
         let record = self.member.keys.record_id("Patient", id);
-        let before = self.member.portrait(record)?;
+        let before = match self.member.portrait(record)? {
+            Some(portrait) => Some(portrait),
+            None => self.known_otherwise(id, patient)?,
+        };
         Ok(before.and_then(|before| before.compare(&Portrait::of(patient))))
+    }
+
+    /// The portrait under another id of the same account: a message names a patient by identifiers
+    /// that came with another record.
+    fn known_otherwise(&self, id: &str, patient: &Resource) -> Result<Option<Portrait>, FlowError> {
+        let Some(account) = self.member.account_of(id)? else { return Ok(None) };
+        let identifiers = references(patient, &Links::none()).identifiers;
+        for code in identifiers.iter().take(IDENTIFIERS_MAX) {
+            let known = self.member.carriers(self.member.identifier("Patient", code))?;
+            for place in known.iter().filter(|place| place.patient == account.0) {
+                if let Some(portrait) = self.member.portrait(place.record)? {
+                    return Ok(Some(portrait));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Whether the identifier beside a reference to a patient is another patient's.

@@ -284,7 +284,18 @@ fn a_message_about_another_patient_is_accepted_and_waits() {
         "[[feeds]]\nname = \"lab\"\nlisten = \"127.0.0.1:{port}\"\n\
          [quality.sources.\"feed:lab\"]\npatient-differs = \"refuse\"\n"
     ));
+    // Known by FHIR under another id, and by the same identifier.
+    let mut other = patient("Moe", "1944-04-04", "male");
+    (other["id"], other["identifier"]) =
+        (json!("p2"), json!([{ "system": "urn:oid:2.999.10.1", "value": "P2" }]));
+    assert_eq!(hospital.put(&other).status, 201);
     let mut line = Line::open(port);
+    assert_eq!(line.send(&result_of("P2", "M-5", "Zoe^Ann||20010101|F")), "AA");
+    assert_eq!(line.send(&result_of("P2", "M-0", "Moe^Max||19440404|M")), "AA");
+    let number = hospital.waiting()[0]["number"].to_string();
+    let operator = hospital.node.token(&["--operator"]);
+    let path = format!("/carestone/v1/feeds/waiting/{number}");
+    assert_eq!(hospital.node.send("DELETE", &path, Some(&operator), &[], b"").status, 204);
     assert_eq!(line.send(&result("M-1", "Doe^Jo||19580304|F")), "AA");
     assert_eq!(line.send(&result("M-2", "Roe^Max||19900101|M")), "AA", "it is in our hands");
     assert_eq!(line.send(&result("M-3", "Doe^Jo||19580305|F")), "AE", "a rule of this feed");
@@ -298,8 +309,8 @@ fn a_message_about_another_patient_is_accepted_and_waits() {
     let taken = hospital.command(&["worklist", "accept", &number]);
     assert_eq!(taken["filed"], json!([waiting[0]["number"]]));
     let total = hospital.total("feed:lab");
-    assert_eq!(total["deliveries"], 4, "{total}");
-    assert_eq!(total["quarantined_by"], json!({ "patient-replaced": 1 }));
+    assert_eq!(total["deliveries"], 6, "{total}");
+    assert_eq!(total["quarantined_by"], json!({ "patient-replaced": 2 }));
     assert_eq!(total["refused_by"], json!({ "patient-differs": 1 }));
 }
 
@@ -371,11 +382,15 @@ impl Line {
 
 /// A result of the patient with number P1, who is said to be this.
 fn result(control_id: &str, person: &str) -> Vec<u8> {
+    result_of("P1", control_id, person)
+}
+
+fn result_of(number: &str, control_id: &str, person: &str) -> Vec<u8> {
     let lines = [
         format!(
             "MSH|^~\\&|LAB|WEST|EHR|HOSP|20240301120000+0100||ORU^R01^ORU_R01|{control_id}|P|2.5.1"
         ),
-        format!("PID|1||P1^^^WEST&2.999.10.1&ISO^MR||{person}"),
+        format!("PID|1||{number}^^^WEST&2.999.10.1&ISO^MR||{person}"),
         format!("OBR|1||F-{control_id}^LAB|2345-7^Glucose^LN|||20240301110000+0100"),
         "OBX|1|NM|2345-7^Glucose^LN||5|mg/dL^^UCUM|||||F".to_owned(),
     ];
