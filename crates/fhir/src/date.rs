@@ -178,7 +178,8 @@ fn fraction_of_second(digits: &str) -> Result<(i64, i64), DateError> {
 const DAYS_TO_1970: i64 = 719_468;
 const SECOND_US: i64 = 1_000_000;
 const MINUTE_US: i64 = 60 * SECOND_US;
-const DAY_US: i64 = 24 * 60 * MINUTE_US;
+/// A day, in microseconds.
+pub const DAY_US: i64 = 24 * 60 * MINUTE_US;
 
 #[cfg(test)]
 mod tests {

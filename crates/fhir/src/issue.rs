@@ -17,13 +17,15 @@ pub struct Issue {
     pub expression: String,
     /// What is wrong and what to do, in one sentence.
     pub diagnostics: String,
+    /// The code of the check that found it, if a check of quality did.
+    pub check: Option<&'static str>,
 }
 
 impl Issue {
     /// An error: the content is refused.
     pub fn error(code: IssueCode, expression: impl Into<String>, text: impl Into<String>) -> Self {
         let (expression, diagnostics) = (expression.into(), text.into());
-        Self { severity: Severity::Error, code, expression, diagnostics }
+        Self { severity: Severity::Error, code, expression, diagnostics, check: None }
     }
 
     /// A warning: the content is taken, but looks wrong.
@@ -153,9 +155,7 @@ issue_codes! {
 pub fn outcome(issues: &[Issue]) -> Value {
     let all_well = [Issue {
         severity: Severity::Information,
-        code: IssueCode::Informational,
-        expression: String::new(),
-        diagnostics: "all is well".to_owned(),
+        ..Issue::error(IssueCode::Informational, "", "all is well")
     }];
     let issues = if issues.is_empty() { &all_well } else { issues };
     let issues: Vec<Value> = issues.iter().map(issue_json).collect();
@@ -171,8 +171,14 @@ fn issue_json(issue: &Issue) -> Value {
     if !issue.expression.is_empty() {
         json["expression"] = json!([issue.expression]);
     }
+    if let Some(check) = issue.check {
+        json["details"] = json!({ "coding": [{ "system": CHECKS, "code": check }] });
+    }
     json
 }
+
+/// The code system of the checks of quality.
+pub const CHECKS: &str = "urn:carestone:quality-check";
 
 /// Keeps the first `max` issues; the rest becomes one line that says how many there were.
 pub(crate) fn capped(mut issues: Vec<Issue>, max: usize) -> Vec<Issue> {
@@ -182,9 +188,11 @@ pub(crate) fn capped(mut issues: Vec<Issue>, max: usize) -> Vec<Issue> {
         issues.truncate(max);
         issues.push(Issue {
             severity: worst.unwrap_or(Severity::Error),
-            code: IssueCode::TooCostly,
-            expression: String::new(),
-            diagnostics: format!("{rest} more issues are not shown: correct these first"),
+            ..Issue::error(
+                IssueCode::TooCostly,
+                "",
+                format!("{rest} more issues are not shown: correct these first"),
+            )
         });
     }
     issues

@@ -16,6 +16,7 @@
 //! - [`mod@reference`]: what a reference names
 //! - [`links`]: what references between entries stand for, and the splice that follows them
 //! - [`mod@validate`]: structure and own checks
+//! - [`quality`]: what is valid and still looks wrong
 //! - [`mod@derive`]: patient, category, labels, identifiers, codes of a resource
 //! - [`bundle`]: splitting, links between entries, and answers
 //! - [`search`]: search parameters over opened resources
@@ -46,6 +47,8 @@ pub mod bundle;
 pub mod search;
 
 pub mod validate;
+
+pub mod quality;
 
 pub mod derive;
 

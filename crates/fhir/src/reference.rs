@@ -99,6 +99,11 @@ impl Reference {
         Some(Self::Logical { system, value })
     }
 
+    /// Whether it names a resource of this server by type and id.
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Local(_))
+    }
+
     /// The type it names, as far as its text tells.
     pub fn resource_type(&self) -> Option<ResourceType> {
         match self {

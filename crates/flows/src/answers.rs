@@ -150,10 +150,13 @@ impl FiledBundle {
                     let response = Response { status: &status, ..Response::default() };
                     answer.push_response(&response, Some(&body));
                 }
-                EntryOutcome::Refused(issues) => {
+                EntryOutcome::Refused(issues) | EntryOutcome::Waits(issues) => {
                     let outcome = fhir::outcome(issues);
                     let response = Response {
-                        status: "422 Unprocessable Entity",
+                        status: match entry {
+                            EntryOutcome::Waits(_) => "202 Accepted",
+                            _ => "422 Unprocessable Entity",
+                        },
                         outcome: Some(&outcome),
                         ..Response::default()
                     };

@@ -14,7 +14,7 @@ use vault::{Batch, KeptCase, KeptMessage, Relink, Token, Versions};
 
 use crate::{
     Change, FlowError, Incoming, Member, OpenedRecord, answers,
-    filing::{Patients, With, local_patient},
+    filing::{Aside, Patients, local_patient},
     limits,
     people::People,
     sessions::Metadata,
@@ -234,7 +234,7 @@ impl Member {
             messages: self.settled_by(whole(&people), &case)?.into_iter().collect(),
             ..Batch::default()
         };
-        self.file_with(incoming, With { batch, patients: effect.patients })?;
+        self.file_with(incoming, Aside { batch, patients: effect.patients, ..Aside::default() })?;
         people.as_mut().expect("read above").take(&case);
         drop(people);
         self.case(token)
@@ -361,14 +361,14 @@ impl Member {
         let links = record.metadata.links();
         let derived = derive_linked(&record.exact, &links);
         let Some(target) = Target::parse(&format!("{kind}/{id}")) else { return Ok(None) };
-        if local_patient(&target, &derived).as_deref() != Some(local) {
+        if local_patient(&target, &derived, &self.policy_of_quality()).as_deref() != Some(local) {
             return Ok(None);
         }
         let gone = self.deletion(&target, Some(record.version), kind.clone())?;
         let Some(gone) = gone else { return Ok(None) };
         let resource = record.exact.clone();
         let (change, place) = (Change::Updated, kind.clone());
-        let back = Incoming { resource, target, links, expected: None, change, place };
+        let back = Incoming { links, ..Incoming::new(resource, target, change, place) };
         Ok(Some([gone, back]))
     }
 
@@ -403,7 +403,7 @@ impl Member {
             is_merge(&case.subject, gone, survivor) || people.survivor(gone).is_some()
         };
         match told.iter().all(is_decided) {
-            true => self.settled_message(number).map(Some),
+            true => self.settled_item(number).map(Some),
             false => Ok(None),
         }
     }

@@ -97,12 +97,18 @@ impl Member {
 
     fn described(&self, record: RecordId) -> Result<Option<Known>, FlowError> {
         let Some(sealed) = self.vault.record(record, Version::Latest)? else { return Ok(None) };
+        let name = self.name_of(record)?;
+        let damaged = || FlowError::Evidence("the name of a record cannot be read".to_owned());
+        let target = Target::parse(&name).ok_or_else(damaged)?;
+        Ok(Some(Known { target, version: sealed.place.version }))
+    }
+
+    /// What this node calls a record, as in `Patient/p1`.
+    pub(crate) fn name_of(&self, record: RecordId) -> Result<String, FlowError> {
         let wrapped = self.vault.name(record)?.unwrap_or_default();
         let damaged = || FlowError::Evidence("the name of a record cannot be read".to_owned());
         let name = self.keys.unwrap(&label(record), &wrapped).map_err(|_| damaged())?;
-        let name = std::str::from_utf8(&name).map_err(|_| damaged())?;
-        let target = Target::parse(name).ok_or_else(damaged)?;
-        Ok(Some(Known { target, version: sealed.place.version }))
+        String::from_utf8(name.to_vec()).map_err(|_| damaged())
     }
 
     /// Follows what a Bundle says by search: conditional creates and updates, and references such

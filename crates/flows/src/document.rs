@@ -8,14 +8,13 @@ use fhir::{
         cda::{self, Translated},
     },
     issue::Severity,
-    links::Links,
     reference::Target,
 };
 use vault::{SealedRecord, Version};
 
 use crate::{
     Became, EntryOutcome, FiledBundle, FlowError, Incoming, Known, Member, answers::instant,
-    limits::DOCUMENT_ISSUES_MAX, sessions::Change,
+    ingest::Taking, limits::DOCUMENT_ISSUES_MAX, quality::of_all, sessions::Change, worklist::How,
 };
 
 /// What became of a document.
@@ -25,6 +24,8 @@ pub struct FiledDocument {
     entries: FiledBundle,
     /// What the document says and no resource tells. About a patient: never for a log.
     pub not_understood: Vec<NotUnderstood>,
+    /// What was found in what is stored now.
+    pub findings: Vec<Issue>,
 }
 
 impl FiledDocument {
@@ -39,8 +40,8 @@ impl FiledDocument {
             severity: Severity::Information,
             ..Issue::error(IssueCode::Informational, note.place.clone(), note.why.clone())
         };
-        let issues: Vec<Issue> =
-            self.not_understood.iter().take(DOCUMENT_ISSUES_MAX).map(issue).collect();
+        let notes = self.not_understood.iter().take(DOCUMENT_ISSUES_MAX).map(issue);
+        let issues: Vec<Issue> = self.findings.iter().cloned().chain(notes).collect();
         fhir::outcome(&issues).to_string().into_bytes()
     }
 }
@@ -50,7 +51,18 @@ impl Member {
     ///
     /// # Errors
     /// [`FlowError::Content`] if it is no document that can be taken; nothing was stored then.
-    pub fn ingest_document(&self, bytes: &[u8]) -> Result<FiledDocument, FlowError> {
+    /// [`FlowError::Waits`] if it is kept for somebody to look at.
+    pub fn ingest_document(&self, source: &str, bytes: &[u8]) -> Result<FiledDocument, FlowError> {
+        let outcome = self.document_as(source, bytes, Taking::default());
+        self.ended(source, outcome, bytes, How::Document)
+    }
+
+    pub(crate) fn document_as(
+        &self,
+        source: &str,
+        bytes: &[u8],
+        taking: Taking,
+    ) -> Result<FiledDocument, FlowError> {
         let names = Names::new(*self.secret.import_key());
         let settings = cda::Settings { names, zone: Zone::unknown() };
         let received = instant(self.world.clock.now_ms());
@@ -68,13 +80,18 @@ impl Member {
             )]));
         }
         // Whoever is faster with the same document has filed it; the second look finds it.
-        match self.file_document(&translated) {
-            Err(FlowError::Stale { .. }) => self.file_document(&translated),
+        match self.file_document(source, &translated, taking.clone()) {
+            Err(FlowError::Stale { .. }) => self.file_document(source, &translated, taking),
             outcome => outcome,
         }
     }
 
-    fn file_document(&self, translated: &Translated) -> Result<FiledDocument, FlowError> {
+    fn file_document(
+        &self,
+        source: &str,
+        translated: &Translated,
+        taking: Taking,
+    ) -> Result<FiledDocument, FlowError> {
         let Translated { understood, in_passing, original } = translated;
         let mut is_repeated = false;
         for resource in &understood.resources {
@@ -93,22 +110,35 @@ impl Member {
                     let version = latest.place.version;
                     kept.push(EntryOutcome::Done(Became::Kept(Known { target, version })));
                 }
-                latest => incoming.push(Incoming {
-                    resource: resource.clone(),
-                    target,
-                    links: Links::none(),
-                    expected: is_original.then_some(0),
-                    change: if latest.is_some() { Change::Updated } else { Change::Created },
-                    place: resource.type_name().to_owned(),
-                }),
+                latest => {
+                    let change = if latest.is_some() { Change::Updated } else { Change::Created };
+                    let place = resource.type_name().to_owned();
+                    let one = Incoming::new(resource.clone(), target, change, place);
+                    incoming.push(Incoming { expected: is_original.then_some(0), ..one });
+                }
             }
         }
         // Of a document that is filed nothing is filed again, whatever became of its parts.
-        let filed = if is_repeated { Vec::new() } else { self.file(incoming)? };
+        if is_repeated {
+            incoming.clear();
+        }
+        let told = understood
+            .resources
+            .iter()
+            .filter(|one| one.type_name() == "Patient" && !is_repeated && !files(&incoming, one));
+        let told: Vec<&Resource> = told.collect();
+        let mut files: Vec<&mut Incoming> = incoming.iter_mut().collect();
+        let verdicts = self.judge(source, &mut files, &told, taking.is_decided)?;
+        let findings = of_all(verdicts).taken()?;
+        let filed = match is_repeated {
+            true => Vec::new(),
+            false => self.file_with(incoming, taking.aside(source))?,
+        };
         let filed = filed.into_iter().map(|one| EntryOutcome::Done(Became::Filed(one)));
         let entries = kept.into_iter().chain(filed).collect();
         Ok(FiledDocument {
-            entries: FiledBundle { kind: BundleKind::Transaction, entries },
+            entries: FiledBundle { kind: BundleKind::Transaction, entries, findings: Vec::new() },
+            findings,
             not_understood: understood.not_understood.clone(),
         })
     }
@@ -117,6 +147,11 @@ impl Member {
         let record = self.keys.record_id(target.resource_type.name(), &target.id);
         Ok(self.vault.record(record, Version::Latest)?)
     }
+}
+
+/// Whether a resource is among what is to be filed.
+fn files(incoming: &[Incoming], resource: &Resource) -> bool {
+    incoming.iter().any(|one| one.target == target(resource))
 }
 
 fn target(resource: &Resource) -> Target {

@@ -9,6 +9,9 @@ pub enum FlowError {
     /// The content is not acceptable; each issue names its place and what to do.
     #[error("the content is not acceptable: {}", summary(.0))]
     Content(Vec<Issue>),
+    /// It is kept, sealed, and waits for somebody to look at it; nothing of it is filed yet.
+    #[error("it waits in the work list until somebody has looked at it: {}", summary(.0))]
+    Waits(Vec<Issue>),
     /// There is nothing by that name, or the caller may not know that there is.
     #[error("there is no such {0}")]
     NotFound(&'static str),

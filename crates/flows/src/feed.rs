@@ -4,12 +4,12 @@
 //! What a message tells is filed in one atomic step with the note that it was taken and how it was
 //! answered; a crash leaves all of it or nothing, and a message that is sent again is answered as
 //! the first time. A message that cannot be used is kept, sealed, for people to look at, and taken
-//! later ([`Member::replay`]).
+//! later (see [`worklist`](crate::worklist)).
 //!
 //! *Order.* Messages of one connection are taken one after the other, so those about one patient
 //! stay in order. A message that waited and is taken later changes nothing that a younger one told.
 
-mod plan;
+pub(crate) mod plan;
 
 use std::{
     collections::BTreeMap,
@@ -25,10 +25,9 @@ use fhir::import::{
     Names, Zone,
     v2::{ParseError, Settings, charset::Charset},
 };
-use vault::{Batch, KeptMessage, MessageCounts, Token};
+use vault::{KeptMessage, MessageCounts, Token};
 
 use crate::{FlowError, Member};
-use plan::Plan;
 
 /// What an operator says of a feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,47 +80,26 @@ pub struct FeedStatus {
     pub not_understood: u64,
 }
 
-/// A message that waits for somebody. What it says of its patient is not here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// Its number, by which it is replayed or dismissed.
-    pub number: u64,
-    /// The feed it came from.
-    pub feed: String,
-    /// When it came, in milliseconds since the Unix epoch.
-    pub received_ms: u64,
-    /// What kind it is, as in `ADT^A01`; empty if it could not be read.
-    pub kind: String,
-    /// Who sent it, and as which message (MSH-10).
-    pub sender: String,
-    /// MSH-10.
-    pub control_id: String,
-    /// Why it waits: places, and what to do.
-    pub reasons: Vec<(String, String)>,
-    /// Whether it was filed, and waits only for a decision: two patients turned out to be one.
-    pub is_filed: bool,
-}
-
 /// What is kept of a message, sealed.
 #[derive(BorshSerialize, BorshDeserialize)]
-struct Kept {
-    feed: String,
-    received_ms: u64,
+pub(crate) struct Kept {
+    pub(crate) feed: String,
+    pub(crate) received_ms: u64,
     /// How many record versions the vault had when it came.
-    records: u64,
-    answers: Vec<Vec<u8>>,
+    pub(crate) records: u64,
+    pub(crate) answers: Vec<Vec<u8>>,
     /// Of a message that waits.
-    waits: Option<Waits>,
+    pub(crate) waits: Option<Waits>,
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
-struct Waits {
-    bytes: Vec<u8>,
-    kind: String,
-    sender: String,
-    control_id: String,
-    reasons: Vec<(String, String)>,
-    is_filed: bool,
+pub(crate) struct Waits {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) kind: String,
+    pub(crate) sender: String,
+    pub(crate) control_id: String,
+    pub(crate) reasons: Vec<(String, String)>,
+    pub(crate) is_filed: bool,
 }
 
 impl Member {
@@ -185,79 +163,6 @@ impl Member {
         plan::answer_unreadable(ParseError::TooLong, &now_ms.to_string(), now_ms)
     }
 
-    /// Takes a message that waits, as its feed is understood now. Says why if it still cannot be.
-    ///
-    /// # Errors
-    /// [`FlowError::NotFound`] if no message of this number waits.
-    pub fn replay(&self, number: u64) -> Result<Result<(), Vec<(String, String)>>, FlowError> {
-        let (message, kept) = self.waiting_message(number)?;
-        let Some(waits) = kept.waits.as_ref().filter(|waits| !waits.is_filed) else {
-            return Ok(Err(vec![(String::new(), FILED.to_owned())]));
-        };
-        let Some(feed) = self.feed(&kept.feed) else {
-            let text = format!("the feed `{}` is not configured any more: add it", kept.feed);
-            return Ok(Err(vec![(String::new(), text)]));
-        };
-        let plan = self.plan(&feed, message.token, &waits.bytes, &kept)?;
-        if let Some(waits) = plan.waits.as_ref().filter(|waits| !waits.is_filed) {
-            return Ok(Err(waits.reasons.clone()));
-        }
-        let plan = Plan { waits: None, ..plan };
-        match self.carry_out(&feed, message.token, plan, &kept) {
-            Err(FlowError::Content(issues)) => Ok(Err(plan::reasons_of(&issues))),
-            outcome => outcome.map(|_| Ok(())),
-        }
-    }
-
-    /// Takes a message off the list without doing anything with it. Its original is forgotten.
-    ///
-    /// # Errors
-    /// [`FlowError::NotFound`] if no message of this number waits.
-    pub fn dismiss(&self, number: u64) -> Result<(), FlowError> {
-        let messages = vec![self.settled_message(number)?];
-        self.vault.store(Batch { messages, ..Batch::default() })?;
-        Ok(())
-    }
-
-    /// Who gave way to whom by a message that waits for that decision.
-    ///
-    /// # Errors
-    /// [`FlowError::NotFound`] if no message of this number waits.
-    pub fn merges_waiting(&self, number: u64) -> Result<Vec<(String, String)>, FlowError> {
-        let (_, kept) = self.waiting_message(number)?;
-        let waits = kept.waits.filter(|waits| waits.is_filed);
-        Ok(waits.map(|waits| plan::merged(&waits.reasons)).unwrap_or_default())
-    }
-
-    /// A message that waits, as it is kept when it waits no more.
-    pub(crate) fn settled_message(&self, number: u64) -> Result<KeptMessage, FlowError> {
-        let (message, kept) = self.waiting_message(number)?;
-        Ok(self.sealed(message.token, message.feed, &Kept { waits: None, ..kept }))
-    }
-
-    /// A page of the messages that wait for somebody, from this number on.
-    pub fn waiting(&self, from: u64, max: usize) -> Result<Vec<Waiting>, FlowError> {
-        let messages = self.vault.messages_waiting(from, max)?;
-        let told = messages.into_iter().map(|(number, message)| {
-            let Kept { feed, received_ms, waits, .. } = self.opened(&message)?;
-            let waits = waits.ok_or_else(damaged)?;
-            let Waits { kind, sender, control_id, reasons, is_filed, .. } = waits;
-            Ok(Waiting { number, feed, received_ms, kind, sender, control_id, reasons, is_filed })
-        });
-        told.collect()
-    }
-
-    /// A message that waits, as it was sent.
-    ///
-    /// # Errors
-    /// [`FlowError::NotFound`] if no message of this number waits, or if it was filed: it is a
-    /// record then, and read like one.
-    pub fn original(&self, number: u64) -> Result<Vec<u8>, FlowError> {
-        let (_, kept) = self.waiting_message(number)?;
-        let waits = kept.waits.filter(|waits| !waits.is_filed);
-        waits.map(|waits| waits.bytes).ok_or(FlowError::NotFound("message that was not filed"))
-    }
-
     /// How the feeds do.
     pub fn feed_status(&self) -> Result<Vec<FeedStatus>, FlowError> {
         let feeds = self.feeds.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -275,27 +180,19 @@ impl Member {
         status.collect()
     }
 
-    fn feed(&self, name: &str) -> Option<Arc<Feed>> {
+    pub(crate) fn feed(&self, name: &str) -> Option<Arc<Feed>> {
         self.feeds.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    fn waiting_message(&self, number: u64) -> Result<(KeptMessage, Kept), FlowError> {
-        let page = self.vault.messages_waiting(number, 1)?;
-        let found = page.into_iter().find(|(found, _)| *found == number);
-        let (_, message) = found.ok_or(FlowError::NotFound("message that waits"))?;
-        let kept = self.opened(&message)?;
-        Ok((message, kept))
-    }
-
     /// A message as it is stored.
-    fn sealed(&self, token: Token, feed: Token, kept: &Kept) -> KeptMessage {
+    pub(crate) fn sealed(&self, token: Token, feed: Token, kept: &Kept) -> KeptMessage {
         let plain = borsh::to_vec(kept).expect("writing to memory does not fail");
         let sealed =
             self.world.with_chance(|mut rng| self.keys.wrap(&label(token), &plain, &mut rng));
         KeptMessage { token, feed, is_waiting: kept.waits.is_some(), sealed }
     }
 
-    fn opened(&self, message: &KeptMessage) -> Result<Kept, FlowError> {
+    pub(crate) fn opened(&self, message: &KeptMessage) -> Result<Kept, FlowError> {
         let plain = self.keys.unwrap(&label(message.token), &message.sealed);
         let plain = plain.map_err(|_| damaged())?;
         borsh::from_slice(&plain).map_err(|_| damaged())
@@ -309,5 +206,3 @@ fn label(token: Token) -> Vec<u8> {
 fn damaged() -> FlowError {
     FlowError::Evidence("a message of a feed cannot be read".to_owned())
 }
-
-const FILED: &str = "it was filed, and waits for a decision about two patients: dismiss it then";

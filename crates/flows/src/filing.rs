@@ -3,19 +3,21 @@
 //! Nothing is decided about content here; that is [`ingest`](crate::ingest). The network is not
 //! asked; anchoring follows by itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fhir::{
     Issue, IssueCode, Resource,
-    derive::{Derived, derive_linked},
+    derive::{Code, Derived, derive_linked},
     links::Links,
     reference::{Reference, Target},
 };
-use ledger::{Category, PatientId};
+use ledger::{Category, CategorySet, PatientId};
 use vault::{Batch, Conflict, Content, Link, NewRecord, Place, RecordId, Token, Version};
 
 use crate::{
     FlowError, Member,
+    limits::IDENTIFIERS_MAX,
+    quality::{Check, Policy, report::Counted},
     scopes::Writing,
     sessions::{Change, Metadata},
 };
@@ -35,6 +37,33 @@ pub struct Incoming {
     pub change: Change,
     /// Where it is in what was received, for issues.
     pub place: String,
+    /// What was found in it, and is stored all the same.
+    pub(crate) flags: Vec<Check>,
+    /// What the same content is recognised by.
+    pub(crate) content: Option<Token>,
+}
+
+impl Incoming {
+    /// A version to be filed, not judged yet.
+    pub(crate) fn new(resource: Resource, target: Target, change: Change, place: String) -> Self {
+        let (links, expected) = (Links::none(), None);
+        let (flags, content) = (Vec::new(), None);
+        Self { resource, target, links, expected, change, place, flags, content }
+    }
+}
+
+/// What is stored in one step with the records.
+#[derive(Clone, Default)]
+pub(crate) struct Aside<'s> {
+    /// Who delivers; nobody if nothing is counted.
+    pub source: Option<&'s str>,
+    /// Messages that brought the records, or that are settled or kept with them; cases and changed
+    /// links. What it says of records, scopes and links is not looked at.
+    pub batch: Batch,
+    /// Patients whose records go elsewhere than their links say now.
+    pub patients: Patients,
+    /// What is counted beside the records.
+    pub counted: Counted,
 }
 
 /// What became of one version.
@@ -54,20 +83,10 @@ pub struct Filed {
 /// account, and whether it is new.
 pub(crate) type Patients = HashMap<String, (PatientId, bool)>;
 
-/// What is stored in one step with records.
-#[derive(Default)]
-pub(crate) struct With {
-    /// Messages, cases and changed links; what it says of records, scopes and links is not looked
-    /// at.
-    pub(crate) batch: Batch,
-    /// Patients whose records go elsewhere than their links say now.
-    pub(crate) patients: Patients,
-}
-
 impl Member {
     /// Files resources that have been checked: all of them, durably, or none.
     pub fn file(&self, incoming: Vec<Incoming>) -> Result<Vec<Filed>, FlowError> {
-        self.file_with(incoming, With::default())
+        self.file_with(incoming, Aside::default())
     }
 
     /// As [`Member::file`], with what belongs to it in the same step.
@@ -78,17 +97,21 @@ impl Member {
     pub(crate) fn file_with(
         &self,
         incoming: Vec<Incoming>,
-        with: With,
+        aside: Aside<'_>,
     ) -> Result<Vec<Filed>, FlowError> {
-        if incoming.is_empty() && with.batch == Batch::default() {
+        let Aside { source, batch, patients, mut counted } = aside;
+        incoming.iter().for_each(|one| counted.filed(one));
+        let tallies = source.map(|source| self.tallies(source, &counted)).unwrap_or_default();
+        let beside = Batch { tallies, ..batch };
+        if incoming.is_empty() && beside == Batch::default() {
             return Ok(Vec::new());
         }
         // Somebody else may write the same record or open the same scope at the same time; the
         // vault then refuses the batch whole, and it is prepared again from what is there now.
         for _ in 0..CONFLICTS_MAX {
-            let prepared = self.prepare(&incoming, &with.patients)?;
-            let Batch { scopes, links, records, .. } = prepared.batch.clone();
-            let batch = Batch { scopes, links, records, ..with.batch.clone() };
+            let prepared = self.prepare(&incoming, &patients)?;
+            let Batch { scopes, links, records, portraits, .. } = prepared.batch.clone();
+            let batch = Batch { scopes, links, records, portraits, ..beside.clone() };
             match self.vault.store(batch) {
                 Ok(stored) => {
                     self.remember(&prepared);
@@ -106,8 +129,8 @@ impl Member {
     fn prepare(&self, incoming: &[Incoming], known: &Patients) -> Result<Prepared, FlowError> {
         let derived: Vec<Derived> =
             incoming.iter().map(|one| derive_linked(&one.resource, &one.links)).collect();
-        let patients = self.find_patients(incoming, &derived, known)?;
-        let mut prepared = Prepared::default();
+        let mut prepared = Prepared { policy: self.policy_of_quality(), ..Prepared::default() };
+        let patients = self.find_patients(incoming, &derived, known, &prepared.policy)?;
         for (local_id, (patient, is_new)) in &patients {
             if *is_new {
                 let link: Link = self.link(local_id, *patient);
@@ -132,7 +155,7 @@ impl Member {
         let version = self.next_version(record, one.expected, prepared)?;
         let (patient, category) = match one.change {
             Change::Deleted => self.filed_as(record)?,
-            _ => self.files_as(&one.target, derived, patients),
+            _ => self.files_as(&one.target, derived, patients, &prepared.policy),
         };
         let scope = prepared.scope(self, patient, category)?;
         let place =
@@ -140,8 +163,11 @@ impl Member {
         let (commitment, envelope) = self.seal(one, &place, scope)?;
         let tokens = match one.change {
             Change::Deleted => vec![self.deletion_mark(record)],
-            _ => self.tokens_of(one, derived, record),
+            _ => self.tokens_of(one, derived, record)?,
         };
+        if kind == "Patient" && one.change != Change::Deleted {
+            prepared.batch.portraits.push(self.sealed_portrait(record, &one.resource));
+        }
         let name = self.wrapped_name(record, &one.target);
         prepared.batch.records.push(NewRecord { place, commitment, envelope, tokens, name });
         prepared.outcomes.push((one.target.clone(), version, one.change));
@@ -149,15 +175,27 @@ impl Member {
     }
 
     /// What a version can be looked up by: its identifiers, and of a patient also who it is.
-    fn tokens_of(&self, one: &Incoming, derived: &Derived, record: RecordId) -> Vec<Token> {
+    fn tokens_of(
+        &self,
+        one: &Incoming,
+        derived: &Derived,
+        record: RecordId,
+    ) -> Result<Vec<Token>, FlowError> {
         let kind = one.target.resource_type.name();
-        let mut tokens = match kind {
-            "Patient" => self.patient_tokens(record, &one.resource),
-            _ => Vec::new(),
-        };
-        tokens.extend(derived.identifiers.iter().map(|code| self.identifier(kind, code)));
-        tokens.truncate(vault::limits::TOKENS_MAX);
-        tokens
+        if derived.identifiers.len() > IDENTIFIERS_MAX {
+            let text = format!("a resource has at most {IDENTIFIERS_MAX} identifiers: send fewer");
+            let issue = Issue::error(IssueCode::TooCostly, one.place.clone(), text);
+            return Err(FlowError::Content(vec![issue]));
+        }
+        let identifiers = derived.identifiers.iter().map(|code| self.identifier(kind, code));
+        let flags = one.flags.iter().map(|check| self.finding_mark(*check));
+        let mut tokens: Vec<Token> = identifiers.chain(flags).chain(one.content).collect();
+        if kind == "Patient" {
+            tokens.extend(self.patient_tokens(record, &one.resource));
+        }
+        tokens.sort();
+        tokens.dedup();
+        Ok(tokens)
     }
 
     /// Whose record it is, and of which category.
@@ -166,8 +204,9 @@ impl Member {
         target: &Target,
         derived: &Derived,
         patients: &Patients,
+        policy: &Policy,
     ) -> (PatientId, Category) {
-        let patient = match local_patient(target, derived) {
+        let patient = match local_patient(target, derived, policy) {
             Some(local_id) => patients[local_id.as_str()].0,
             None => self.house(),
         };
@@ -190,6 +229,7 @@ impl Member {
         incoming: &[Incoming],
         derived: &[Derived],
         known: &Patients,
+        policy: &Policy,
     ) -> Result<Patients, FlowError> {
         let mut patients = known.clone();
         let mut issues = Vec::new();
@@ -200,20 +240,46 @@ impl Member {
             patients.entry(one.target.id.clone()).or_insert((patient, is_new));
         }
         for (one, derived) in incoming.iter().zip(derived) {
-            if let Some(unclear) = unclear_patient(derived) {
-                issues.push(Issue::error(IssueCode::NotSupported, one.place.clone(), unclear));
-                continue;
-            }
-            let Some(local_id) = local_patient(&one.target, derived) else { continue };
+            let Some(local_id) = local_patient(&one.target, derived, policy) else { continue };
             if patients.contains_key(&local_id) {
                 continue;
             }
-            match self.account_of(&local_id)? {
+            let by_identifier = match &derived.patient {
+                Some(reference) => self.patient_by_identifier(reference)?,
+                None => None,
+            };
+            let known = match by_identifier {
+                Some(patient) => Some(patient),
+                None => self.account_of(&local_id)?,
+            };
+            match known {
                 Some(patient) => drop(patients.insert(local_id, (patient, false))),
-                None => issues.push(unknown_patient(&one.place)),
+                None if fhir::resource::is_id(&local_id) => {
+                    issues.push(unknown_patient(&one.place));
+                }
+                // Nobody here: an account apart, until somebody knows whose it is.
+                None => {
+                    let apart = PatientId(self.world.draw());
+                    patients.insert(local_id, (apart, true));
+                }
             }
         }
         if issues.is_empty() { Ok(patients) } else { Err(FlowError::Content(issues)) }
+    }
+
+    /// The patient of this hospital who has this identifier, if exactly one has.
+    pub(crate) fn patient_by_identifier(
+        &self,
+        reference: &Reference,
+    ) -> Result<Option<PatientId>, FlowError> {
+        let Reference::Logical { system: Some(system), value } = reference else {
+            return Ok(None);
+        };
+        let code = Code { system: Some(system.clone()), value: value.clone() };
+        let known = self.carriers(self.identifier("Patient", &code))?;
+        let accounts: BTreeSet<_> = known.iter().map(|place| place.patient).collect();
+        let only = accounts.first().copied().filter(|_| accounts.len() == 1);
+        Ok(only.map(PatientId))
     }
 
     fn next_version(
@@ -272,6 +338,7 @@ impl Member {
 #[derive(Default)]
 struct Prepared {
     batch: Batch,
+    policy: Policy,
     scopes: BTreeMap<(PatientId, Category), Writing>,
     versions: HashMap<RecordId, u32>,
     /// For each resource: as what, which version, and what made it.
@@ -303,24 +370,26 @@ impl Prepared {
     }
 }
 
-/// The local id of the patient that a record is about.
-pub(crate) fn local_patient(target: &Target, derived: &Derived) -> Option<String> {
+/// What the patient that a record is about is called here: the local id, or for a patient who has
+/// none the words of the reference, which are no id.
+pub(crate) fn local_patient(target: &Target, derived: &Derived, policy: &Policy) -> Option<String> {
     if target.resource_type.name() == "Patient" {
         return Some(target.id.clone());
     }
-    match &derived.patient {
-        Some(Reference::Local(patient)) => Some(patient.id.clone()),
-        _ => None,
+    let reference = derived.patient.as_ref()?;
+    if let Some(patient) = policy.own(reference) {
+        return Some(patient.id.clone());
     }
-}
-
-/// Why it cannot be known whose record it is, although it names a patient.
-fn unclear_patient(derived: &Derived) -> Option<&'static str> {
-    match &derived.patient {
-        None | Some(Reference::Local(_)) => None,
-        Some(_) if derived.resource_type == "Patient" => None,
-        Some(_) => Some("name the patient by `Patient/id` or by a `urn:uuid:` of this Bundle"),
-    }
+    Some(match reference {
+        Reference::Contained(id) => format!("{target}#{id}"),
+        Reference::Logical { system, value } => {
+            format!("{}|{value}", system.as_deref().unwrap_or_default())
+        }
+        Reference::Remote { base, target } => format!("{base}/{target}"),
+        Reference::Conditional { resource_type, query } => format!("{resource_type}?{query}"),
+        Reference::Urn(text) | Reference::Other(text) => format!("{text}#"),
+        Reference::Local(patient) => patient.id.clone(),
+    })
 }
 
 fn unknown_patient(place: &str) -> Issue {

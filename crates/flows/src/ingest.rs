@@ -6,18 +6,28 @@
 
 use std::collections::BTreeMap;
 
+use borsh::{BorshDeserialize, BorshSerialize};
+use bytes::Bytes;
 use fhir::{
     Issue, IssueCode, Limits, Resource,
     bundle::{Bundle, BundleKind, Entry, Method, Request},
-    links::Links,
     reference::Target,
     types::ResourceType,
 };
+use vault::KeptMessage;
 
-use crate::{Filed, FlowError, Incoming, Member, criteria::Known, sessions::Change};
+use crate::{
+    Filed, FlowError, Incoming, Member,
+    criteria::Known,
+    filing::Aside,
+    limits::WAITING_OF_BATCH_MAX,
+    quality::{of_all, report::Counted},
+    sessions::Change,
+    worklist::How,
+};
 
 /// What a sender wants done with a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Aim {
     /// Make a new record, unless this search names one.
     Create {
@@ -36,7 +46,10 @@ pub enum Aim {
 }
 
 /// A Bundle that asks for something to be done.
-pub struct Delivery(Bundle);
+pub struct Delivery {
+    bundle: Bundle,
+    body: Bytes,
+}
 
 impl Delivery {
     /// Reads a transaction, batch or collection.
@@ -44,10 +57,11 @@ impl Delivery {
     /// # Errors
     /// [`FlowError::Content`] if it is none of them.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, FlowError> {
-        let bundle = Bundle::parse(bytes, &Limits::STANDARD).map_err(FlowError::Content)?;
+        let body = Bytes::from(bytes);
+        let bundle = Bundle::parse(body.clone(), &Limits::STANDARD).map_err(FlowError::Content)?;
         match bundle.kind {
             BundleKind::Transaction | BundleKind::Batch | BundleKind::Collection => {
-                Ok(Self(bundle))
+                Ok(Self { bundle, body })
             }
             kind => Err(FlowError::Content(vec![unsupported_kind(kind)])),
         }
@@ -56,7 +70,7 @@ impl Delivery {
     /// Whether no entry asks to change anything.
     pub fn only_reads(&self) -> bool {
         let reads = |request: &Request| matches!(request.method, Method::Get | Method::Head);
-        self.0.entries.iter().all(|entry| entry.request.as_ref().is_some_and(reads))
+        self.bundle.entries.iter().all(|entry| entry.request.as_ref().is_some_and(reads))
     }
 }
 
@@ -78,6 +92,19 @@ pub struct FiledBundle {
     pub kind: BundleKind,
     /// Each entry.
     pub entries: Vec<EntryOutcome>,
+    /// What was found in what is stored now.
+    pub findings: Vec<Issue>,
+}
+
+/// What became of one resource.
+#[derive(Debug)]
+pub struct FiledResource {
+    /// What was done.
+    pub became: Became,
+    /// The resource as it is served from now on.
+    pub resource: Resource,
+    /// What was found in it.
+    pub findings: Vec<Issue>,
 }
 
 /// What became of one entry.
@@ -89,6 +116,28 @@ pub enum EntryOutcome {
     Asks(String),
     /// It was refused; only in a batch.
     Refused(Vec<Issue>),
+    /// It waits for somebody to look at it; only in a batch.
+    Waits(Vec<Issue>),
+}
+
+/// How a delivery is taken.
+#[derive(Clone, Default)]
+pub(crate) struct Taking {
+    /// Whether somebody has looked at it and decided to take it.
+    pub is_decided: bool,
+    /// What waited, and is settled in the same step.
+    pub settled: Vec<KeptMessage>,
+}
+
+impl Taking {
+    /// What belongs to the same step as what the delivery brings. One that waited was counted when
+    /// it came.
+    pub(crate) fn aside(self, source: &str) -> Aside<'_> {
+        let mut counted = Counted::default();
+        counted.add("deliveries", u64::from(self.settled.is_empty()));
+        let batch = Batch { messages: self.settled, ..Batch::default() };
+        Aside { source: Some(source), batch, counted, ..Aside::default() }
+    }
 }
 
 /// What is to be done with an entry that is sound.
@@ -96,21 +145,33 @@ enum Task {
     File(Incoming),
     Leave(Became),
     Ask(String),
+    Wait(Vec<Issue>),
 }
 
 impl Member {
-    /// Files a Bundle as it was received; see [`Member::ingest`].
-    pub fn ingest_bundle(&self, bytes: Vec<u8>) -> Result<FiledBundle, FlowError> {
-        self.ingest(Delivery::parse(bytes)?)
+    /// Files a Bundle: a transaction or collection as a whole or not at all, a batch as far as it
+    /// is sound. `source` says who delivers, as in `system:ehr`.
+    ///
+    /// # Errors
+    /// [`FlowError::Content`] if it is refused, [`FlowError::Waits`] if it is kept for somebody to
+    /// look at.
+    pub fn ingest(&self, source: &str, delivery: Delivery) -> Result<FiledBundle, FlowError> {
+        let body = delivery.body.clone();
+        let outcome = self.ingest_as(source, delivery, Taking::default());
+        self.ended(source, outcome, &body, How::Bundle)
     }
 
-    /// Files a Bundle: a transaction or collection as a whole or not at all, a batch as far as it
-    /// is sound.
-    pub fn ingest(&self, delivery: Delivery) -> Result<FiledBundle, FlowError> {
-        let Delivery(mut bundle) = delivery;
+    pub(crate) fn ingest_as(
+        &self,
+        source: &str,
+        delivery: Delivery,
+        taking: Taking,
+    ) -> Result<FiledBundle, FlowError> {
+        let is_reading = delivery.only_reads();
+        let Delivery { mut bundle, .. } = delivery;
         let _settled = self.conditional_writes(bundle.entries.iter().any(is_conditional));
         let kept = self.settle(&mut bundle)?;
-        let checked: Vec<Result<Task, Vec<Issue>>> = bundle
+        let mut checked: Vec<Result<Task, Vec<Issue>>> = bundle
             .entries
             .iter()
             .zip(kept)
@@ -120,7 +181,8 @@ impl Member {
             })
             .collect();
         let mut refused = bundle.errors();
-        if bundle.kind == BundleKind::Batch {
+        let is_batch = bundle.kind == BundleKind::Batch;
+        if is_batch {
             refused.retain(|issue| !issue.expression.starts_with("Bundle.entry["));
         } else {
             refused
@@ -130,18 +192,90 @@ impl Member {
             refused.dedup();
             return Err(FlowError::Content(refused));
         }
-        self.file_checked(bundle.kind, checked)
+        let (is_decided, mut aside) = (taking.is_decided, taking.aside(source));
+        // Who only reads delivers nothing that could be counted.
+        aside.source = aside.source.filter(|_| !is_reading);
+        let mut findings = Vec::new();
+        let mut files: Vec<&mut Incoming> = checked.iter_mut().filter_map(Task::file).collect();
+        let verdicts = self.judge(source, &mut files, &[], is_decided)?;
+        if is_batch {
+            let mut verdicts = verdicts.into_iter();
+            for (entry, checked) in bundle.entries.iter().zip(&mut checked) {
+                if Task::file(checked).is_none() {
+                    continue;
+                }
+                let verdict = verdicts.next().expect("every entry to be filed was judged");
+                findings.extend(verdict.flagged);
+                if !verdict.refused.is_empty() {
+                    *checked = Err(verdict.refused);
+                } else if !verdict.waits.is_empty() {
+                    let held = self.entry_that_waits(source, entry, &verdict.waits)?;
+                    let is_new = |held: &KeptMessage| {
+                        aside.batch.messages.iter().all(|other| other.token != held.token)
+                    };
+                    let held = held.filter(is_new);
+                    *checked = match aside.batch.messages.len() < WAITING_OF_BATCH_MAX {
+                        true => Ok(Task::Wait(verdict.waits)),
+                        false => Err(verdict.waits),
+                    };
+                    aside.batch.messages.extend(held.filter(|_| checked.is_ok()));
+                }
+            }
+        } else {
+            findings = of_all(verdicts).taken()?;
+        }
+        let filed = self.file_checked(bundle.kind, checked, aside)?;
+        Ok(FiledBundle { findings, ..filed })
     }
 
-    /// Files one resource of this type; gives what became of it, and the resource as it is served
-    /// from now on.
+    /// An entry of a batch waits alone, as if it had been sent alone.
+    fn entry_that_waits(
+        &self,
+        source: &str,
+        entry: &Entry,
+        why: &[Issue],
+    ) -> Result<Option<KeptMessage>, FlowError> {
+        let (Some(resource), Some(request)) = (entry.exact(), &entry.request) else {
+            return Err(FlowError::Content(why.to_vec()));
+        };
+        let kind = resource.type_name().to_owned();
+        let aim = match (request.method, request.query()) {
+            (Method::Put, Some(criteria)) => Aim::UpdateBy(criteria.to_owned()),
+            (Method::Put, None) => Aim::Update {
+                id: resource.id().unwrap_or_default().to_owned(),
+                expected: expected(entry, Some(request)).map_err(FlowError::Content)?,
+            },
+            _ => Aim::Create { unless: request.if_none_exist.clone() },
+        };
+        self.waiting_as(source, resource.bytes(), &How::Resource { kind, aim }, why)
+    }
+
+    /// Files one resource of this type.
+    ///
+    /// # Errors
+    /// As [`Member::ingest`].
     pub fn ingest_resource(
         &self,
+        source: &str,
         bytes: Vec<u8>,
         kind: &str,
         aim: &Aim,
-    ) -> Result<(Became, Resource), FlowError> {
-        let resource = Resource::parse(bytes, &Limits::STANDARD).map_err(FlowError::Content)?;
+    ) -> Result<FiledResource, FlowError> {
+        let body = Bytes::from(bytes);
+        let outcome = self.resource_as(source, body.clone(), kind, aim, Taking::default());
+        let how = How::Resource { kind: kind.to_owned(), aim: aim.clone() };
+        self.ended(source, outcome, &body, how)
+    }
+
+    pub(crate) fn resource_as(
+        &self,
+        source: &str,
+        body: Bytes,
+        kind: &str,
+        aim: &Aim,
+        taking: Taking,
+    ) -> Result<FiledResource, FlowError> {
+        let resource = Resource::parse(body, &Limits::STANDARD).map_err(FlowError::Content)?;
         let id = if let Aim::Update { id, .. } = aim { Some(id.as_str()) } else { None };
         let mut issues = errors(fhir::validate(&resource));
         issues.extend(misnamed(&resource, kind, id));
@@ -152,16 +286,48 @@ impl Member {
         let _settled = self.conditional_writes(!is_plain);
         let (target, expected) = match self.aimed(&resource, kind, aim)? {
             Ok(found) => found,
-            Err(known) => return Ok((Became::Kept(known), resource)),
+            Err(known) => {
+                let (became, findings) = (Became::Kept(known), Vec::new());
+                return Ok(FiledResource { became, resource, findings });
+            }
         };
         let change =
             if matches!(aim, Aim::Create { .. }) { Change::Created } else { Change::Updated };
         let place = resource.type_name().to_owned();
         let served = crate::sessions::under_id(&resource, &target.id)?;
-        let links = Links::none();
-        let incoming = Incoming { resource, target, links, expected, change, place };
-        let filed = self.file(vec![incoming])?.remove(0);
-        Ok((Became::Filed(filed), served))
+        let mut incoming = Incoming { expected, ..Incoming::new(resource, target, change, place) };
+        let verdicts = self.judge(source, &mut [&mut incoming], &[], taking.is_decided)?;
+        let findings = of_all(verdicts).taken()?;
+        let filed = self.file_with(vec![incoming], taking.aside(source))?.remove(0);
+        Ok(FiledResource { became: Became::Filed(filed), resource: served, findings })
+    }
+
+    /// Counts a delivery that could not be read.
+    ///
+    /// # Errors
+    /// The error that it was refused with, or a worse one.
+    pub fn refused<T>(&self, source: &str, error: FlowError) -> Result<T, FlowError> {
+        self.ended(source, Err(error), &[], How::Bundle)
+    }
+
+    /// Counts a delivery that was not filed, and keeps the one that waits.
+    pub(crate) fn ended<T>(
+        &self,
+        source: &str,
+        outcome: Result<T, FlowError>,
+        body: &[u8],
+        how: How,
+    ) -> Result<T, FlowError> {
+        match outcome {
+            Err(FlowError::Content(issues)) => {
+                let mut aside = Taking::default().aside(source);
+                aside.counted.ended("refused", &issues);
+                self.file_with(Vec::new(), aside)?;
+                Err(FlowError::Content(issues))
+            }
+            Err(FlowError::Waits(issues)) => self.keep_waiting(source, body, &how, issues),
+            outcome => outcome,
+        }
     }
 
     /// As what a resource is to be filed, or the record that stays instead.
@@ -243,21 +409,24 @@ impl Member {
         }
         let left =
             format!("{{\"resourceType\":\"{}\",\"id\":\"{}\"}}", target.resource_type, target.id);
-        Ok(Some(Incoming {
-            resource: Resource::parse(left, &Limits::STANDARD).map_err(FlowError::Content)?,
-            target: target.clone(),
-            links: Links::none(),
-            expected,
-            change: Change::Deleted,
-            place,
-        }))
+        let left = Resource::parse(left, &Limits::STANDARD).map_err(FlowError::Content)?;
+        let incoming = Incoming::new(left, target.clone(), Change::Deleted, place);
+        Ok(Some(Incoming { expected, ..incoming }))
     }
 
     fn file_checked(
         &self,
         kind: BundleKind,
         checked: Vec<Result<Task, Vec<Issue>>>,
+        mut aside: Aside<'_>,
     ) -> Result<FiledBundle, FlowError> {
+        for entry in &checked {
+            match entry {
+                Ok(Task::Wait(why)) => aside.counted.ended("waits", why),
+                Err(why) => aside.counted.ended("refused", why),
+                _ => {}
+            }
+        }
         let sound = checked.iter().filter_map(|entry| match entry {
             Ok(Task::File(incoming)) => Some(incoming.clone()),
             _ => None,
@@ -265,7 +434,7 @@ impl Member {
         let mut sound: Vec<Incoming> = sound.collect();
         let mut refused: BTreeMap<String, Vec<Issue>> = BTreeMap::new();
         let filed = loop {
-            match self.file(sound.clone()) {
+            match self.file_with(sound.clone(), aside.clone()) {
                 Ok(filed) => break filed,
                 // In a batch an entry with an unknown patient does not stop the others.
                 Err(FlowError::Content(issues)) if kind == BundleKind::Batch => {
@@ -286,6 +455,7 @@ impl Member {
             Err(issues) => EntryOutcome::Refused(issues),
             Ok(Task::Leave(became)) => EntryOutcome::Done(became),
             Ok(Task::Ask(url)) => EntryOutcome::Asks(url),
+            Ok(Task::Wait(issues)) => EntryOutcome::Waits(issues),
             Ok(Task::File(incoming)) => match refused.remove(&incoming.place) {
                 Some(issues) => EntryOutcome::Refused(issues),
                 None => {
@@ -294,7 +464,7 @@ impl Member {
                 }
             },
         });
-        Ok(FiledBundle { kind, entries: entries.collect() })
+        Ok(FiledBundle { kind, entries: entries.collect(), findings: Vec::new() })
     }
 
     // ---- checking ------------------------------------------------------------------------
@@ -342,13 +512,11 @@ impl Member {
             id: self.new_id(),
         });
         let is_update = request.is_some_and(|request| request.method == Method::Put);
+        let change = if is_update { Change::Updated } else { Change::Created };
         Ok(Task::File(Incoming {
-            resource: resource.clone(),
-            target,
             links: entry.links.clone(),
             expected: expected(entry, request)?,
-            change: if is_update { Change::Updated } else { Change::Created },
-            place: entry.place(),
+            ..Incoming::new(resource.clone(), target, change, entry.place())
         }))
     }
 
@@ -377,6 +545,16 @@ impl Member {
 
     pub(crate) fn new_id(&self) -> String {
         self.world.draw::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Task {
+    /// What is to be filed.
+    fn file(checked: &mut Result<Task, Vec<Issue>>) -> Option<&mut Incoming> {
+        match checked {
+            Ok(Task::File(incoming)) => Some(incoming),
+            _ => None,
+        }
     }
 }
 

@@ -13,6 +13,8 @@
 //! - [`matching`]: which patient somebody may be; [`cases`], [`people`]: who is decided to be whom
 //! - [`feed`], [`document`]: messages of HL7 v2 and C-CDA documents, each taken once; [`derived`]:
 //!   whose they are
+//! - [`quality`]: what is wrong with what comes in, by this hospital's policy; [`worklist`]: what
+//!   waits for somebody
 //! - [`anchor`], [`copies`]: what then happens by itself
 //! - [`receipt`], [`read`], [`sessions`], [`access`], [`staff`]: a consented read, receipt first;
 //!   [`complaint`]: against stewards that answer wrongly
@@ -46,6 +48,9 @@ mod scopes;
 mod derived;
 mod document;
 pub mod feed;
+
+pub mod quality;
+pub mod worklist;
 
 mod anchor;
 mod copies;
@@ -83,11 +88,11 @@ pub use criteria::Known;
 pub use document::FiledDocument;
 pub use error::FlowError;
 pub use export::{Export, Exports};
-pub use feed::{Feed, FeedOptions, FeedStatus, Waiting};
+pub use feed::{Feed, FeedOptions, FeedStatus};
 pub use fhir::summary::PROFILE as SUMMARY_PROFILE;
 pub use filing::{Filed, Incoming};
 pub use history::{HistoryOf, Page as HistoryPage};
-pub use ingest::{Aim, Became, Delivery, EntryOutcome, FiledBundle};
+pub use ingest::{Aim, Became, Delivery, EntryOutcome, FiledBundle, FiledResource};
 pub use keys::NodeSecret;
 pub use member::{Custody, Final, Member};
 pub use message::{Answer, Ask, Page, Refusal, ScopeEpoch};
@@ -95,4 +100,5 @@ pub use patch::{PatchForm, patched};
 pub use read::Reading;
 pub use receipt::OpenAccess;
 pub use sessions::{Change, OpenedRecord, Session};
+pub use worklist::{Original, Waiting};
 pub use world::{AskError, Chance, Clock, Network, World};

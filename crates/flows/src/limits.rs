@@ -74,6 +74,17 @@ pub const MOVED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Patients that are made findable in one step.
 pub const INDEX_PAGE: usize = 32;
+/// Most identifiers of one resource: each can be looked up.
+pub const IDENTIFIERS_MAX: usize = 40;
+
+/// Longest delivery that can wait for somebody, in bytes.
+pub const WAITING_BYTES_MAX: usize = 20 * 1024 * 1024;
+
+/// Most entries of one batch that wait; the others are refused.
+pub const WAITING_OF_BATCH_MAX: usize = 32;
+
+/// Longest name of a source that is told apart in reports, in characters.
+pub const SOURCE_CHARS_MAX: usize = 64;
 
 /// Most exports that are being written at one time.
 pub const EXPORTS_RUNNING_MAX: usize = 4;

@@ -33,6 +33,7 @@ pub struct Member {
     pub(crate) decisions: crate::cases::Decisions,
     pub(crate) founders: Vec<ledger::Member>,
     custody: RwLock<Option<Arc<Custody>>>,
+    pub(crate) policy: RwLock<crate::quality::Policy>,
 }
 
 /// The custody key in force, and this member's part in it.
@@ -83,6 +84,7 @@ impl Member {
             decisions: Default::default(),
             founders,
             custody: RwLock::default(),
+            policy: RwLock::default(),
         })
     }
 

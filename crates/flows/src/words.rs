@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-pub use fhir::{outcome, types::ResourceType};
+pub use fhir::{Issue, outcome, types::ResourceType};
+use fhir::{IssueCode, Severity};
 pub use ledger::{
     AccessId, Authenticator, Category, CategorySet, EmergencyReason, MemberId, PatientId, Purpose,
 };
@@ -45,6 +46,17 @@ pub fn categories_from_names<'a>(
 /// A reason to break the glass by its word.
 pub fn emergency_reason(word: &str) -> Option<EmergencyReason> {
     REASONS.iter().find(|(_, other)| *other == word).map(|(reason, _)| *reason)
+}
+
+/// The OperationOutcome of a delivery that waits for somebody.
+pub fn waits(issues: &[Issue]) -> Value {
+    let text = "kept, and not filed yet: somebody of the hospital looks at it first";
+    let told = Issue {
+        severity: Severity::Information,
+        ..Issue::error(IssueCode::Informational, "", text)
+    };
+    let all: Vec<Issue> = std::iter::once(told).chain(issues.iter().cloned()).collect();
+    outcome(&all)
 }
 
 /// A receipt for people and programs.

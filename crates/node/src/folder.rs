@@ -61,6 +61,9 @@ pub struct Config {
     /// Where HL7 v2 messages come in.
     #[serde(default)]
     pub feeds: Vec<FeedSettings>,
+    /// What is done about what the checks of quality find.
+    #[serde(default)]
+    pub quality: toml::Table,
 }
 
 impl Config {
@@ -107,7 +110,7 @@ impl Folder {
         let table: toml::Table =
             text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
         if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            bail!("{}: unknown key `{unknown}`{}", path.display(), suggestion(unknown));
+            bail!("{}: unknown key `{unknown}`{}", path.display(), nearest(unknown, KEYS));
         }
         Config::deserialize(table).with_context(|| format!("{} cannot be used", path.display()))
     }
@@ -259,8 +262,9 @@ pub fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn suggestion(unknown: &str) -> String {
-    let nearest = KEYS.iter().max_by(|left, right| {
+/// What may be meant by an unknown key, for the end of a sentence.
+pub fn nearest<'k>(unknown: &str, keys: impl IntoIterator<Item = &'k str>) -> String {
+    let nearest = keys.into_iter().max_by(|left, right| {
         strsim::jaro_winkler(unknown, left).total_cmp(&strsim::jaro_winkler(unknown, right))
     });
     nearest.map(|key| format!("; did you mean `{key}`?")).unwrap_or_default()
@@ -294,9 +298,10 @@ http_listen = "{http}"
 # Whether the operator alone may say that two patients are one, or which account a patient is; else
 # it takes two members of staff, or the patient. See docs/matching.md.
 # operator_decides = false
-{apps}{ports}"#,
+{apps}{ports}{quality}"#,
         apps = crate::apps::TEMPLATE,
         ports = PORTS,
+        quality = crate::quality::template(),
         port = http.port(),
         heartbeat = default_heartbeat(),
         gather = default_gather(),
@@ -362,6 +367,7 @@ const KEYS: [&str; 13] = [
     "identity_provider",
     "tls",
     "feeds",
+    "quality",
 ];
 
 #[cfg(test)]
@@ -397,11 +403,14 @@ mod tests {
         assert_eq!((settings.clients.len(), settings.roles.len()), (2, 2));
         assert!(settings.provider.is_some() && config.tls.is_some());
         assert_eq!(config.feeds.len(), 1);
+        let policy = crate::quality::policy(&config).unwrap();
+        assert!(flows::quality::Check::ALL.iter().all(|check| policy.rules.contains_key(check)));
+        assert_eq!(policy.of_sources.len(), 1);
     }
 
     #[test]
     fn an_unknown_key_is_an_error_with_a_suggestion() {
-        assert_eq!(suggestion("heartbeat"), "; did you mean `heartbeat_ms`?");
-        assert_eq!(suggestion("http_lsten"), "; did you mean `http_listen`?");
+        assert_eq!(nearest("heartbeat", KEYS), "; did you mean `heartbeat_ms`?");
+        assert_eq!(nearest("http_lsten", KEYS), "; did you mean `http_listen`?");
     }
 }

@@ -13,6 +13,7 @@ mod commands;
 mod folder;
 mod passkey;
 mod progress;
+mod quality;
 mod wiring;
 
 use std::process::ExitCode;

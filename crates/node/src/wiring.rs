@@ -50,10 +50,12 @@ impl Node {
             clock: Arc::new(SystemClock),
             chance: Arc::new(Mutex::new(Box::new(seeded()?))),
         };
+        let policy = crate::quality::policy(&config)?;
         let settings = settings(&config, folder, &secret, &genesis);
         let cosign_seed = secret.cosign_seed();
         let founders = genesis.members.clone();
         let member = Member::new(id, secret, founders, chain.clone(), vault, world);
+        member.set_policy(policy);
         let exports = flows::Exports::open(member.clone(), folder.path("exports"));
         let exports = Arc::new(exports.context("cannot use the folder of exports")?);
         let product = Product {

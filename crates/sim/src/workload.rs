@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use flows::{
-    Aim, Ask, Became, EntryOutcome, Filed, FlowError, Member, Reading, ScopeEpoch, Session,
+    Aim, Ask, Became, Delivery, EntryOutcome, Filed, FlowError, Member, Reading, ScopeEpoch,
+    Session,
 };
 use ledger::{
     AccessId, Body, Category, CategorySet, EmergencyReason, Event, GrantId, MemberId, PatientId,
@@ -284,8 +285,8 @@ impl Workload {
         let member = stage.member(place).ok_or(DOWN)?;
         let bytes = observation(local_id, self.dice.below(1_000)).into_bytes();
         let aim = Aim::Create { unless: None };
-        let (became, _) = member.ingest_resource(bytes.clone(), "Observation", &aim)?;
-        let Became::Filed(Filed { sequence, .. }) = became else {
+        let filed = member.ingest_resource("system:sim", bytes.clone(), "Observation", &aim)?;
+        let Became::Filed(Filed { sequence, .. }) = filed.became else {
             return Err(FlowError::Conflict);
         };
         let patient = self.patients[index].account.ok_or(DOWN)?;
@@ -328,7 +329,7 @@ pub fn check_session(watch: &Watch, session: &Session) {
 pub fn ingest(member: &Member, custodian: usize, bytes: Vec<u8>) -> Result<Vec<Stored>, FlowError> {
     let bundle = fhir::Bundle::parse(bytes.clone(), &fhir::Limits::STANDARD);
     let bundle = bundle.map_err(FlowError::Content)?;
-    let filed = member.ingest_bundle(bytes)?;
+    let filed = member.ingest("system:sim", Delivery::parse(bytes)?)?;
     let mut stored = Vec::new();
     for (entry, filed) in bundle.entries.iter().zip(&filed.entries) {
         let EntryOutcome::Done(Became::Filed(filed)) = filed else { continue };

@@ -4,13 +4,13 @@ use proof::Hash;
 
 use crate::{
     Batch, Conflict, CopyBatch, KeptCase, KeptMessage, Mark, NewEmergency, NewRecord, PatientId,
-    Place, SealedScope, VaultError,
+    Place, Portrait, SealedScope, Tally, VaultError,
     VaultError::Invalid,
     limits::{
         ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_CASES_MAX, BATCH_MESSAGES_MAX, BATCH_RECORDS_MAX,
-        BATCH_SCOPES_MAX, CASE_BYTES_MAX, EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX, MESSAGE_BYTES_MAX,
-        NAME_BYTES_MAX, SEAL_BYTES_MAX, SETTING_BYTES_MAX, SETTING_NAME_BYTES_MAX, TOKENS_MAX,
-        WRAPPED_BYTES_MAX,
+        BATCH_SCOPES_MAX, BATCH_TALLIES_MAX, CASE_BYTES_MAX, EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX,
+        MESSAGE_BYTES_MAX, NAME_BYTES_MAX, PORTRAIT_BYTES_MAX, SEAL_BYTES_MAX, SETTING_BYTES_MAX,
+        SETTING_NAME_BYTES_MAX, TALLY_NAME_BYTES_MAX, TOKENS_MAX, WRAPPED_BYTES_MAX,
     },
 };
 
@@ -21,6 +21,8 @@ pub(crate) fn batch(batch: &Batch) -> Result<(), VaultError> {
     messages(&batch.messages)?;
     cases(&batch.cases, batch.relinks.len())?;
     batch.marks.iter().try_for_each(mark)?;
+    portraits(&batch.portraits)?;
+    tallies(&batch.tallies)?;
     for scope in &batch.scopes {
         self::scope(&scope.sealed)?;
         require(scope.wrapped.len() <= WRAPPED_BYTES_MAX, "the wrapped scope secret is too large")?;
@@ -133,6 +135,19 @@ fn cases(cases: &[KeptCase], relinks: usize) -> Result<(), VaultError> {
 fn mark(mark: &Mark) -> Result<(), VaultError> {
     require(mark.tokens.len() <= TOKENS_MAX, "the record has too many look-up tokens")?;
     sequence(mark.sequence)
+}
+
+fn portraits(portraits: &[Portrait]) -> Result<(), VaultError> {
+    require(portraits.len() <= BATCH_RECORDS_MAX, "the batch has too many portraits, split it")?;
+    let is_short = |portrait: &Portrait| portrait.sealed.len() <= PORTRAIT_BYTES_MAX;
+    require(portraits.iter().all(is_short), "the portrait is too large")
+}
+
+fn tallies(tallies: &[Tally]) -> Result<(), VaultError> {
+    require(tallies.len() <= BATCH_TALLIES_MAX, "the batch has too many tallies, split it")?;
+    let is_short = |tally: &Tally| tally.sealed.len() <= TALLY_NAME_BYTES_MAX;
+    require(tallies.iter().all(is_short), "the tally's name is too long")?;
+    tallies.iter().try_for_each(|tally| sequence(tally.count))
 }
 
 fn scope(scope: &SealedScope) -> Result<(), VaultError> {

@@ -10,6 +10,7 @@
 //! - [`id`], [`keys`]: opaque names, and the two keys that make and protect them.
 //! - [`padding`], [`envelope`]: what a record looks like at rest.
 //! - [`permit`], [`emergency`]: what must be there before an envelope opens.
+//! - [`message`], [`quality`]: what is kept beside records: messages that wait, portraits, counts.
 //! - [`store`]: the trait [`Vault`], what goes in and comes out; [`error`]: how it fails.
 //! - [`memory`]: a vault that forgets, for tests and simulations.
 //! - [`sqlite`]: a vault on one disk, with large envelopes as files (`blobs.rs`).
@@ -31,6 +32,7 @@ pub mod memory;
 pub mod message;
 pub mod padding;
 pub mod permit;
+pub mod quality;
 pub mod sqlite;
 pub mod store;
 
@@ -46,6 +48,7 @@ pub use keys::NodeKeys;
 pub use memory::Memory;
 pub use message::{KeptMessage, MessageCounts};
 pub use permit::{FinalReceipt, Permit};
+pub use quality::{Portrait, Tally};
 pub use sqlite::Sqlite;
 pub use store::{
     AnchoredBatch, Batch, CopyBatch, Counts, Link, NewRecord, OwnScope, SealedRecord, SealedScope,

@@ -39,8 +39,17 @@ pub const CASE_BYTES_MAX: usize = 16 * 1024;
 /// Largest sealed part of a message.
 pub const MESSAGE_BYTES_MAX: usize = 24 * 1024 * 1024;
 
+/// Largest sealed portrait of a patient.
+pub const PORTRAIT_BYTES_MAX: usize = 16 * 1024;
+
+/// Most tallies in one batch.
+pub const BATCH_TALLIES_MAX: usize = 256;
+
+/// Largest sealed name of a tally.
+pub const TALLY_NAME_BYTES_MAX: usize = 512;
+
 /// Most look-up tokens of one record.
-pub const TOKENS_MAX: usize = 64;
+pub const TOKENS_MAX: usize = 128;
 
 /// Largest wrapped name of a record.
 pub const NAME_BYTES_MAX: usize = 512;

@@ -14,7 +14,7 @@ use proof::Hash;
 use crate::{
     AnchoredBatch, Batch, Conflict, CopyBatch, Counts, EmergencyEntry, KeptCase, KeptMessage, Link,
     LocalEmergency, Mark, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId,
-    RecordId, Relink, ScopeTag, SealedRecord, SealedScope, Stored, Token, Vault, VaultError,
+    RecordId, Relink, ScopeTag, SealedRecord, SealedScope, Stored, Tally, Token, Vault, VaultError,
     Version, Versions, case, check,
     check::require,
     limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
@@ -56,6 +56,11 @@ impl Vault for Memory {
         }
         batch.cases.into_iter().for_each(|case| state.keep_case(case));
         batch.messages.into_iter().for_each(|message| state.keep(message));
+        let portraits = batch.portraits.into_iter();
+        state.portraits.extend(portraits.map(|portrait| (portrait.record, portrait.sealed)));
+        for Tally { day, token, sealed, count } in batch.tallies {
+            state.tallies.entry((day, token)).or_insert((sealed, 0)).1 += count;
+        }
         Ok(stored)
     }
 
@@ -126,6 +131,15 @@ impl Vault for Memory {
     ) -> Result<Vec<SealedRecord>, VaultError> {
         let state = self.state()?;
         Ok(state.select(state.by_token.range((token, from)..=(token, u64::MAX)), versions, max))
+    }
+
+    fn are_known(&self, tokens: &[Token]) -> Result<Vec<bool>, VaultError> {
+        let state = self.state()?;
+        let is_known = |token: &Token| {
+            let mut carriers = state.by_token.range((*token, 0)..);
+            carriers.next().is_some_and(|(carried, _)| carried == token)
+        };
+        Ok(tokens.iter().map(is_known).collect())
     }
 
     fn records_from(&self, from: u64, max: usize) -> Result<Vec<SealedRecord>, VaultError> {
@@ -335,6 +349,22 @@ impl Vault for Memory {
         Ok(page.map(|(number, case)| (number, case.clone())).collect())
     }
 
+    fn portrait(&self, record: RecordId) -> Result<Option<Vec<u8>>, VaultError> {
+        Ok(self.state()?.portraits.get(&record).cloned())
+    }
+
+    fn tallies(&self, from_day: u32) -> Result<Vec<Tally>, VaultError> {
+        let state = self.state()?;
+        let counted = state.tallies.range((from_day, Token([0; 16]))..);
+        let tally = |(&(day, token), (sealed, count)): (&(u32, Token), &(Vec<u8>, u64))| Tally {
+            day,
+            token,
+            sealed: sealed.clone(),
+            count: *count,
+        };
+        Ok(counted.map(tally).collect())
+    }
+
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {
         Ok(self.state()?.settings.get(name).cloned())
     }
@@ -382,6 +412,9 @@ struct State {
     message_numbers: BTreeMap<Token, u64>,
     /// Cases; the index is the number less one.
     cases: Vec<KeptCase>,
+    portraits: BTreeMap<RecordId, Vec<u8>>,
+    /// By day and token: what it stands for, and how often.
+    tallies: BTreeMap<(u32, Token), (Vec<u8>, u64)>,
     settings: BTreeMap<String, Vec<u8>>,
 }
 

@@ -21,7 +21,7 @@ use proof::Hash;
 
 use crate::{
     EmergencyEntry, Envelope, KeptCase, KeptMessage, LocalEmergency, Mark, MemberId, MessageCounts,
-    NewEmergency, PatientId, Place, RecordId, Relink, ScopeTag, Token, VaultError,
+    NewEmergency, PatientId, Place, Portrait, RecordId, Relink, ScopeTag, Tally, Token, VaultError,
 };
 
 /// A store of sealed records. See the module's text for order, pages and errors.
@@ -30,8 +30,8 @@ pub trait Vault: Send + Sync {
 
     /// Stores a batch: all of it, durably, or nothing.
     ///
-    /// Scopes come first, then links, changed links, records, marks, messages and cases, in the
-    /// order given. A record's
+    /// Scopes come first, then links, changed links, records, marks, messages, cases, portraits
+    /// and tallies, in the order given. A record's
     /// version must follow its latest one; its scope epoch must be known or in the batch, for the
     /// same patient. A scope's epoch must rise; its first has no way back to an earlier one, and
     /// every later one has.
@@ -92,6 +92,9 @@ pub trait Vault: Send + Sync {
         from: u64,
         max: usize,
     ) -> Result<Vec<SealedRecord>, VaultError>;
+
+    /// For each token, whether any record version, the latest or not, carries it.
+    fn are_known(&self, tokens: &[Token]) -> Result<Vec<bool>, VaultError>;
 
     /// A page of everything, as it is sent to the holders of copies.
     fn records_from(&self, from: u64, max: usize) -> Result<Vec<SealedRecord>, VaultError>;
@@ -222,6 +225,14 @@ pub trait Vault: Send + Sync {
     /// they came; at most `max` and [`PAGE_ITEMS_MAX`](crate::limits::PAGE_ITEMS_MAX).
     fn cases(&self, from: u64, max: usize) -> Result<Vec<(u64, KeptCase)>, VaultError>;
 
+    // ---- quality of what comes in ---------------------------------------------------------------
+
+    /// The portrait of a patient's record, if one was stored.
+    fn portrait(&self, record: RecordId) -> Result<Option<Vec<u8>>, VaultError>;
+
+    /// Everything that was counted from this day on, by day, then by token.
+    fn tallies(&self, from_day: u32) -> Result<Vec<Tally>, VaultError>;
+
     // ---- the node ------------------------------------------------------------------------------
 
     /// A setting of the node. Settings are not sealed: nothing about people or records goes here.
@@ -254,6 +265,10 @@ pub struct Batch {
     pub marks: Vec<Mark>,
     /// New cases, and cases that are decided.
     pub cases: Vec<KeptCase>,
+    /// Who patients are now said to be.
+    pub portraits: Vec<Portrait>,
+    /// What is counted.
+    pub tallies: Vec<Tally>,
 }
 
 /// A record version to be stored.

@@ -81,6 +81,16 @@ impl Caller {
         matches!(self, Caller::Own(Bearer::Patient(_)))
     }
 
+    /// Who delivers, as reports and policies of quality name it.
+    pub fn source(&self) -> String {
+        match self {
+            Caller::Own(Bearer::System(name)) => format!("system:{name}"),
+            Caller::Own(Bearer::Staff(_) | Bearer::Patient(_)) => "staff".to_owned(),
+            Caller::Own(Bearer::Operator) => "operator".to_owned(),
+            Caller::App(app) => format!("app:{}", app.client),
+        }
+    }
+
     /// Reads of one resource of this type.
     pub fn may_read(&self, kind: &str) -> Result<(), Problem> {
         self.may(Interaction::Read, kind)

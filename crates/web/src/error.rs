@@ -137,6 +137,9 @@ impl From<FlowError> for Problem {
         match error {
             FlowError::Content(issues) => new(StatusCode::UNPROCESSABLE_ENTITY, "invalid")
                 .with(More::Outcome(flows::words::outcome(&issues))),
+            FlowError::Waits(issues) => {
+                new(StatusCode::ACCEPTED, "waits").with(More::Outcome(flows::words::waits(&issues)))
+            }
             FlowError::Gone => new(StatusCode::GONE, "deleted"),
             FlowError::Ambiguous(_) => new(StatusCode::PRECONDITION_FAILED, "multiple-matches"),
             FlowError::NotFound(_) => new(StatusCode::NOT_FOUND, "not-found"),

@@ -6,7 +6,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flows::feed::{FeedStatus, Waiting};
+use flows::{FlowError, Waiting, feed::FeedStatus};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -80,19 +80,36 @@ pub async fn original(
     Path(number): Path<u64>,
 ) -> Result<Response, Problem> {
     caller.is_operator()?;
-    let bytes = app.member.original(number)?;
+    let original = app.member.original(number)?;
     tracing::info!(number, "a message that waits was shown to the operator");
-    Ok(([(header::CONTENT_TYPE, "application/hl7-v2")], bytes).into_response())
+    let kind = [(header::CONTENT_TYPE, original.media_type)];
+    Ok((kind, original.bytes).into_response())
 }
 
-/// Takes a message that waits, as its feed is understood now.
+/// Takes what waits, as it is understood now.
 pub async fn replay(
     State(app): State<App>,
     caller: Caller,
     Path(number): Path<u64>,
 ) -> Result<Response, Problem> {
     caller.is_operator()?;
-    match app.member.replay(number)? {
+    take(app, number, false).await
+}
+
+/// Takes what waits, in spite of what was found: somebody has looked at it.
+pub async fn accept(
+    State(app): State<App>,
+    caller: Caller,
+    Path(number): Path<u64>,
+) -> Result<Response, Problem> {
+    caller.is_operator()?;
+    take(app, number, true).await
+}
+
+async fn take(app: App, number: u64, is_decided: bool) -> Result<Response, Problem> {
+    let taking = tokio::task::spawn_blocking(move || app.member.replay(number, is_decided));
+    let taken = taking.await.map_err(|error| FlowError::Fatal(error.to_string()))?;
+    match taken? {
         Ok(()) => Ok(Json(json!({ "number": number, "filed": true })).into_response()),
         Err(reasons) => {
             let body = json!({

@@ -16,6 +16,7 @@
 //! - [`log`]: checkpoint, policy, tiles
 //! - [`mllp`], [`feeds`]: HL7 v2 messages, and those that wait for somebody; [`tls`]: of all ports
 //! - [`api`]: all of it as data: OpenAPI, the reference page, a page of the documentation
+//! - [`quality`]: how good what comes in is
 //! - [`health`]: alive, ready, metrics
 
 pub mod limits;
@@ -39,6 +40,7 @@ mod fhir;
 mod health;
 mod log;
 mod patients;
+mod quality;
 
 use std::{io, sync::Arc};
 
@@ -135,6 +137,9 @@ fn carestone() -> Router<App> {
         .route("/feeds/waiting", get(feeds::waiting))
         .route("/feeds/waiting/{number}", get(feeds::original).delete(feeds::dismiss))
         .route("/feeds/waiting/{number}/replay", post(feeds::replay))
+        .route("/feeds/waiting/{number}/accept", post(feeds::accept))
+        .route("/quality", get(quality::report))
+        .route("/quality/{check}", get(quality::flagged))
 }
 
 /// Serves the node's routes until the future is ready, over TLS if there is a way to speak it.

@@ -108,7 +108,10 @@ pub const FEED_STALL_MS: u64 = 60 * 1_000;
 /// How much of a feed is read at once, in bytes.
 pub const FEED_READ_BYTES: usize = 64 * 1024;
 
-/// Messages on a page of the work list.
+/// Most days of a report on quality.
+pub const REPORT_DAYS_MAX: u32 = 3_660;
+
+/// Entries on a page of the work list, and of flagged records.
 pub const WAITING_PAGE: usize = 100;
 
 /// Entries of the log that one page of the audit export looks at.

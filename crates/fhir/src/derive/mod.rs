@@ -138,6 +138,14 @@ pub fn derive_linked(resource: &Resource, links: &Links) -> Derived {
     }
 }
 
+/// Whose record a resource is, as it names the patient; a Patient is its own.
+pub(crate) fn owner(resource: &Resource, links: &Links) -> Option<Reference> {
+    if resource.type_name() == "Patient" {
+        return None;
+    }
+    patient::patients(resource, links).into_iter().next()
+}
+
 fn identifiers(value: &Value) -> Vec<Code> {
     items(&value["identifier"]).iter().filter_map(|one| Code::of(one, "value")).collect()
 }

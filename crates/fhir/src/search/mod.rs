@@ -29,3 +29,4 @@ pub use parameters::{Kind, Parameter, Part, parameter, parameters};
 pub(crate) use program::contained;
 pub use program::{Path, Program, Step};
 pub use query::{Candidate, Query};
+pub(crate) use text::fold;

@@ -1,7 +1,7 @@
 //! Text as people search for it: without case and accents.
 
 /// The text in lower case, without accents and without space at its ends.
-pub(super) fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for letter in text.trim().chars().flat_map(char::to_lowercase) {
         match letter {

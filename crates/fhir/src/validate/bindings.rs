@@ -1,5 +1,10 @@
-//! Codes outside the value sets that R4 requires, for the elements that are read most.
+//! Codes outside the value sets that R4 requires.
+//!
+//! All required bindings of elements of resources are checked, also deep inside, but those to value
+//! sets of more than 60 codes (types, units of time, languages). Elements of data types, such as
+//! `HumanName.use`, are not.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use serde_json::Value;
@@ -8,102 +13,117 @@ use crate::issue::{Issue, IssueCode};
 use crate::resource::Resource;
 
 pub(super) fn check(resource: &Resource) -> Vec<Issue> {
-    let (name, value) = (resource.type_name(), resource.value());
-    let rows = BINDINGS.iter().filter(|binding| binding.resource_type == name);
-    rows.flat_map(|binding| binding.issues(value)).collect()
+    let mut issues = Vec::new();
+    for binding in BINDINGS.get(resource.type_name()).into_iter().flatten() {
+        binding.walk(resource.value(), resource.type_name(), &binding.steps, &mut issues);
+    }
+    issues
 }
 
 struct Binding {
-    resource_type: &'static str,
-    element: &'static str,
-    codes: Vec<&'static str>,
+    /// The way to the element from the resource.
+    steps: Vec<&'static str>,
+    codes: &'static str,
 }
 
 impl Binding {
-    fn issues(&self, resource: &Value) -> Vec<Issue> {
-        let element = &resource[self.element];
-        let place = format!("{}.{}", self.resource_type, self.element);
-        match element {
-            Value::String(code) => self.issue(code, place).into_iter().collect(),
-            Value::Array(codes) => codes
-                .iter()
-                .enumerate()
-                .filter_map(|(index, code)| self.issue(code.as_str()?, format!("{place}[{index}]")))
-                .collect(),
-            concept => self.concept(concept, &place),
+    /// Follows the way through objects and arrays. The place is only written where something is
+    /// wrong, or where the way goes through many.
+    fn walk(&self, value: &Value, place: &str, steps: &[&str], issues: &mut Vec<Issue>) {
+        let Some((step, rest)) = steps.split_first() else {
+            return self.element(value, place, issues);
+        };
+        let Some(inside) = value.get(step) else { return };
+        let place = || format!("{place}.{step}");
+        match inside {
+            Value::Array(items) => {
+                let place = place();
+                for (index, item) in items.iter().enumerate() {
+                    self.walk(item, &format!("{place}[{index}]"), rest, issues);
+                }
+            }
+            // The most frequent: a code that is right.
+            Value::String(code) if rest.is_empty() && self.allows(code) => {}
+            inside => self.walk(inside, &place(), rest, issues),
         }
     }
 
-    /// In a concept one coding of the right system is enough; others may stand beside it.
-    fn concept(&self, concept: &Value, place: &str) -> Vec<Issue> {
-        let codings = concept["coding"].as_array().into_iter().flatten().enumerate();
+    /// A code, or a concept. In a concept one coding of the right system is enough; others may
+    /// stand beside it.
+    fn element(&self, element: &Value, place: &str, issues: &mut Vec<Issue>) {
+        if let Value::String(code) = element {
+            return issues.extend(self.issue(code, place.to_owned()));
+        }
+        let codings = element["coding"].as_array().into_iter().flatten().enumerate();
         let of_hl7 = codings.filter(|(_, coding)| {
             coding["system"].as_str().is_some_and(|system| system.starts_with(HL7_SYSTEMS))
         });
-        of_hl7
-            .filter_map(|(index, coding)| {
-                self.issue(coding["code"].as_str()?, format!("{place}.coding[{index}].code"))
-            })
-            .collect()
+        issues.extend(of_hl7.filter_map(|(index, coding)| {
+            self.issue(coding["code"].as_str()?, format!("{place}.coding[{index}].code"))
+        }));
+    }
+
+    fn allows(&self, code: &str) -> bool {
+        self.codes.split_ascii_whitespace().any(|allowed| allowed == code)
     }
 
     fn issue(&self, code: &str, place: String) -> Option<Issue> {
-        if self.codes.contains(&code) {
+        if self.allows(code) {
             return None;
         }
-        let text = format!("`{code}` is not allowed here: use one of {}", self.codes.join(", "));
+        let codes: Vec<&str> = self.codes.split_ascii_whitespace().collect();
+        let text = format!("`{code}` is not allowed here: use one of {}", codes.join(", "));
         Some(Issue::error(IssueCode::Value, place, text))
     }
 }
 
-static BINDINGS: LazyLock<Vec<Binding>> =
-    LazyLock::new(|| TABLE.trim().lines().filter_map(binding).collect());
+/// The bindings by the type of the resource.
+static BINDINGS: LazyLock<HashMap<&'static str, Vec<Binding>>> = LazyLock::new(|| {
+    let mut bindings: HashMap<&str, Vec<Binding>> = HashMap::new();
+    for row in rows() {
+        let Some((paths, codes)) = row.split_once(" :") else { continue };
+        for path in paths.split_ascii_whitespace() {
+            let mut steps = path.split('.');
+            let of_type = steps.next().unwrap_or_default();
+            bindings.entry(of_type).or_default().push(Binding { steps: steps.collect(), codes });
+        }
+    }
+    bindings
+});
 
-fn binding(line: &'static str) -> Option<Binding> {
-    let mut words = line.split_whitespace();
-    let (resource_type, element) = words.next()?.split_once('.')?;
-    Some(Binding { resource_type, element, codes: words.collect() })
+/// Rows of the table: a line that is indented goes on with the one before.
+fn rows() -> impl Iterator<Item = &'static str> {
+    let mut rest = TABLE;
+    std::iter::from_fn(move || {
+        let mut ends = rest.match_indices('\n').map(|(at, _)| at + 1);
+        let end = ends.find(|end| !rest[*end..].starts_with("  "))?;
+        let (row, after) = rest.split_at(end);
+        rest = after;
+        Some(row.trim_end())
+    })
+    .filter(|row| !row.starts_with('#'))
 }
 
 const HL7_SYSTEMS: &str = "http://terminology.hl7.org/CodeSystem/";
 
-/// Facts of the standard: elements with a required binding, and their codes.
-const TABLE: &str = "
-AllergyIntolerance.category food medication environment biologic
-AllergyIntolerance.clinicalStatus active inactive resolved
-AllergyIntolerance.criticality low high unable-to-assess
-AllergyIntolerance.type allergy intolerance
-AllergyIntolerance.verificationStatus unconfirmed confirmed refuted entered-in-error
-CarePlan.intent proposal plan order option
-CarePlan.status draft active on-hold revoked completed entered-in-error unknown
-Composition.status preliminary final amended entered-in-error
-Condition.clinicalStatus active recurrence relapse inactive remission resolved
-Condition.verificationStatus unconfirmed provisional differential confirmed refuted entered-in-error
-Consent.status draft proposed active rejected inactive entered-in-error
-DiagnosticReport.status registered partial preliminary final amended corrected appended cancelled \
-entered-in-error unknown
-DocumentReference.docStatus preliminary final amended entered-in-error
-DocumentReference.status current superseded entered-in-error
-Encounter.status planned arrived triaged in-progress onleave finished cancelled entered-in-error \
-unknown
-Goal.lifecycleStatus proposed planned accepted active on-hold completed cancelled \
-entered-in-error rejected
-ImagingStudy.status registered available cancelled entered-in-error unknown
-Immunization.status completed entered-in-error not-done
-MedicationRequest.intent proposal plan order original-order reflex-order filler-order \
-instance-order option
-MedicationRequest.priority routine urgent asap stat
-MedicationRequest.status active on-hold cancelled completed entered-in-error stopped draft unknown
-MedicationStatement.status active completed entered-in-error intended stopped on-hold unknown \
-not-taken
-Observation.status registered preliminary final amended corrected cancelled entered-in-error unknown
-Patient.gender male female other unknown
-Person.gender male female other unknown
-Practitioner.gender male female other unknown
-Procedure.status preparation in-progress not-done on-hold stopped completed entered-in-error unknown
-RelatedPerson.gender male female other unknown
-ServiceRequest.intent proposal plan directive order original-order reflex-order filler-order \
-instance-order option
-ServiceRequest.status draft active on-hold revoked completed entered-in-error unknown
-Specimen.status available unavailable unsatisfactory entered-in-error
-";
+const TABLE: &str = include_str!("bindings.txt");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::ResourceType;
+
+    #[test]
+    fn the_table_is_read_whole() {
+        let bindings: usize = BINDINGS.values().map(Vec::len).sum();
+        assert_eq!(bindings, TABLE.lines().flat_map(str::split_whitespace).filter(is_path).count());
+        for (of_type, bindings) in BINDINGS.iter() {
+            assert!(ResourceType::parse(of_type).is_some(), "{of_type}");
+            assert!(bindings.iter().all(|one| one.codes.contains(char::is_alphanumeric)));
+        }
+    }
+
+    fn is_path(word: &&str) -> bool {
+        word.starts_with(|letter: char| letter.is_ascii_uppercase()) && word.contains('.')
+    }
+}

@@ -59,6 +59,7 @@ fn issue(found: fhirkit::Issue) -> Issue {
         code,
         expression: found.path,
         diagnostics: if advice.is_empty() { message } else { format!("{message}: {advice}") },
+        check: None,
     }
 }
 

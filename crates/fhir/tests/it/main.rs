@@ -7,6 +7,7 @@ mod derived;
 mod hostile;
 mod invalid;
 mod matching;
+mod quality;
 mod real;
 mod searching;
 mod summary;

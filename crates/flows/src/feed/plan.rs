@@ -3,25 +3,31 @@
 use std::sync::atomic::Ordering;
 
 use fhir::{
-    Issue,
+    Issue, Resource,
     import::v2::{
         Answered, Fault, FaultCode, Header, Message, ParseError, Translated, acknowledge,
         acknowledge_unreadable, translate,
     },
-    links::Links,
     reference::Target,
 };
 use vault::{Batch, Token, Version};
 
 use super::{Feed, Kept, Waits};
-use crate::{FlowError, Incoming, Member, filing::With, sessions::Change};
+use crate::{
+    FlowError, Incoming, Member,
+    filing::Aside,
+    quality::{of_all, report::Counted},
+    sessions::Change,
+};
 
 /// What is to be done with a message.
-pub(super) struct Plan {
-    pub(super) answers: Vec<Vec<u8>>,
-    pub(super) incoming: Vec<Incoming>,
-    pub(super) not_understood: u64,
-    pub(super) waits: Option<Waits>,
+pub(crate) struct Plan {
+    pub(crate) answers: Vec<Vec<u8>>,
+    pub(crate) incoming: Vec<Incoming>,
+    pub(crate) not_understood: u64,
+    pub(crate) waits: Option<Waits>,
+    /// What is counted beside what is filed.
+    pub(crate) counted: Counted,
 }
 
 impl Member {
@@ -32,18 +38,18 @@ impl Member {
         bytes: &[u8],
         kept: &Kept,
     ) -> Result<Vec<Vec<u8>>, FlowError> {
-        let plan = self.plan(feed, token, bytes, kept)?;
+        let mut plan = self.plan(feed, token, bytes, kept, false)?;
+        plan.counted.add("deliveries", 1);
         match self.carry_out(feed, token, plan, kept) {
             // Well formed, and still it cannot be filed: that is for people, too.
             Err(FlowError::Content(issues)) => {
-                let fault = |(place, text): (String, String)| {
-                    Fault::new(FaultCode::DataType, "", format!("{place}: {text}"))
-                };
-                let faults = reasons_of(&issues).into_iter().map(fault).collect();
-                let plan = match Message::parse(bytes, feed.settings.charset) {
+                let faults = faults_of(&issues);
+                let mut plan = match Message::parse(bytes, feed.settings.charset) {
                     Ok(message) => refused(&message, faults, token, bytes, kept),
                     Err(error) => unreadable(error, token, bytes, kept),
                 };
+                plan.counted.add("deliveries", 1);
+                plan.counted.ended("refused", &issues);
                 self.carry_out(feed, token, plan, kept)
             }
             outcome => outcome,
@@ -52,12 +58,13 @@ impl Member {
 
     /// Decides what becomes of a message. Nothing is changed but links of patients that are known
     /// already.
-    pub(super) fn plan(
+    pub(crate) fn plan(
         &self,
         feed: &Feed,
         token: Token,
         bytes: &[u8],
         kept: &Kept,
+        is_decided: bool,
     ) -> Result<Plan, FlowError> {
         let message = match Message::parse(bytes, feed.settings.charset) {
             Ok(message) => message,
@@ -75,24 +82,48 @@ impl Member {
         }
         let answers = answer(&message, &Answered::Accepted, token, kept);
         let not_understood = translated.understood.not_understood.len() as u64;
-        let waits = merges(&message, bytes, &translated);
-        let incoming = self.incoming(translated, kept.records)?;
-        Ok(Plan { answers, incoming, not_understood, waits })
+        let merged = merges(&message, bytes, &translated);
+        let told: Vec<Resource> = patients(&translated.understood.resources);
+        let mut incoming = self.incoming(translated, kept.records)?;
+        let is_filed = |patient: &&Resource| {
+            let names = |one: &Incoming| Some(one.target.id.as_str()) == patient.id();
+            incoming.iter().any(|one| one.resource.type_name() == "Patient" && names(one))
+        };
+        let passing: Vec<&Resource> = told.iter().filter(|one| !is_filed(one)).collect();
+        let mut files: Vec<&mut Incoming> = incoming.iter_mut().collect();
+        let source = source_of(feed);
+        let verdict = of_all(self.judge(&source, &mut files, &passing, is_decided)?);
+        if !verdict.refused.is_empty() {
+            let faults = faults_of(&verdict.refused);
+            let mut plan = refused(&message, faults, token, bytes, kept);
+            plan.counted.ended("refused", &verdict.refused);
+            return Ok(plan);
+        }
+        if !verdict.waits.is_empty() {
+            // It is durable, and in our hands: its sender need not send it again.
+            let reasons = reasons_of(&verdict.waits);
+            let mut plan = waiting(answers, waits(&message, bytes, reasons, false));
+            plan.counted.ended("waits", &verdict.waits);
+            return Ok(plan);
+        }
+        Ok(Plan { answers, incoming, not_understood, waits: merged, counted: Counted::default() })
     }
 
     /// Files what a message tells, and that it was taken, in one step.
-    pub(super) fn carry_out(
+    pub(crate) fn carry_out(
         &self,
         feed: &Feed,
         token: Token,
         plan: Plan,
         kept: &Kept,
     ) -> Result<Vec<Vec<u8>>, FlowError> {
-        let Plan { answers, incoming, not_understood, waits } = plan;
+        let Plan { answers, incoming, not_understood, waits, counted } = plan;
         let kept = Kept { answers, waits, feed: kept.feed.clone(), ..*kept };
         let message = self.sealed(token, feed.token, &kept);
+        let source = source_of(feed);
         let batch = Batch { messages: vec![message], ..Batch::default() };
-        let filed = self.file_with(incoming, With { batch, ..With::default() })?;
+        let aside = Aside { source: Some(&source), batch, counted, ..Aside::default() };
+        let filed = self.file_with(incoming, aside)?;
         feed.tally.resources.fetch_add(filed.len() as u64, Ordering::Relaxed);
         feed.tally.not_understood.fetch_add(not_understood, Ordering::Relaxed);
         Ok(kept.answers)
@@ -116,16 +147,32 @@ impl Member {
             }
             let change = if latest.is_some() { Change::Updated } else { Change::Created };
             let place = resource.type_name().to_owned();
-            let links = Links::none();
-            incoming.push(Incoming { resource, target, links, expected: None, change, place });
+            incoming.push(Incoming::new(resource, target, change, place));
         }
         Ok(incoming)
     }
 }
 
 /// Issues as places and what to do.
-pub(super) fn reasons_of(issues: &[Issue]) -> Vec<(String, String)> {
+pub(crate) fn reasons_of(issues: &[Issue]) -> Vec<(String, String)> {
     issues.iter().map(|issue| (issue.expression.clone(), issue.diagnostics.clone())).collect()
+}
+
+/// The Patients among resources.
+fn patients(resources: &[Resource]) -> Vec<Resource> {
+    resources.iter().filter(|one| one.type_name() == "Patient").cloned().collect()
+}
+
+/// The feed as reports and policies name it.
+fn source_of(feed: &Feed) -> String {
+    format!("feed:{}", feed.name)
+}
+
+fn faults_of(issues: &[Issue]) -> Vec<Fault> {
+    let fault = |(place, text): (String, String)| {
+        Fault::new(FaultCode::DataType, "", format!("{place}: {text}"))
+    };
+    reasons_of(issues).into_iter().map(fault).collect()
 }
 
 fn refused(message: &Message, faults: Vec<Fault>, token: Token, bytes: &[u8], kept: &Kept) -> Plan {
@@ -143,7 +190,8 @@ fn unreadable(error: ParseError, token: Token, bytes: &[u8], kept: &Kept) -> Pla
 }
 
 fn waiting(answers: Vec<Vec<u8>>, waits: Waits) -> Plan {
-    Plan { answers, incoming: Vec::new(), not_understood: 0, waits: Some(waits) }
+    let (incoming, counted) = (Vec::new(), Counted::default());
+    Plan { answers, incoming, not_understood: 0, waits: Some(waits), counted }
 }
 
 fn waits(message: &Message, bytes: &[u8], reasons: Vec<(String, String)>, is_filed: bool) -> Waits {
@@ -169,7 +217,7 @@ fn merges(message: &Message, bytes: &[u8], translated: &Translated) -> Option<Wa
 }
 
 /// Who gave way to whom, by logical ids, as [`merges`] told it.
-pub(super) fn merged(reasons: &[(String, String)]) -> Vec<(String, String)> {
+pub(crate) fn merged(reasons: &[(String, String)]) -> Vec<(String, String)> {
     let id = |name: &str| name.strip_prefix("Patient/").map(str::to_owned);
     let pair = |(from, text): &(String, String)| {
         let into = text.strip_prefix(GAVE_WAY)?.strip_suffix(DECIDE)?;

@@ -1,4 +1,5 @@
-//! `carestone feed`: how the feeds of HL7 v2 messages do, and what to do with messages that wait.
+//! `carestone feed`, also `carestone worklist`: how the feeds of HL7 v2 messages do, and what to do
+//! with messages and deliveries that wait.
 
 use std::{
     fs,
@@ -30,13 +31,15 @@ pub struct Feed {
 enum What {
     /// How the feeds do.
     List(AtNode),
-    /// List the messages that wait for somebody.
+    /// List what waits for somebody: messages that cannot be used, deliveries that were held back.
     Waiting(AtNode),
-    /// Print a message that waits, as it was sent.
+    /// Print what waits, as it was sent.
     Show(One),
-    /// Take messages that wait, as their feeds are understood now.
+    /// Take what waits, as it is understood now.
     Replay(Several),
-    /// Take a message off the list without doing anything with it.
+    /// Take what waits in spite of what was found: somebody has looked at it.
+    Accept(Named),
+    /// Take something off the list without doing anything with it.
     Dismiss(One),
     /// Send files of messages to a port, as a sender would.
     Send(Send),
@@ -55,6 +58,15 @@ struct Several {
     #[command(flatten)]
     at: AtNode,
     /// Their numbers in the list; all of them if none is named.
+    numbers: Vec<u64>,
+}
+
+#[derive(Args)]
+struct Named {
+    #[command(flatten)]
+    at: AtNode,
+    /// Their numbers in the list.
+    #[arg(required = true)]
     numbers: Vec<u64>,
 }
 
@@ -82,6 +94,7 @@ impl Feed {
             }
             What::Show(one) => one.show(),
             What::Replay(some) => some.replay(print),
+            What::Accept(Named { at, numbers }) => take(&at, &numbers, "accept", print),
             What::Dismiss(one) => one.dismiss(),
             What::Send(send) => send.run(print),
         }
@@ -166,33 +179,37 @@ impl One {
 
 impl Several {
     fn replay(&self, print: Print) -> Result<()> {
-        let client = self.at.client();
         let mut numbers = self.numbers.clone();
         if numbers.is_empty() {
             let all = all_waiting(&self.at)?;
             numbers.extend(all.iter().filter_map(|one| one["number"].as_u64()));
         }
-        let (mut filed, mut left) = (Vec::new(), Vec::new());
-        for number in numbers {
-            let path = format!("{FEEDS}/waiting/{number}/replay");
-            let reply = client.post(&path, "application/json", b"")?;
-            if reply.status == 422 {
-                let answer: Value = serde_json::from_slice(&reply.body)?;
-                left.push(json!({ "number": number, "reasons": answer["reasons"] }));
-            } else {
-                reply.accepted()?;
-                filed.push(number);
-            }
-        }
-        print.result(&json!({ "filed": filed, "left": left }), || {
-            let mut words = format!("{} filed, {} wait on", filed.len(), left.len());
-            for one in &left {
-                words += &format!("\n{}: {}", one["number"], reasons_words(&one["reasons"]));
-            }
-            words
-        });
-        Ok(())
+        take(&self.at, &numbers, "replay", print)
     }
+}
+
+/// Has each taken, in this way, and tells what became of them.
+fn take(at: &AtNode, numbers: &[u64], how: &str, print: Print) -> Result<()> {
+    let (client, mut filed, mut left) = (at.client(), Vec::new(), Vec::new());
+    for number in numbers {
+        let path = format!("{FEEDS}/waiting/{number}/{how}");
+        let reply = client.post(&path, "application/json", b"")?;
+        if reply.status == 422 {
+            let answer: Value = serde_json::from_slice(&reply.body)?;
+            left.push(json!({ "number": number, "reasons": answer["reasons"] }));
+        } else {
+            reply.accepted()?;
+            filed.push(number);
+        }
+    }
+    print.result(&json!({ "filed": filed, "left": left }), || {
+        let mut words = format!("{} filed, {} wait on", filed.len(), left.len());
+        for one in &left {
+            words += &format!("\n{}: {}", one["number"], reasons_words(&one["reasons"]));
+        }
+        words
+    });
+    Ok(())
 }
 
 impl Send {

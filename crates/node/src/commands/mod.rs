@@ -10,6 +10,7 @@ mod feeds;
 mod node;
 mod patient;
 mod people;
+mod quality;
 mod records;
 
 use std::path::PathBuf;
@@ -63,8 +64,11 @@ enum Command {
     Revoke(patient::Revoke),
     /// Hide categories of records from readers.
     Restrict(patient::Restrict),
-    /// Feeds of HL7 v2 messages, and messages that wait for somebody.
+    /// Feeds of HL7 v2 messages, and what waits for somebody.
+    #[command(visible_alias = "worklist")]
     Feed(feeds::Feed),
+    /// How good what comes in is: what came of each source, and what was found in it.
+    Quality(quality::Quality),
     /// Read a patient's records: receipt first.
     Read(records::Read),
     /// List who looked at a patient's records.
@@ -125,6 +129,7 @@ impl Cli {
             Command::Revoke(revoke) => revoke.run(print),
             Command::Restrict(restrict) => restrict.run(print),
             Command::Feed(feed) => feed.run(print),
+            Command::Quality(quality) => quality.run(print),
             Command::Read(read) => read.run(print),
             Command::Receipts(receipts) => receipts.run(print),
             Command::Audit(audit) => audit.run(),

@@ -170,13 +170,6 @@ fn cases(node: &Node, network: &Value) -> Vec<Case> {
             observation("Patient/nobody"),
         ),
         case(
-            "a patient of another server",
-            "POST",
-            "/fhir/Observation",
-            Bearer::System,
-            observation("https://other.example/fhir/Patient/1"),
-        ),
-        case(
             "another type than the URL's",
             "POST",
             "/fhir/Patient",

@@ -20,10 +20,7 @@ const NODE_JS_MIN: u32 = 20;
 /// had.
 pub fn javascript() -> Option<PathBuf> {
     let scripts = ["steps.mjs", "fhir_kit.mjs", "medplum.mjs"];
-    let install = |folder: &Path| {
-        let npm = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"];
-        succeed(Command::new("npm").args(npm).arg("--prefix").arg(folder)).map(drop)
-    };
+    let install = npm_ci;
     let found = node_js().and_then(|()| {
         installed("clients-javascript", &["package.json", "package-lock.json"], &scripts, install)
     });
@@ -46,6 +43,21 @@ pub fn schemathesis() -> Option<PathBuf> {
     });
     let found = found.map(|folder| folder.join("venv/bin/st"));
     found.inspect_err(|why| eprintln!("SKIPPED: {why}; it needs python3-venv and PyPI")).ok()
+}
+
+/// The folder with every example of HL7's for R4, if the package can be had.
+pub fn r4_examples() -> Option<PathBuf> {
+    let manifest = ["r4-examples/package.json", "r4-examples/package-lock.json"];
+    let install = |folder: &Path| npm_ci(&folder.join("r4-examples"));
+    let found = installed("clients-r4-examples", &manifest, &[], install);
+    let found = found.map(|folder| folder.join("r4-examples/node_modules/hl7.fhir.r4.examples"));
+    found.inspect_err(|why| eprintln!("SKIPPED: {why}; it needs npm and its registry")).ok()
+}
+
+/// Installs exactly what the lock file names.
+fn npm_ci(folder: &Path) -> Result<(), String> {
+    let npm = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"];
+    succeed(Command::new("npm").args(npm).arg("--prefix").arg(folder)).map(drop)
 }
 
 /// Where our scripts and the lock files are.
@@ -137,6 +149,7 @@ fn copy(file: &str, folder: &Path) -> bool {
         return false;
     }
     let _ = fs::remove_file(folder.join("done"));
+    fs::create_dir_all(theirs.parent().unwrap()).unwrap();
     fs::write(theirs, ours).unwrap();
     true
 }

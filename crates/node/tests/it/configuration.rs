@@ -27,6 +27,23 @@ fn an_unknown_key_is_an_error_with_a_suggestion() {
 }
 
 #[test]
+fn a_rule_of_quality_that_is_not_known_is_an_error_with_a_suggestion() {
+    for (rule, error) in [
+        ("dangling-references = \"off\"", "did you mean `dangling-reference`?"),
+        ("dangling-reference = \"ignore\"", "`refuse`, `quarantine`, `flag`, `off`"),
+        ("sources.\"feed:x\".same = \"off\"", "unknown key `quality.sources.feed:x.same`"),
+        ("sources.\"feed:x\" = \"off\"", "names checks and actions"),
+    ] {
+        let words = words_of(|data| {
+            let path = data.join("carestone.toml");
+            let text = fs::read_to_string(&path).unwrap() + "[quality]\n" + rule + "\n";
+            fs::write(path, text).unwrap();
+        });
+        assert!(words.contains(error), "{rule}: {words}");
+    }
+}
+
+#[test]
 fn a_missing_genesis_says_how_to_get_one() {
     let words = words_of(|data| fs::remove_file(data.join("genesis.json")).unwrap());
     assert!(words.contains("carestone genesis"), "{words}");

@@ -31,6 +31,8 @@ mod node;
 mod odd_requests;
 mod provider;
 mod python_clients;
+mod quality;
+mod r4_examples;
 mod rest;
 mod schemathesis;
 mod sign_on;

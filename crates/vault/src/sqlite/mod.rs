@@ -40,8 +40,8 @@ use self::{
 use crate::{
     AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, KeptCase, KeptMessage, Link,
     LocalEmergency, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId,
-    RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Token, Vault, VaultError, Version,
-    Versions,
+    RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Tally, Token, Vault, VaultError,
+    Version, Versions,
     blobs::{self, Blob, Blobs},
     check,
     limits::PAGE_ITEMS_MAX,
@@ -205,6 +205,10 @@ impl Vault for Sqlite {
         self.select(&Select::Token(token), versions, from, max)
     }
 
+    fn are_known(&self, tokens: &[Token]) -> Result<Vec<bool>, VaultError> {
+        self.read(|connection| read::are_known(connection, tokens))
+    }
+
     fn records_from(&self, from: u64, max: usize) -> Result<Vec<SealedRecord>, VaultError> {
         self.select(&Select::All, Versions::All, from, max)
     }
@@ -344,6 +348,14 @@ impl Vault for Sqlite {
 
     fn cases(&self, from: u64, max: usize) -> Result<Vec<(u64, KeptCase)>, VaultError> {
         self.read(|connection| read::cases(connection, from, max))
+    }
+
+    fn portrait(&self, record: RecordId) -> Result<Option<Vec<u8>>, VaultError> {
+        self.read(|connection| read::portrait(connection, record))
+    }
+
+    fn tallies(&self, from_day: u32) -> Result<Vec<Tally>, VaultError> {
+        self.read(|connection| read::tallies(connection, from_day))
     }
 
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     AnchoredBatch, Counts, EmergencyEntry, KeptCase, KeptMessage, Link, MemberId, MessageCounts,
-    OwnScope, PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Token, Version, Versions,
+    OwnScope, PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Tally, Token, Version,
+    Versions,
     blobs::Blobs,
     limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
 };
@@ -362,6 +363,34 @@ pub(super) fn message_counts(
         Ok(MessageCounts { kept: number(row, 0)?, waiting: number(row, 1)? })
     };
     Ok(statement.query_row([feed.0], counts)?)
+}
+
+pub(super) fn are_known(connection: &Connection, tokens: &[Token]) -> Result<Vec<bool>, Failure> {
+    let mut statement =
+        connection.prepare_cached("SELECT 1 FROM tokens WHERE token = ? LIMIT 1")?;
+    let known = tokens.iter().map(|token| statement.exists([token.0]));
+    Ok(known.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn portrait(
+    connection: &Connection,
+    record: RecordId,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let mut statement =
+        connection.prepare_cached("SELECT sealed FROM portraits WHERE record = ?")?;
+    Ok(statement.query_row([record.0], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn tallies(connection: &Connection, from_day: u32) -> Result<Vec<Tally>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT day, token, sealed, count FROM tallies WHERE day >= ? ORDER BY day, token",
+    )?;
+    let tally = |row: &rusqlite::Row<'_>| {
+        let (day, token, sealed) = (row.get(0)?, Token(row.get(1)?), row.get(2)?);
+        Ok(Tally { day, token, sealed, count: number(row, 3)? })
+    };
+    let found = statement.query_map([from_day], tally)?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn setting(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>, Failure> {

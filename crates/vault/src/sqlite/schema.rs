@@ -10,7 +10,7 @@ use super::failure::Failure;
 
 /// What makes the tables, one step for each version; `user_version` counts those that were done. A
 /// step that was released never changes.
-const STEPS: [&str; 2] = [TABLES, CASES];
+const STEPS: [&str; 3] = [TABLES, CASES, QUALITY];
 
 /// `CSTV`, kept in `application_id`.
 const APPLICATION_ID: i64 = 0x4353_5456;
@@ -110,6 +110,22 @@ pub(super) fn next_generation(connection: &Connection) -> Result<u64, Failure> {
     )?;
     Ok(generation as u64)
 }
+
+/// What is kept to judge and to report the quality of what comes in.
+const QUALITY: &str = "
+CREATE TABLE portraits (
+    record BLOB PRIMARY KEY CHECK (length(record) = 16),
+    sealed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tallies (
+    day    INTEGER NOT NULL CHECK (day >= 0),
+    token  BLOB NOT NULL CHECK (length(token) = 16),
+    sealed BLOB NOT NULL,
+    count  INTEGER NOT NULL CHECK (count >= 0),
+    PRIMARY KEY (day, token)
+) STRICT, WITHOUT ROWID;
+";
 
 const TABLES: &str = "
 -- This node's records.

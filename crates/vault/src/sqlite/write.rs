@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Batch, Conflict, EmergencyEntry, KeptCase, KeptMessage, Link, Mark, MemberId, NewEmergency,
-    OwnScope, Place, Relink, SealedScope, Stored, Token,
+    OwnScope, Place, Portrait, Relink, SealedScope, Stored, Tally, Token,
     blobs::{Blob, Blobs},
     check::{self, require},
 };
@@ -54,6 +54,12 @@ pub(super) fn store(connection: &Connection, batch: &PlacedBatch) -> Result<Stor
     }
     for new in &batch.rest.cases {
         case(connection, new)?;
+    }
+    for new in &batch.rest.portraits {
+        portrait(connection, new)?;
+    }
+    for more in &batch.rest.tallies {
+        tally(connection, more)?;
     }
     Ok(Stored { first, count: batch.records.len() as u32 })
 }
@@ -171,6 +177,23 @@ fn case(connection: &Connection, new: &KeptCase) -> Result<(), Failure> {
              ON CONFLICT (token) DO UPDATE SET open = excluded.open, sealed = excluded.sealed",
         )?
         .execute(params![new.token.0, new.is_open, new.sealed])?;
+    Ok(())
+}
+
+fn portrait(connection: &Connection, new: &Portrait) -> Result<(), Failure> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO portraits (record, sealed) VALUES (?, ?)")?
+        .execute(params![new.record.0, new.sealed])?;
+    Ok(())
+}
+
+fn tally(connection: &Connection, more: &Tally) -> Result<(), Failure> {
+    connection
+        .prepare_cached(
+            "INSERT INTO tallies (day, token, sealed, count) VALUES (?, ?, ?, ?)
+             ON CONFLICT (day, token) DO UPDATE SET count = count + excluded.count",
+        )?
+        .execute(params![more.day, more.token.0, more.sealed, int(more.count)])?;
     Ok(())
 }
 

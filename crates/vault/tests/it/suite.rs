@@ -4,8 +4,8 @@ use std::thread;
 
 use vault::{
     Batch, Conflict, CopyBatch, Counts, KeptCase, KeptMessage, Mark, Memory, MessageCounts,
-    NewEmergency, NewRecord, Permit, Relink, SealedRecord, Sqlite, Stored, Vault, VaultError,
-    Version, Versions, limits,
+    NewEmergency, NewRecord, Permit, Portrait, Relink, SealedRecord, Sqlite, Stored, Tally, Vault,
+    VaultError, Version, Versions, limits,
 };
 
 use crate::support::{
@@ -58,6 +58,9 @@ suite! {
     links_change_from_where_they_lead
     marks_are_added_later
     cases_are_decided_once
+    portraits_are_replaced
+    tallies_add_up
+    tokens_are_known
     settings_are_replaced
     threads_share_one_order
     one_of_many_wins_a_version
@@ -550,6 +553,49 @@ fn cases_are_decided_once(vault: &dyn Vault) {
     }
     let sealed = vec![0; limits::CASE_BYTES_MAX + 1];
     assert_invalid(keep(&[KeptCase { sealed, ..case(4, true) }]));
+}
+
+fn portraits_are_replaced(vault: &dyn Vault) {
+    let keep = |sealed: &[u8]| {
+        let portraits = vec![Portrait { record: record_id(1), sealed: sealed.to_vec() }];
+        vault.store(Batch { portraits, ..Batch::default() }).map(drop)
+    };
+    assert_eq!(vault.portrait(record_id(1)).unwrap(), None);
+    keep(b"one").unwrap();
+    keep(b"two").unwrap();
+    assert_eq!(vault.portrait(record_id(1)).unwrap().unwrap(), b"two");
+    assert_eq!(vault.portrait(record_id(2)).unwrap(), None);
+    assert_invalid(keep(&vec![0; limits::PORTRAIT_BYTES_MAX + 1]));
+}
+
+fn tallies_add_up(vault: &dyn Vault) {
+    let tally = |day, number, sealed: &[u8], count| Tally {
+        day,
+        token: token(number),
+        sealed: sealed.to_vec(),
+        count,
+    };
+    let add = |tallies: Vec<Tally>| vault.store(Batch { tallies, ..Batch::default() }).map(drop);
+    add(vec![tally(2, 1, b"a", 3), tally(1, 2, b"b", 1)]).unwrap();
+    add(vec![tally(2, 1, b"c", 4), tally(2, 1, b"d", 1)]).unwrap();
+    assert_eq!(vault.tallies(0).unwrap(), [tally(1, 2, b"b", 1), tally(2, 1, b"a", 8)]);
+    assert_eq!(vault.tallies(2).unwrap(), [tally(2, 1, b"a", 8)]);
+    // What is refused is not counted either.
+    let refused = Batch {
+        tallies: vec![tally(2, 1, b"a", 1)],
+        ..batch(true, vec![new_record(place(1, 5), b"five")])
+    };
+    vault.store(refused).unwrap_err();
+    assert_eq!(vault.tallies(2).unwrap(), [tally(2, 1, b"a", 8)]);
+    assert_invalid(add(vec![tally(1, 1, b"a", u64::MAX)]));
+}
+
+fn tokens_are_known(vault: &dyn Vault) {
+    let record = NewRecord { tokens: vec![token(7)], ..new_record(place(1, 1), b"one") };
+    vault.store(batch(true, vec![record])).unwrap();
+    vault.store(batch(false, vec![new_record(place(1, 2), b"two")])).unwrap();
+    let known = vault.are_known(&[token(6), token(7), token(8)]).unwrap();
+    assert_eq!(known, [false, true, false], "of an earlier version, too");
 }
 
 fn settings_are_replaced(vault: &dyn Vault) {

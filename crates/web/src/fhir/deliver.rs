@@ -4,9 +4,9 @@ use axum::{
     body::Bytes,
     extract::{Path, RawQuery, State},
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{AppendHeaders, IntoResponse, Response},
 };
-use flows::{Aim, Became, Delivery, EntryOutcome, FlowError, Known};
+use flows::{Aim, Became, Delivery, EntryOutcome, FiledResource, FlowError, Known};
 
 use super::{Answered, etag, fhir_json, session::session_with, text, url, version_of};
 use crate::{App, auth::Caller, error::Problem};
@@ -25,7 +25,8 @@ pub async fn bundle(
     let delivery = match caller.may_deliver() {
         Ok(()) => {
             caller.may_deliver_entries(&body)?;
-            Delivery::parse(body.to_vec())?
+            Delivery::parse(body.to_vec())
+                .or_else(|error| app.member.refused(&caller.source(), error))?
         }
         // Whoever may read may also send what only reads.
         Err(refused) => match caller.reader().and_then(|_| Ok(Delivery::parse(body.to_vec())?)) {
@@ -34,7 +35,8 @@ pub async fn bundle(
         },
     };
     let member = app.member.clone();
-    let filed = blocking(move || member.ingest(delivery)).await?;
+    let source = caller.source();
+    let filed = blocking(move || member.ingest(&source, delivery)).await?;
     let mut found = Vec::new();
     for entry in &filed.entries {
         if let EntryOutcome::Asks(url) = entry {
@@ -43,7 +45,22 @@ pub async fn bundle(
     }
     let mut found = found.into_iter();
     let answer = filed.answer(|_| found.next().unwrap_or_default());
-    Ok(fhir_json(StatusCode::OK, answer))
+    let findings = found_header(&filed.findings);
+    if wants_outcome(&headers) && !filed.findings.is_empty() {
+        let outcome = flows::words::outcome(&filed.findings).to_string().into_bytes();
+        return Ok((findings, fhir_json(StatusCode::OK, outcome)).into_response());
+    }
+    Ok((findings, fhir_json(StatusCode::OK, answer)).into_response())
+}
+
+/// How much was found in what is stored now.
+fn found_header(findings: &[flows::words::Issue]) -> AppendHeaders<Option<(&'static str, String)>> {
+    let count = findings.len();
+    AppendHeaders((count > 0).then(|| ("x-carestone-findings", count.to_string())))
+}
+
+fn wants_outcome(headers: &HeaderMap) -> bool {
+    text(headers, "prefer").unwrap_or_default().contains("OperationOutcome")
 }
 
 /// A C-CDA document: all that it says, in one step. What only the original tells is counted, and
@@ -51,11 +68,12 @@ pub async fn bundle(
 async fn document(app: App, caller: &Caller, headers: &HeaderMap, body: Bytes) -> Answered {
     // It brings resources of many types: no scope of an app says that.
     caller.is_system()?;
-    let filed = blocking(move || app.member.ingest_document(&body)).await?;
+    let source = caller.source();
+    let filed = blocking(move || app.member.ingest_document(&source, &body)).await?;
     let count = [("x-carestone-not-understood", filed.not_understood.len().to_string())];
-    let wants_list = text(headers, "prefer").unwrap_or_default().contains("OperationOutcome");
-    let answer = if wants_list { filed.outcome() } else { filed.answer() };
-    Ok((count, fhir_json(StatusCode::OK, answer)).into_response())
+    let findings = found_header(&filed.findings);
+    let answer = if wants_outcome(headers) { filed.outcome() } else { filed.answer() };
+    Ok((count, findings, fhir_json(StatusCode::OK, answer)).into_response())
 }
 
 /// Whether the body is a document of the CDA by its type; resources are taken in JSON alone.
@@ -165,8 +183,10 @@ pub async fn file(
     aim: Aim,
 ) -> Answered {
     let member = app.member.clone();
-    let (became, resource) =
-        blocking(move || member.ingest_resource(body.to_vec(), &kind, &aim)).await?;
+    let source = caller.source();
+    let filed =
+        blocking(move || member.ingest_resource(&source, body.to_vec(), &kind, &aim)).await?;
+    let FiledResource { became, resource, findings } = filed;
     let (target, version, status) = match &became {
         Became::Filed(filed) if filed.version == 1 => (&filed.target, 1, StatusCode::CREATED),
         Became::Filed(filed) => (&filed.target, filed.version, StatusCode::OK),
@@ -178,7 +198,7 @@ pub async fn file(
     let prefer = text(headers, "prefer").unwrap_or_default();
     let body = match &became {
         _ if prefer.contains("return=OperationOutcome") => {
-            Some(flows::words::outcome(&[]).to_string().into_bytes())
+            Some(flows::words::outcome(&findings).to_string().into_bytes())
         }
         _ if prefer.contains("return=minimal") => None,
         Became::Filed(_) => Some(resource.bytes().to_vec()),
@@ -188,9 +208,10 @@ pub async fn file(
         }
         _ => None,
     };
+    let findings = found_header(&findings);
     Ok(match body {
-        Some(body) => (facts, fhir_json(status, body)).into_response(),
-        None => (status, facts).into_response(),
+        Some(body) => (facts, findings, fhir_json(status, body)).into_response(),
+        None => (status, facts, findings).into_response(),
     })
 }
 

@@ -61,6 +61,8 @@ pub struct ContextPatient {
 /// An app with an access token, as handlers see it.
 #[derive(Debug)]
 pub struct AppCaller {
+    /// The app, by the id it is configured under.
+    pub client: String,
     /// Under which name it stands in receipts.
     pub reader: String,
     /// What it may ask for, as of now.
@@ -107,7 +109,8 @@ impl Smart {
             None => None,
         };
         let purpose = Purpose::parse(&grant.purpose)?;
-        Some(AppCaller { reader, scopes, rights, patient, purpose, user: grant.user })
+        let (client, user) = (grant.client, grant.user);
+        Some(AppCaller { client, reader, scopes, rights, patient, purpose, user })
     }
 
     fn rights_of(&self, grant: &Grant) -> Rights {
