@@ -541,7 +541,7 @@ impl Member {
             let target = Target { resource_type: resource.resource_type(), id };
             let (links, place) = (Links::none(), "Provenance".to_owned());
             let change = Change::Created;
-            Ok(Incoming { resource, target, links, expected: None, change, place })
+            Ok(Incoming { links, ..Incoming::new(resource, target, change, place) })
         };
         patients.iter().enumerate().map(one).collect()
     }

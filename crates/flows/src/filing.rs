@@ -11,7 +11,7 @@ use fhir::{
     links::Links,
     reference::{Reference, Target},
 };
-use ledger::{Category, CategorySet, PatientId};
+use ledger::{Category, PatientId};
 use vault::{Batch, Conflict, Content, Link, NewRecord, Place, RecordId, Token, Version};
 
 use crate::{

@@ -14,7 +14,7 @@ use fhir::{
     reference::Target,
     types::ResourceType,
 };
-use vault::KeptMessage;
+use vault::{Batch, KeptMessage};
 
 use crate::{
     Filed, FlowError, Incoming, Member,

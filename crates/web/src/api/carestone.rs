@@ -1,7 +1,7 @@
 //! The endpoints for what FHIR has no word for.
 
 use super::operation::{
-    Form, Group, Parameter, Refusal, answer, delete, empty, get, json, post, raw,
+    Form, Group, Parameter, Refusal, answer, delete, empty, fhir, get, json, post, raw,
 };
 use super::parameters::{
     ANYBODY, FROM, MEMBERS, OPERATOR, OWN_SYSTEM, OWN_TOKEN, PATIENT, PROPOSER, STAFF, query,
@@ -144,9 +144,9 @@ pub const ACCESSES: Group = Group {
 /// What the node's operator sees.
 pub const OPERATING: Group = Group {
     id: "operating",
-    title: "Feeds and audit",
-    text: "For the node's operator: how the HL7 v2 feeds do, the messages that wait for \
-           somebody, and what a SIEM takes.",
+    title: "Feeds, quality and audit",
+    text: "For the node's operator: how the HL7 v2 feeds do, the messages and deliveries that wait \
+           for somebody, how good what comes in is (`docs/quality.md`), and what a SIEM takes.",
     refusal: Refusal::Problem,
     operations: &[
         get("/carestone/v1/feeds", "How the feeds do", OPERATOR).answers(&[answer(
@@ -154,18 +154,36 @@ pub const OPERATING: Group = Group {
             "a row each",
             &[json("Feeds", "")],
         )]),
-        get("/carestone/v1/feeds/waiting", "The messages that wait for somebody", OPERATOR)
+        get("/carestone/v1/feeds/waiting", "What waits for somebody", OPERATOR)
             .takes(&[FROM])
             .answers(&[answer(200, "a page of them", &[json("WaitingMessages", "")])]),
-        get("/carestone/v1/feeds/waiting/{number}", "A message as it was sent", OPERATOR)
-            .answers(&[answer(200, "its bytes", &[raw("application/hl7-v2", "")])])
+        get("/carestone/v1/feeds/waiting/{number}", "One of them as it was sent", OPERATOR)
+            .answers(&[answer(
+                200,
+                "its bytes",
+                &[
+                    raw("application/hl7-v2", ""),
+                    fhir("Resource", ""),
+                    raw("application/hl7-cda+xml", ""),
+                ],
+            )])
             .refusals(&[UNKNOWN]),
-        delete("/carestone/v1/feeds/waiting/{number}", "Take a message off the list", OPERATOR)
+        delete("/carestone/v1/feeds/waiting/{number}", "Take it off the list", OPERATOR)
             .answers(&[empty(204, "it is off the list")])
             .refusals(&[UNKNOWN]),
-        post("/carestone/v1/feeds/waiting/{number}/replay", "Take a message now", OPERATOR)
+        post("/carestone/v1/feeds/waiting/{number}/replay", "Take it now", OPERATOR)
             .answers(&[answer(200, "it is filed", &[json("Replayed", "")])])
             .refusals(&[UNKNOWN, (422, "it cannot be used yet: `reasons` says why")]),
+        post("/carestone/v1/feeds/waiting/{number}/accept", "Take it as it is", OPERATOR)
+            .text("In spite of what was found: somebody has looked at it. It is flagged.")
+            .answers(&[answer(200, "it is filed", &[json("Replayed", "")])])
+            .refusals(&[UNKNOWN, (422, "it cannot be used: `reasons` says why")]),
+        get("/carestone/v1/quality", "What came in, and what became of it", OPERATOR)
+            .takes(&[DAYS])
+            .answers(&[answer(200, "counts by source and day", &[json("Quality", "")])]),
+        get("/carestone/v1/quality/{check}", "The records that a check has flagged", OPERATOR)
+            .takes(&[FROM])
+            .answers(&[answer(200, "a page of them", &[json("Flagged", "")])]),
         get("/carestone/v1/audit", "AuditEvents that concern this node", OPERATOR)
             .takes(&[FROM])
             .answers(&[answer(200, "an AuditEvent a line", &[raw("application/fhir+ndjson", "")])
@@ -223,6 +241,8 @@ const YOUNG: (u16, &str) = (503, "it is not anchored or cosigned yet: try again"
 const VERSION: Parameter = query("version", Form::Number, "Which version; else the latest.");
 
 const OPEN: Parameter = query("open", Form::OneOf(&["true", "false"]), "Only what is undecided.");
+const DAYS: Parameter =
+    query("days", Form::Number, "How many days, today included; 30 if not said.");
 const AFTER: Parameter = query("after", Form::Text, "Where to go on: `next` of the page before.");
 
 const CLAIM: &str = r#"{"authenticator": "ed25519:..."}"#;

@@ -16,7 +16,9 @@ pub const DELIVERING: Group = Group {
     title: "FHIR R4: delivering",
     text: "What a hospital's systems deliver is checked, sealed and durable before the answer \
            says so. JSON is the only format, but for C-CDA documents. What is wrong comes back \
-           as an OperationOutcome that says where and what to do.",
+           as an OperationOutcome that says where and what to do. What is sound but doubtful is, \
+           by the hospital's rules, refused, held back until somebody has looked (`202`), or \
+           stored and flagged (`X-Carestone-Findings`): `docs/quality.md`.",
     refusal: Refusal::Outcome,
     operations: &[
         post("/fhir", "Deliver a Bundle, or a C-CDA document", SYSTEM)
@@ -29,23 +31,23 @@ pub const DELIVERING: Group = Group {
                 raw("application/xml", ""),
                 raw("text/xml", ""),
             ])
-            .answers(&[BUNDLE_ANSWER])
+            .answers(&[BUNDLE_ANSWER, HELD])
             .refusals(&[INVALID, TOO_LONG]),
         post("/fhir/", "Deliver a Bundle, as some clients write it", SYSTEM)
             .takes(&[PREFER, PURPOSE_TO_READ, ACCESS])
             .sends(&[fhir("Bundle", TRANSACTION), json("Bundle", TRANSACTION)])
-            .answers(&[BUNDLE_ANSWER])
+            .answers(&[BUNDLE_ANSWER, HELD])
             .refusals(&[INVALID, TOO_LONG]),
         post("/fhir/{kind}", "Create a resource", SYSTEM)
             .text("The server names it, if it brings no `id`.")
             .takes(&[IF_NONE_EXIST, PREFER])
             .sends(&SENT)
-            .answers(&[CREATED, UPDATED, KEPT_NOTHING])
+            .answers(&[CREATED, UPDATED, KEPT_NOTHING, HELD])
             .refusals(&[INVALID, (412, "`If-None-Exist` finds several"), TOO_LONG]),
         put("/fhir/{kind}/{id}", "Create or update a resource under its id", SYSTEM)
             .takes(&[IF_MATCH, PREFER])
             .sends(&[fhir("Resource", NAMED), json("Resource", NAMED)])
-            .answers(&[UPDATED, CREATED])
+            .answers(&[UPDATED, CREATED, HELD])
             .refusals(&[
                 INVALID,
                 (412, "`If-Match` names another version than the latest"),
@@ -54,7 +56,7 @@ pub const DELIVERING: Group = Group {
         put("/fhir/{kind}", "Create or update what a search finds", SYSTEM)
             .takes(&[needed(CONDITION), PREFER])
             .sends(&SENT)
-            .answers(&[UPDATED, CREATED])
+            .answers(&[UPDATED, CREATED, HELD])
             .refusals(&[INVALID, (412, "the search finds several"), TOO_LONG])
             .query("identifier=urn:lab|991"),
         patch("/fhir/{kind}/{id}", "Correct a resource in part", STAFF)
@@ -76,7 +78,7 @@ pub const DELIVERING: Group = Group {
                 },
                 json("MergePatch", r#"{"status": "amended"}"#),
             ])
-            .answers(&[UPDATED])
+            .answers(&[UPDATED, HELD])
             .refusals(&[NOT_THERE, GONE, INVALID, (412, "another version has come between")]),
         delete("/fhir/{kind}/{id}", "Delete a resource", SYSTEM)
             .text("The next version says \"deleted\"; the versions before stay in the history.")
@@ -314,17 +316,19 @@ const OUTCOME: Content = fhir("OperationOutcome", "");
 
 const UNDER: (&str, &str) = ("X-Carestone-Access", "the access under which it was read");
 const VERSION: (&str, &str) = ("ETag", "the version, as in `W/\"3\"`");
+const FINDINGS: (&str, &str) = ("X-Carestone-Findings", "how many checks have flagged it");
 const LOCATION: (&str, &str) = ("Location", "the address of the version");
 
-const CREATED: Answer =
-    answer(201, "it is there, and durable", &[fhir("Resource", "")]).headers(&[LOCATION, VERSION]);
+const CREATED: Answer = answer(201, "it is there, and durable", &[fhir("Resource", "")])
+    .headers(&[LOCATION, VERSION, FINDINGS]);
 const UPDATED: Answer =
     answer(200, "the next version, or what was there already", &[fhir("Resource", "")])
-        .headers(&[LOCATION, VERSION]);
+        .headers(&[LOCATION, VERSION, FINDINGS]);
 const KEPT_NOTHING: Answer = empty(204, "there is nothing to do");
 const BUNDLE_ANSWER: Answer =
     answer(200, "what became of each entry", &[fhir("BundleOrOutcome", "")])
         .headers(&[("X-Carestone-Not-Understood", "of a document: how much only it tells")]);
+const HELD: Answer = answer(202, "it is kept, and waits until somebody has looked", &[OUTCOME]);
 const READ: Answer = answer(200, "the resource, byte for byte", &[fhir("Resource", "")])
     .headers(&[VERSION, ("Last-Modified", "when it was stored"), UNDER]);
 const UNCHANGED: Answer = empty(304, "it is the version that is known").headers(&[VERSION]);

@@ -103,6 +103,7 @@ pub fn place(name: &str) -> (&'static str, &'static str) {
         "case" => ("The case: 32 hexadecimal digits.", "$CASE"),
         "access" => ("The access: 64 hexadecimal digits.", "$ACCESS"),
         "index" => ("The position in the log, from 0.", "0"),
+        "check" => ("The code of a check: `docs/quality.md` has them.", "same-content"),
         "number" => ("The number in the work list.", "1"),
         "export" => ("The export, as the kick-off named it.", "$EXPORT"),
         "file" => ("The file, as the manifest names it.", "0.ndjson"),
