@@ -19,6 +19,7 @@
 //! - [`mod@derive`]: patient, category, labels, identifiers, codes of a resource
 //! - [`bundle`]: splitting, links between entries, and answers
 //! - [`search`]: search parameters over opened resources
+//! - [`subset`]: some of the elements of a resource, marked as such
 //! - [`import`]: HL7 v2 messages and C-CDA documents as resources
 //! - [`capability`]: the `CapabilityStatement`
 //! - [`synthetic`]: invented people for demonstrations and tests
@@ -42,6 +43,8 @@ pub mod links;
 pub mod bundle;
 
 pub mod search;
+
+pub mod subset;
 
 pub mod validate;
 

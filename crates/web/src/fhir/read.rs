@@ -9,7 +9,7 @@ use flows::{FlowError, HistoryOf, HistoryPage, OpenedRecord, Session, words};
 
 use super::{
     Answered, audit, base, etag, fhir_json, names_version,
-    session::{ACCESS, patient_named, session_for, session_with, take},
+    session::{ACCESS, patient_named, session_for, session_of_house, session_with, take},
     text,
 };
 use crate::{App, auth::Caller, error::Problem, patients::known_patient};
@@ -174,8 +174,13 @@ pub async fn matches(
     let patient = patient_named(app, kind, &mut pairs)?;
     let skip = skipped(&mut pairs)?;
     let session = session_for(app, caller, headers, patient).await?;
+    let house = match flows::looks_beyond(&pairs) {
+        true => session_of_house(app, caller, session.receipt.purpose).await?,
+        false => None,
+    };
     let page_url = page_url(app, kind, query);
-    let bundle = session.search(&base(app), Some(kind), &pairs, skip, page_url);
+    let house = house.as_deref();
+    let bundle = session.search(&base(app), Some(kind), &pairs, skip, page_url, house);
     Ok(found(&session, bundle.map_err(Problem::of_request)?))
 }
 

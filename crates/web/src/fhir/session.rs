@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use flows::{
     FlowError, Reading, Session,
-    words::{CategorySet, PatientId},
+    words::{CategorySet, PatientId, Purpose, ResourceType},
 };
 
 use super::{base, text};
@@ -37,7 +37,7 @@ async fn whole_session_for(
     headers: &HeaderMap,
     patient: Option<PatientId>,
 ) -> Result<Arc<Session>, Problem> {
-    let staff = caller.staff()?;
+    caller.staff()?;
     if let Some(access) = text(headers, ACCESS) {
         let session = own_session(app, caller, access)?;
         return Ok(app.member.refresh(session).await?);
@@ -48,6 +48,29 @@ async fn whole_session_for(
         ));
     };
     let purpose = caller.purpose(text(headers, PURPOSE).map(purpose).transpose()?)?;
+    session_of(app, caller, patient, purpose).await
+}
+
+/// What this member knows that is about no patient, as far as the caller may see it: value sets, its
+/// directory of people and places. None if nothing of it is for this caller.
+pub async fn session_of_house(
+    app: &App,
+    caller: &Caller,
+    purpose: Purpose,
+) -> Result<Option<Arc<Session>>, Problem> {
+    let Ok(house) = caller.bound_to(app, app.member.house()) else { return Ok(None) };
+    let session = session_of(app, caller, house, purpose).await?;
+    caller.view(app, session, Interaction::Search).map(Some)
+}
+
+/// An open session of this caller for a patient and a purpose, or a new one.
+async fn session_of(
+    app: &App,
+    caller: &Caller,
+    patient: PatientId,
+    purpose: Purpose,
+) -> Result<Arc<Session>, Problem> {
+    let staff = caller.staff()?;
     let fits = |session: &Session| {
         session.staff == staff
             && session.receipt.patient == patient
@@ -106,7 +129,7 @@ async fn whole_session_with(
 }
 
 /// The patient that a search is about: named by `patient` or `subject`, or found by an identifier
-/// that this hospital knows. Nobody browses by name.
+/// that this hospital knows. Nobody browses by name. What is about no patient is the member's own.
 pub fn patient_named(
     app: &App,
     kind: &str,
@@ -115,6 +138,9 @@ pub fn patient_named(
     if let Some(patient) = take_patient(&base(app), kind, pairs) {
         return known_patient(app, &patient).map(Some);
     }
+    if is_about_nobody(kind) {
+        return Ok(Some(app.member.house()));
+    }
     let identifier = pairs.iter().find(|(name, _)| name == "identifier");
     let Some((_, identifier)) = identifier else { return Ok(None) };
     let criteria = format!("identifier={}", flows::words::query_value(identifier));
@@ -122,6 +148,11 @@ pub fn patient_named(
         Some(known) => Ok(app.member.patient_of(kind, &known.target.id)?),
         None => Err(FlowError::NotFound("patient").into()),
     }
+}
+
+/// Whether records of this type are about no patient, such as organizations.
+fn is_about_nobody(kind: &str) -> bool {
+    ResourceType::parse(kind).is_some_and(|kind| kind.category().is_none())
 }
 
 /// Takes the patient out of a search: it has chosen the session then.
