@@ -219,6 +219,7 @@ pub fn capability(base: &str, version: &str) -> String {
         types: types.collect(),
         interactions: &SYSTEM_INTERACTIONS,
         operations: &[EXPORT],
+        instantiates: &["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
         security: "a bearer token that this node's operator issues",
     };
     capability.statement().to_string()

@@ -150,9 +150,10 @@ pub fn patient_named(
     }
 }
 
-/// Whether records of this type are about no patient, such as organizations.
+/// Whether records of this type are about no patient, such as organizations and groups.
 fn is_about_nobody(kind: &str) -> bool {
-    ResourceType::parse(kind).is_some_and(|kind| kind.category().is_none())
+    kind != "Patient"
+        && ResourceType::parse(kind).is_some_and(|kind| kind.patient_paths().is_empty())
 }
 
 /// Takes the patient out of a search: it has chosen the session then.
