@@ -33,8 +33,12 @@ impl Session {
         id: &str,
         version: u32,
     ) -> Result<&OpenedRecord, FlowError> {
-        let mut versions = self.versions(kind, id).into_iter();
-        let found = versions.find(|record| record.version == version);
+        let versions = self.versions(kind, id);
+        if versions.is_empty() {
+            // As for a resource that was never there.
+            return Err(FlowError::NotFound("resource"));
+        }
+        let found = versions.into_iter().find(|record| record.version == version);
         present(found.ok_or(FlowError::NotFound("version"))?)
     }
 
@@ -76,6 +80,23 @@ impl Session {
         }
         answer.finish()
     }
+}
+
+/// The answer to a search that finds nothing, and has nowhere to look.
+///
+/// # Errors
+/// As [`Session::search`].
+pub fn found_nothing(
+    base: &str,
+    kind: &str,
+    pairs: &[(String, String)],
+    skip: usize,
+    page_url: impl Fn(usize) -> String,
+    house: Option<&Session>,
+) -> Result<Vec<u8>, FlowError> {
+    let held = house.into_iter().flat_map(Session::latest).map(|record| &record.resolved);
+    let around = Around { beside: Vec::new(), terms: Terms::of(held) };
+    searchset(base, Some(kind), pairs, skip, page_url, std::iter::empty(), &around)
 }
 
 /// What a search looks at beyond its candidates.

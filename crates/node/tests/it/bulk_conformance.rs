@@ -98,7 +98,16 @@ impl<'h> Trial<'h> {
     }
 
     fn names(&self, path: &str) -> String {
-        self.hospital.exported(path, &self.token)
+        let begun = self.send("GET", path, &ASYNC, "");
+        let manifest = self.hospital.finished(&begun, &self.token);
+        let names = self.hospital.names(&manifest, &self.token);
+        self.forget(&begun);
+        names
+    }
+
+    /// Makes room for the next export.
+    fn forget(&self, begun: &Reply) {
+        self.send("DELETE", &self.hospital.begun(begun), &[], "");
     }
 
     /// One export of everything, looked at from all sides.
@@ -150,6 +159,7 @@ impl<'h> Trial<'h> {
         let is_required = manifest["requiresAccessToken"] == true;
         self.say("protected", !open && is_required, "something is open");
         self.say("token", true, "");
+        self.forget(&begun);
     }
 
     fn levels(&mut self) {
@@ -166,6 +176,7 @@ impl<'h> Trial<'h> {
         let errors = self.hospital.lines(&manifest, "error", &self.token);
         let told = errors.iter().any(|line| line["resourceType"] == "OperationOutcome");
         self.say("partial", told, "nobody says that a member is missing");
+        self.forget(&begun);
         let read = |path: &str| self.send("GET", path, &[("x-purpose-of-use", "TREAT")], "");
         let found = read("/fhir/Group?_id=g1");
         let is_found = read("/fhir/Group/g1").status == 200
@@ -208,11 +219,13 @@ impl<'h> Trial<'h> {
         let named = self.hospital.names(&manifest, &self.token);
         let only = named.contains("Patient/p2") && !named.contains("p1") && !named.contains("lab1");
         self.say("patient", only, "other patients, too");
+        self.forget(&begun);
         let lenient = [("prefer", "respond-async, handling=lenient")];
         let begun = self.send("GET", "/fhir/Patient/$export?_elements=id", &lenient, "");
         let manifest = self.hospital.finished(&begun, &self.token);
         let told = manifest["error"].as_array().is_some_and(|errors| !errors.is_empty());
         self.say("lenient", told, "the list of errors is empty");
+        self.forget(&begun);
     }
 
     fn refusals(&mut self) {
@@ -243,6 +256,7 @@ impl<'h> Trial<'h> {
         let begun = self.send("GET", "/fhir/Patient/$export", &ASYNC, "");
         let first = self.hospital.finished(&begun, &self.token);
         let since = first["transactionTime"].as_str().unwrap().to_owned();
+        self.forget(&begun);
         let condition = json!({ "resourceType": "Condition", "id": "c1", "code": { "text": "y" },
             "subject": { "reference": "Patient/p1" } });
         self.hospital.put(&condition);

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What a reader asks for: all ways in which an answer could tell of more than it shows.
-const REQUESTS: [&str; 43] = [
+const REQUESTS: [&str; 46] = [
     // Searches, totals, sort order, paging.
     "Observation?patient=p1",
     "Observation?patient=p1&_summary=count",
@@ -35,6 +35,9 @@ const REQUESTS: [&str; 43] = [
     "Patient/p1/Observation",
     "Condition?patient=p1",
     "Condition?patient=p1&_id=secret-condition",
+    "Condition?_id=secret-condition",
+    "Condition?_id=secret-condition&_summary=count&_include=*",
+    "Condition?identifier=urn:secret%7Csecret",
     "Encounter?patient=p1&_summary=count",
     "Provenance?patient=p1",
     // Chains and reverse chains.
@@ -140,7 +143,8 @@ impl World {
             names.sort();
             answers.push((reply.status, names, reply.body));
         }
-        let entries = REQUESTS.map(|url| json!({ "request": { "method": "GET", "url": url } }));
+        let entry = |url: &str| json!({ "request": { "method": "GET", "url": url } });
+        let entries: Vec<Value> = REQUESTS.into_iter().map(entry).collect();
         let batch = json!({ "resourceType": "Bundle", "type": "batch", "entry": entries });
         let body = batch.to_string();
         let reply = self.node.send("POST", "/fhir", Some(token), &headers, body.as_bytes());
@@ -170,6 +174,7 @@ impl World {
         let mut gone = labelled.clone();
         gone["id"] = json!(id("secret-gone"));
         let condition = json!({ "resourceType": "Condition", "id": id("secret-condition"),
+            "identifier": [{ "system": "urn:secret", "value": id("secret") }],
             "code": secret, "subject": subject });
         let hidden = [
             labelled,

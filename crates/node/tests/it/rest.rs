@@ -223,7 +223,11 @@ fn a_reader_finds_validates_and_corrects() {
 
     let found = hospital.json("/fhir/Patient?identifier=urn:mrn%7C1");
     assert_eq!(found["entry"][0]["resource"]["id"], "p1");
-    assert_eq!(hospital.read("/fhir/Patient?identifier=urn:mrn%7C2", &[]).status, 404);
+    assert_eq!(hospital.json("/fhir/Patient?identifier=urn:mrn%7C2")["total"], 0);
+    let by_id =
+        hospital.json(&format!("/fhir/Observation?_id={}", &path["/fhir/Observation/".len()..]));
+    assert_eq!(by_id["total"], 1);
+    assert_eq!(hospital.json("/fhir/Observation?_id=nothing")["total"], 0);
     let headers =
         [("x-purpose-of-use", "TREAT"), ("content-type", "application/x-www-form-urlencoded")];
     let form = b"patient=p1&identifier=urn:lab%7C3";
