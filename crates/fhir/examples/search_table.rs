@@ -5,7 +5,8 @@
 //! ```
 //! The input is the Bundle of HL7's SearchParameter resources (package `hl7.fhir.r4.examples`
 //! 4.0.1, CC0). A parameter shared by several types becomes one row a type, with the part of its
-//! expression that is about that type.
+//! expression that is about that type. A definition without an expression, or without a type, has a
+//! row, too, so that the table tells how many there are. What US Core 7.0.0 adds is named here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -24,9 +25,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rows: BTreeSet<String> =
         definitions.iter().flat_map(|definition| rows(definition, &kinds)).collect();
     println!("# Search parameters of FHIR R4 4.0.1 (facts of the standard; HL7, CC0).");
-    println!("# type, name, kind, expression, parts of a composite (kind:expression;...)");
+    println!("# At the end what US Core 7.0.0 adds (facts of the guide; HL7, CC0).");
+    println!(
+        "# type, name, kind, expression, parts of a composite (kind:expression;...), id of the"
+    );
+    println!("# definition unless it is type-name");
     for row in rows {
         println!("{row}");
+    }
+    for (base, name, kind, expression) in US_CORE {
+        println!("{base}\t{name}\t{kind}\t{base}.{expression}\t\tus-core-{base}-{name}");
     }
     Ok(())
 }
@@ -34,12 +42,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn rows(definition: &Value, kinds: &BTreeMap<&str, &str>) -> Vec<String> {
     let text = |name: &str| definition[name].as_str().unwrap_or_default();
     let bases = definition["base"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let bases: Vec<&str> = bases.collect();
+    let bases = if bases.is_empty() { vec!["-"] } else { bases };
     bases
-        .filter_map(|base| {
+        .into_iter()
+        .map(|base| {
             let branches = branches_of(text("expression"), base);
-            if branches.is_empty() {
-                return None;
-            }
             let mut row = format!("{base}\t{}\t{}\t{branches}", text("code"), text("type"));
             let parts: Vec<String> = definition["component"]
                 .as_array()
@@ -47,11 +55,13 @@ fn rows(definition: &Value, kinds: &BTreeMap<&str, &str>) -> Vec<String> {
                 .flatten()
                 .map(|part| component(part, kinds))
                 .collect();
-            if !parts.is_empty() {
+            let id = Some(text("id")).filter(|id| *id != format!("{base}-{}", text("code")));
+            let columns = [parts.join(";"), id.unwrap_or_default().to_owned()];
+            for column in columns {
                 row.push('\t');
-                row.push_str(&parts.join(";"));
+                row.push_str(&column);
             }
-            Some(row)
+            row.trim_end().to_owned()
         })
         .collect()
 }
@@ -75,3 +85,23 @@ fn component(part: &Value, kinds: &BTreeMap<&str, &str>) -> String {
     let kind = kinds.get(definition).copied().unwrap_or("token");
     format!("{kind}:{}", part["expression"].as_str().unwrap_or_default())
 }
+
+const US_CORE: [(&str, &str, &str, &str); 6] = [
+    ("CareTeam", "role", "token", "participant.role"),
+    (
+        "Condition",
+        "asserted-date",
+        "date",
+        "extension.where(url='http://hl7.org/fhir/StructureDefinition/condition-assertedDate').value",
+    ),
+    ("Encounter", "discharge-disposition", "token", "hospitalization.dischargeDisposition"),
+    ("Goal", "description", "token", "description"),
+    ("Patient", "ethnicity", "token", ETHNICITY),
+    ("Patient", "race", "token", RACE),
+];
+
+const ETHNICITY: &str = "extension.where(url='http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity')\
+    .extension.value";
+
+const RACE: &str = "extension.where(url='http://hl7.org/fhir/us/core/StructureDefinition/us-core-race')\
+    .extension.value";

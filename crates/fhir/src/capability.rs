@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::search::parameter;
+use crate::search::{Kind, parameter};
 use crate::types::ResourceType;
 
 /// What a server does. The lists come from the code that does it, so that the statement is true.
@@ -22,6 +22,8 @@ pub struct Capability<'a> {
     pub interactions: &'a [SystemInteraction],
     /// Operations on the whole server.
     pub operations: &'a [Operation<'a>],
+    /// The statements of others that this server fulfils, by their canonical URLs.
+    pub instantiates: &'a [&'a str],
     /// How a caller proves who it is, in one sentence.
     pub security: &'a str,
 }
@@ -113,7 +115,7 @@ impl Capability<'_> {
         });
         put(&mut rest, "interaction", interactions);
         put(&mut rest, "operation", operations_json(self.operations));
-        json!({
+        let mut statement = json!({
             "resourceType": "CapabilityStatement",
             "status": "active",
             "date": self.date,
@@ -124,7 +126,10 @@ impl Capability<'_> {
             "format": ["application/fhir+json", "json"],
             "patchFormat": ["application/json-patch+json", "application/merge-patch+json"],
             "rest": [rest],
-        })
+        });
+        let instantiates = self.instantiates.iter().map(|url| json!(url)).collect();
+        put(&mut statement, "instantiates", instantiates);
+        statement
     }
 }
 
@@ -133,10 +138,12 @@ fn type_json(of_type: &TypeCapability<'_>) -> Value {
         of_type.interactions.iter().map(|one| json!({ "code": one.code() })).collect();
     let resource_type = of_type.resource_type;
     let known = |name: &&str| parameter(Some(resource_type), name);
-    let parameters: Vec<Value> = of_type
-        .parameters
+    let known: Vec<_> = of_type.parameters.iter().filter_map(known).collect();
+    let references = known.iter().filter(|known| known.kind == Kind::Reference);
+    let includes = references.map(|known| format!("{}:{}", resource_type.name(), known.name));
+    let includes = std::iter::once("*".to_owned()).chain(includes).map(Value::from).collect();
+    let parameters: Vec<Value> = known
         .iter()
-        .filter_map(known)
         .map(|known| json!({ "name": known.name, "type": known.kind.code() }))
         .collect();
     let mut json = json!({
@@ -151,6 +158,8 @@ fn type_json(of_type: &TypeCapability<'_>) -> Value {
     });
     put(&mut json, "interaction", interactions);
     put(&mut json, "searchParam", parameters);
+    put(&mut json, "searchInclude", includes);
+    put(&mut json, "searchRevInclude", vec![json!("*")]);
     put(&mut json, "operation", operations_json(of_type.operations));
     json
 }

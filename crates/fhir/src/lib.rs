@@ -22,6 +22,7 @@
 //! - [`search`]: search parameters over opened resources
 //! - [`matching`]: whether two patients are one person
 //! - [`summary`]: the International Patient Summary
+//! - [`subset`]: some of the elements of a resource, marked as such
 //! - [`import`]: HL7 v2 messages and C-CDA documents as resources
 //! - [`capability`]: the `CapabilityStatement`
 //! - [`synthetic`]: invented people for demonstrations and tests
@@ -45,6 +46,8 @@ pub mod links;
 pub mod bundle;
 
 pub mod search;
+
+pub mod subset;
 
 pub mod validate;
 

@@ -51,6 +51,15 @@ pub const SEARCH_PARAMETERS_MAX: usize = 64;
 /// Bytes of one parameter of a search, name and value.
 pub const SEARCH_VALUE_BYTES_MAX: usize = 16 << 10;
 
+/// Elements of one `_elements`.
+pub const SEARCH_ELEMENTS_MAX: usize = 64;
+
+/// How deep value sets may lie within value sets.
+pub const TERMS_DEPTH_MAX: usize = 8;
+
+/// Parts of one value set, those of the sets within it included.
+pub const TERMS_PARTS_MAX: usize = 10_000;
+
 /// Matches of one page: a larger `_count` is taken as this.
 pub const SEARCH_COUNT_MAX: usize = 1_000;
 

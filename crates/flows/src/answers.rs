@@ -9,7 +9,7 @@ use fhir::{
         answer::{Answer, Match, Mode, Response},
     },
     capability::{Capability, Interaction, Operation, SystemInteraction, TypeCapability},
-    search::{Candidate, Query, parameters},
+    search::{Candidate, Query, Terms, parameters},
     types::ResourceType,
 };
 use serde_json::{Value, json};
@@ -33,15 +33,21 @@ impl Session {
         id: &str,
         version: u32,
     ) -> Result<&OpenedRecord, FlowError> {
-        let mut versions = self.versions(kind, id).into_iter();
-        let found = versions.find(|record| record.version == version);
+        let versions = self.versions(kind, id);
+        if versions.is_empty() {
+            // As for a resource that was never there.
+            return Err(FlowError::NotFound("resource"));
+        }
+        let found = versions.into_iter().find(|record| record.version == version);
         present(found.ok_or(FlowError::NotFound("version"))?)
     }
 
     /// The answer to a search: a searchset, at most one page of it from `skip` on.
     ///
     /// `patient` and `subject` have chosen the session already and are not conditions any more.
-    /// `page_url` gives the address of the page that skips so many matches.
+    /// `page_url` gives the address of the page that skips so many matches. The `house`, where it is
+    /// open, is what chains and includes lead to beyond the patient's records, and its value sets
+    /// and code systems tell what codes mean together (`:in` and the like).
     pub fn search(
         &self,
         base: &str,
@@ -49,13 +55,20 @@ impl Session {
         pairs: &[(String, String)],
         skip: usize,
         page_url: impl Fn(usize) -> String,
+        house: Option<&Session>,
     ) -> Result<Vec<u8>, FlowError> {
         let records: Vec<&OpenedRecord> = self.latest().collect();
         let times: Vec<String> =
             records.iter().map(|record| instant(record.metadata.stored_ms)).collect();
         let candidates =
             records.iter().zip(&times).map(|(record, time)| record.candidate(Some(time)));
-        searchset(base, kind, pairs, skip, page_url, candidates)
+        // A search of the house itself has nothing beside it.
+        let is_other = |house: &&Session| house.receipt.patient != self.receipt.patient;
+        let beside = house.filter(is_other).into_iter().flat_map(Session::latest);
+        let beside: Vec<Candidate<'_>> = beside.map(|record| record.candidate(None)).collect();
+        let held = house.into_iter().flat_map(Session::latest).map(|record| &record.resolved);
+        let around = Around { beside, terms: Terms::of(held) };
+        searchset(base, kind, pairs, skip, page_url, candidates, &around)
     }
 
     /// Everything the access opens, as a searchset (`Patient/$everything`).
@@ -69,6 +82,30 @@ impl Session {
     }
 }
 
+/// The answer to a search that finds nothing, and has nowhere to look.
+///
+/// # Errors
+/// As [`Session::search`].
+pub fn found_nothing(
+    base: &str,
+    kind: &str,
+    pairs: &[(String, String)],
+    skip: usize,
+    page_url: impl Fn(usize) -> String,
+    house: Option<&Session>,
+) -> Result<Vec<u8>, FlowError> {
+    let held = house.into_iter().flat_map(Session::latest).map(|record| &record.resolved);
+    let around = Around { beside: Vec::new(), terms: Terms::of(held) };
+    searchset(base, Some(kind), pairs, skip, page_url, std::iter::empty(), &around)
+}
+
+/// What a search looks at beyond its candidates.
+#[derive(Default)]
+pub(crate) struct Around<'a> {
+    beside: Vec<Candidate<'a>>,
+    terms: Terms<'a>,
+}
+
 /// A page of what a search finds among candidates.
 pub(crate) fn searchset<'a>(
     base: &str,
@@ -77,27 +114,36 @@ pub(crate) fn searchset<'a>(
     skip: usize,
     page_url: impl Fn(usize) -> String,
     candidates: impl Iterator<Item = Candidate<'a>> + Clone,
+    around: &Around<'a>,
 ) -> Result<Vec<u8>, FlowError> {
     let resource_type = match kind {
         Some(kind) => Some(ResourceType::parse(kind).ok_or(FlowError::NotFound("resource type"))?),
         None => None,
     };
     let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let query = Query::parse(resource_type, pairs).map_err(FlowError::Content)?;
-    let found = query.run(candidates.clone());
+    let query =
+        Query::parse_with(resource_type, pairs, &around.terms).map_err(FlowError::Content)?;
+    let found = query.run_beside(candidates.clone(), &around.beside);
     let count = query.count().unwrap_or(limits::PAGE_MATCHES).min(limits::PAGE_MATCHES);
     let count = if query.only_total() { 0 } else { count };
     let links = page_links(skip, count, found.len(), page_url);
     let links: Vec<(&str, &str)> =
         links.iter().map(|(relation, url)| (*relation, url.as_str())).collect();
-    let mut answer = Answer::new(BundleKind::Searchset, None).total(found.len()).links(&links);
+    let answer = Answer::new(BundleKind::Searchset, None);
+    let answer = if query.wants_total() { answer.total(found.len()) } else { answer };
+    let mut answer = answer.links(&links);
     if !query.only_total() {
         let end = skip.saturating_add(count).min(found.len());
         let page = &found[skip.min(end)..end];
         for candidate in page {
-            push(&mut answer, base, candidate, Mode::Match);
+            match query.subset() {
+                Some(subset) => {
+                    push_text(&mut answer, base, candidate, &subset.of(candidate.resource));
+                }
+                None => push(&mut answer, base, candidate, Mode::Match),
+            }
         }
-        for candidate in query.included(candidates, page) {
+        for candidate in query.included(candidates, &around.beside, page) {
             push(&mut answer, base, &candidate, Mode::Include);
         }
     }
@@ -197,6 +243,7 @@ pub fn capability(base: &str, version: &str) -> String {
         types: types.collect(),
         interactions: &SYSTEM_INTERACTIONS,
         operations: &[EXPORT],
+        instantiates: &["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
         security: "a bearer token that this node's operator issues",
     };
     capability.statement().to_string()
@@ -302,10 +349,25 @@ fn push_done(answer: &mut Answer, became: &Became) {
     answer.push_response(&Response { status, location, version, ..Response::default() }, None);
 }
 
+/// Whether a search of these parameters looks beyond the records that are searched: then the house
+/// belongs to what it needs.
+pub fn looks_beyond(pairs: &[(String, String)]) -> bool {
+    pairs.iter().any(|(name, _)| Query::looks_beyond(name))
+}
+
 fn push(answer: &mut Answer, base: &str, candidate: &Candidate<'_>, mode: Mode) {
-    let (resource, id) = (candidate.resource, candidate.id);
-    let full_url = format!("{base}/{}/{id}", resource.type_name());
-    answer.push_match(&Match { full_url: &full_url, resource: resource.bytes(), mode });
+    let full_url = full_url(base, candidate);
+    answer.push_match(&Match { full_url: &full_url, resource: candidate.resource.bytes(), mode });
+}
+
+/// A match of which only a part is asked for.
+fn push_text(answer: &mut Answer, base: &str, candidate: &Candidate<'_>, text: &[u8]) {
+    let full_url = full_url(base, candidate);
+    answer.push_match(&Match { full_url: &full_url, resource: text, mode: Mode::Match });
+}
+
+fn full_url(base: &str, candidate: &Candidate<'_>) -> String {
+    format!("{base}/{}/{}", candidate.resource.type_name(), candidate.id)
 }
 
 const INTERACTIONS: [Interaction; 9] = [

@@ -63,7 +63,8 @@ impl AuditTrail {
         page_url: impl Fn(usize) -> String,
     ) -> Result<Vec<u8>, FlowError> {
         let candidates = self.0.iter().map(AuditEvent::candidate);
-        answers::searchset(base, Some("AuditEvent"), pairs, skip, page_url, candidates)
+        let around = answers::Around::default();
+        answers::searchset(base, Some("AuditEvent"), pairs, skip, page_url, candidates, &around)
     }
 }
 

@@ -48,8 +48,20 @@ pub struct Order {
     pub categories: CategorySet,
     /// Only what was stored or deleted since, in milliseconds since the Unix epoch.
     pub since_ms: Option<u64>,
+    /// What was asked for and is not done: the export says so.
+    pub left_out: Vec<String>,
     /// Which of the records that an access opens belong into the export.
     pub fits: Fits,
+}
+
+impl Order {
+    fn left_out_outcomes(&self) -> impl Iterator<Item = Value> {
+        self.left_out.iter().map(|name| {
+            let text = format!("`{name}` is not supported and was left out");
+            let issue = Issue::error(IssueCode::NotSupported, "", text);
+            fhir::outcome(&[Issue { severity: Severity::Warning, ..issue }])
+        })
+    }
 }
 
 /// Says whether a record belongs into an export.
@@ -258,6 +270,7 @@ impl Exports {
                 return Err(Failed(why));
             }
         }
+        export.order.left_out_outcomes().try_for_each(|outcome| output.push_outcome(&outcome))?;
         lacking.outcomes().iter().try_for_each(|outcome| output.push_outcome(outcome))?;
         Ok(output.finish()?)
     }

@@ -80,8 +80,8 @@ pub mod words;
 mod run;
 
 pub use answers::{
-    Conditions, capability, http_date, instant, meta, milliseconds, seconds_of_http_date,
-    validation,
+    Conditions, capability, found_nothing, http_date, instant, looks_beyond, meta, milliseconds,
+    seconds_of_http_date, validation,
 };
 pub use audit::{AuditEvent, AuditPage, AuditTrail};
 pub use criteria::Known;

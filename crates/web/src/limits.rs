@@ -12,6 +12,9 @@ pub const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 /// Longest text of a library about a request that it refuses, in bytes.
 pub const WORDS_BYTES: usize = 4 * 1024;
 
+/// Most characters of a parameter's name that an export repeats.
+pub const NAME_CHARS_MAX: usize = 64;
+
 /// Longest signed command, in bytes.
 pub const COMMAND_BYTES: usize = 48 * 1024;
 

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::parameters::{Kind, Parameter};
 use super::query::Candidate;
-use super::text::fold;
+use super::terms::{Members, Terms};
+use super::text::{all_text, fold, narrative, words_start_with};
 use super::value::{Wanted, WantedReference, split, unescape};
 use crate::links::Links;
 use crate::reference::Target;
@@ -27,6 +28,8 @@ enum Test {
     Not(Vec<Wanted>),
     /// Folded words in the text or display of a code.
     Text(Vec<String>),
+    /// All the words of an alternative, each at the beginning of a word.
+    Words(Vec<Vec<String>>),
     /// A reference by the identifier it carries.
     Identifier(Vec<Wanted>),
     /// For each alternative, one value a part.
@@ -34,23 +37,42 @@ enum Test {
 }
 
 impl Filter {
-    /// Reads the values of a parameter, as in `code:not=a,b`. `Err`: what to write instead.
+    /// Reads the values of a parameter, as in `code:not=a,b`; `terms` say what codes mean together.
+    /// `Err`: what to write instead.
     pub(super) fn parse(
         parameter: &'static Parameter,
         modifier: Option<&str>,
         text: &str,
+        terms: &Terms<'_>,
     ) -> Result<Self, String> {
         let values = split(text, ',');
         let wanted = |kind: Kind| {
             values.iter().map(|value| Wanted::parse(kind, value)).collect::<Result<Vec<_>, _>>()
         };
         let test = match (parameter.kind, modifier) {
+            (_, None) if READ_WHOLE.contains(&parameter.name) => Test::Words(words(&values)?),
+            (kind, Some(modifier)) if READ_WHOLE.contains(&parameter.name) => {
+                return Err(unknown_modifier(kind, modifier));
+            }
             (_, Some("missing")) => Test::Missing(boolean(text)?),
             (Kind::Composite, None) => Test::Composite(composites(parameter, &values)?),
             (kind, None) => Test::Any(wanted(kind)?),
             (Kind::Token, Some("not")) => Test::Not(wanted(Kind::Token)?),
             (Kind::Token, Some("text")) => {
                 Test::Text(values.iter().map(|value| fold(&unescape(value))).collect())
+            }
+            (Kind::Token, Some("in")) => Test::Any(sets(&values, terms)?),
+            (Kind::Token, Some("not-in")) => Test::Not(sets(&values, terms)?),
+            (Kind::Token, Some("below")) => {
+                let below = |system: &str, code: &str| terms.below(system, code);
+                Test::Any(values.iter().map(|one| related(one, below)).collect::<Result<_, _>>()?)
+            }
+            (Kind::Token, Some("above")) => {
+                let above = |system: &str, code: &str| terms.above(system, code);
+                Test::Any(values.iter().map(|one| related(one, above)).collect::<Result<_, _>>()?)
+            }
+            (Kind::Token, Some("of-type")) => {
+                Test::Any(values.iter().map(|one| Wanted::of_type(one)).collect::<Result<_, _>>()?)
             }
             (Kind::String, Some("exact")) => {
                 Test::Any(values.iter().map(|value| Wanted::Exact(unescape(value))).collect())
@@ -81,11 +103,20 @@ impl Filter {
                 let updated = candidate.last_updated.map(Value::from);
                 self.holds(candidate, &updated.iter().collect::<Vec<_>>())
             }
+            "_text" => self.speaks(&narrative(candidate.resource.value())),
+            "_content" => self.speaks(&all_text(candidate.resource.value())),
             _ => {
                 let nodes = self.parameter.program.select(candidate.resource.value());
                 self.holds(candidate, &nodes)
             }
         }
+    }
+
+    /// Whether a text has all the words of one of the alternatives.
+    fn speaks(&self, text: &str) -> bool {
+        let Test::Words(alternatives) = &self.test else { return false };
+        let all = |words: &Vec<String>| words.iter().all(|word| words_start_with(text, word));
+        alternatives.iter().any(all)
     }
 
     fn holds(&self, candidate: &Candidate<'_>, nodes: &[&Value]) -> bool {
@@ -98,6 +129,8 @@ impl Filter {
             Test::Text(words) => {
                 nodes.iter().any(|node| words.iter().any(|words| code_text_contains(node, words)))
             }
+            // Texts are no nodes: see `speaks`.
+            Test::Words(_) => false,
             Test::Identifier(wanted) => {
                 let identifiers = nodes.iter().map(|node| &node["identifier"]);
                 identifiers
@@ -121,6 +154,36 @@ impl Filter {
 
 fn boolean(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| format!("`{text}`: write `true` or `false`"))
+}
+
+/// The words of each alternative of a full-text search.
+fn words(values: &[String]) -> Result<Vec<Vec<String>>, String> {
+    let words = |value: &String| -> Vec<String> {
+        fold(&unescape(value)).split_whitespace().map(str::to_owned).collect()
+    };
+    let alternatives: Vec<Vec<String>> = values.iter().map(words).collect();
+    if alternatives.iter().any(Vec::is_empty) {
+        return Err("write the words to look for".to_owned());
+    }
+    Ok(alternatives)
+}
+
+/// Reads the value sets of `code:in`.
+fn sets(values: &[String], terms: &Terms<'_>) -> Result<Vec<Wanted>, String> {
+    values.iter().map(|value| terms.set(&unescape(value)).map(Wanted::In)).collect()
+}
+
+/// Reads `system|code` of `code:below` and `code:above`.
+fn related(
+    value: &str,
+    members: impl Fn(&str, &str) -> Result<Members, String>,
+) -> Result<Wanted, String> {
+    match Wanted::parse(Kind::Token, value)? {
+        Wanted::Token { system: Some(system), code: Some(code) } if !system.is_empty() => {
+            members(&system, &code).map(Wanted::In)
+        }
+        _ => Err(format!("`{value}`: write the code with its system, as in `system|code`")),
+    }
 }
 
 /// Reads `part$part` for each alternative.
@@ -153,7 +216,9 @@ fn typed_references(name: &str, values: &[String]) -> Result<Vec<Wanted>, String
 
 fn unknown_modifier(kind: Kind, modifier: &str) -> String {
     let known = match kind {
-        Kind::Token => "`:not`, `:text` and `:missing`",
+        Kind::Token => {
+            "`:not`, `:text`, `:in`, `:not-in`, `:above`, `:below`, `:of-type` and `:missing`"
+        }
         Kind::String => "`:exact`, `:contains` and `:missing`",
         Kind::Uri => "`:below`, `:above` and `:missing`",
         Kind::Reference => "a type such as `:Patient`, `:identifier` and `:missing`",
@@ -161,6 +226,9 @@ fn unknown_modifier(kind: Kind, modifier: &str) -> String {
     };
     format!("`:{modifier}` is not done here; there is {known}")
 }
+
+/// The parameters that look at the words of the whole resource, and of nothing else.
+const READ_WHOLE: [&str; 2] = ["_text", "_content"];
 
 /// Whether the text of a concept, or the display of one of its codings, contains these words.
 fn code_text_contains(node: &Value, words: &str) -> bool {

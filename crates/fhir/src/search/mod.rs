@@ -18,6 +18,8 @@ mod query;
 
 mod sort;
 
+mod terms;
+
 mod text;
 
 mod through;
@@ -29,4 +31,5 @@ pub use parameters::{Kind, Parameter, Part, parameter, parameters};
 pub(crate) use program::contained;
 pub use program::{Path, Program, Step};
 pub use query::{Candidate, Query};
+pub use terms::Terms;
 pub(crate) use text::fold;

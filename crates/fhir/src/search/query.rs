@@ -6,11 +6,13 @@ use std::collections::HashSet;
 use super::filter::Filter;
 use super::parameters::{Parameter, parameter, parameters};
 use super::sort::{SortKey, SortRule};
+use super::terms::Terms;
 use super::through::{DEPTH_MAX, Include, Pool, Through, included};
 use crate::issue::{Issue, IssueCode};
 use crate::limits::{SEARCH_COUNT_MAX, SEARCH_PARAMETERS_MAX, SEARCH_VALUE_BYTES_MAX};
 use crate::reference::Target;
 use crate::resource::Resource;
+use crate::subset::Subset;
 use crate::types::{ResourceType, distance};
 
 /// A search, read and checked.
@@ -22,6 +24,22 @@ pub struct Query {
     includes: Vec<Include>,
     count: Option<usize>,
     only_total: bool,
+    no_total: bool,
+    subset: Option<Subset>,
+}
+
+/// Where a condition stands: how many resources a chain has led through, and what codes mean there.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'t> {
+    pub depth: usize,
+    pub terms: &'t Terms<'t>,
+}
+
+impl Place<'_> {
+    /// One resource further on.
+    pub(super) fn beyond(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
 }
 
 /// What is searched: an opened resource, and what the server knows about it.
@@ -66,6 +84,19 @@ impl Query {
         resource_type: Option<ResourceType>,
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, Vec<Issue>> {
+        Self::parse_with(resource_type, pairs, &Terms::none())
+    }
+
+    /// As [`Query::parse`], where it is known what codes mean together: `:in`, `:not-in`, `:above`
+    /// and `:below` are read by these terms.
+    ///
+    /// # Errors
+    /// As there, and a value set or hierarchy that the terms do not tell.
+    pub fn parse_with<N: AsRef<str>, V: AsRef<str>>(
+        resource_type: Option<ResourceType>,
+        pairs: impl IntoIterator<Item = (N, V)>,
+        terms: &Terms<'_>,
+    ) -> Result<Self, Vec<Issue>> {
         let pairs: Vec<(N, V)> = pairs.into_iter().collect();
         let pairs: Vec<(&str, &str)> =
             pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
@@ -76,11 +107,21 @@ impl Query {
         let (of_types, others): (Vec<_>, Vec<_>) =
             pairs.into_iter().partition(|(name, _)| *name == "_type" && resource_type.is_none());
         for (name, value) in of_types.into_iter().chain(others) {
-            if let Err(issue) = query.take(name, value) {
+            if let Err(issue) = query.take(name, value, terms) {
                 issues.push(issue);
             }
         }
         if issues.is_empty() { Ok(query) } else { Err(issues) }
+    }
+
+    /// Whether a parameter of this name looks beyond the resources that are searched: at what codes
+    /// mean together, or at others that they refer to.
+    pub fn looks_beyond(name: &str) -> bool {
+        let modifier = name.rsplit_once(':').map(|(_, modifier)| modifier);
+        let of_terms = ["in", "not-in", "above", "below"];
+        modifier.is_some_and(|modifier| of_terms.contains(&modifier))
+            || name.contains('.')
+            || ["_has:", "_include", "_revinclude"].iter().any(|word| name.starts_with(word))
     }
 
     /// The types that are searched; empty: all.
@@ -98,6 +139,16 @@ impl Query {
         self.only_total || self.count == Some(0)
     }
 
+    /// Whether the number of matches is wanted (all but `_total=none`).
+    pub fn wants_total(&self) -> bool {
+        !self.no_total || self.only_total()
+    }
+
+    /// Which elements of the matches are wanted (`_elements`, `_summary`); none: all.
+    pub fn subset(&self) -> Option<&Subset> {
+        self.subset.as_ref()
+    }
+
     /// Whether the resource by itself is what is searched for. A condition on other resources does
     /// not hold: there are none to look at.
     pub fn matches(&self, candidate: &Candidate<'_>) -> bool {
@@ -110,13 +161,22 @@ impl Query {
         &self,
         candidates: impl IntoIterator<Item = Candidate<'a>>,
     ) -> Vec<Candidate<'a>> {
-        let pool = Pool::new(candidates);
+        self.run_beside(candidates, &[])
+    }
+
+    /// As [`Query::run`], where chains also lead to what lies beside: that is never a match itself.
+    pub fn run_beside<'a>(
+        &self,
+        candidates: impl IntoIterator<Item = Candidate<'a>>,
+        beside: &[Candidate<'a>],
+    ) -> Vec<Candidate<'a>> {
+        let pool = Pool::new(candidates, beside);
         let ready: Vec<Ready<'_>> =
             self.conditions.iter().map(|condition| condition.ready(&pool)).collect();
         let is_searched = |candidate: &&Candidate<'a>| {
             self.types.is_empty() || self.types.contains(&candidate.resource.resource_type())
         };
-        let matches = pool.all.iter().filter(is_searched);
+        let matches = pool.searched().iter().filter(is_searched);
         let matches =
             matches.filter(|candidate| ready.iter().all(|one| one.matches(candidate))).copied();
         if self.sort.is_empty() {
@@ -130,17 +190,18 @@ impl Query {
         keyed.into_iter().map(|(_, candidate)| candidate).collect()
     }
 
-    /// What these matches bring along from among the candidates (`_include`, `_revinclude`): each
-    /// once, and no match again.
+    /// What these matches bring along from among the candidates and what lies beside them
+    /// (`_include`, `_revinclude`): each once, and no match again.
     pub fn included<'a>(
         &self,
         candidates: impl IntoIterator<Item = Candidate<'a>>,
+        beside: &[Candidate<'a>],
         matches: &[Candidate<'a>],
     ) -> Vec<Candidate<'a>> {
         if self.includes.is_empty() {
             return Vec::new();
         }
-        included(&Pool::new(candidates), &self.includes, matches)
+        included(&Pool::new(candidates, beside), &self.includes, matches)
     }
 
     fn order(&self, left: &[Option<SortKey>], right: &[Option<SortKey>]) -> Ordering {
@@ -149,15 +210,17 @@ impl Query {
         orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 
-    fn take(&mut self, name: &str, value: &str) -> Result<(), Issue> {
+    fn take(&mut self, name: &str, value: &str, terms: &Terms<'_>) -> Result<(), Issue> {
         match name {
             "_type" => self.take_types(value),
             "_count" => self.take_count(value),
             "_sort" => self.take_sort(value),
             "_summary" => self.take_summary(value),
-            // How the answer is written, and whether it has a total, is the server's to see to.
-            // Which elements are wanted is a hint: a record is whole or it cannot be checked.
-            "_format" | "_pretty" | "_total" | "_elements" => Ok(()),
+            "_total" => self.take_total(value),
+            "_elements" => self.take_elements(value),
+            "_contained" | "_containedType" => take_contained(name, value),
+            // How the answer is written is the server's to see to.
+            "_format" | "_pretty" => Ok(()),
             _ if name.starts_with("_include") || name.starts_with("_revinclude") => {
                 let include = Include::parse(name, value);
                 self.includes.push(include.map_err(|advice| wrong(name, advice))?);
@@ -165,7 +228,8 @@ impl Query {
             }
             _ => {
                 refuse_undone(name)?;
-                self.conditions.push(Condition::parse(&self.types, name, value, 0)?);
+                let place = Place { depth: 0, terms };
+                self.conditions.push(Condition::parse(&self.types, name, value, place)?);
                 Ok(())
             }
         }
@@ -206,47 +270,71 @@ impl Query {
         Ok(())
     }
 
-    /// A summary is a hint, too: records are served whole. Only the count is something else.
-    fn take_summary(&mut self, value: &str) -> Result<(), Issue> {
+    fn take_total(&mut self, value: &str) -> Result<(), Issue> {
         match value {
-            "false" | "true" | "text" | "data" => Ok(()),
-            "count" => {
-                self.only_total = true;
-                Ok(())
-            }
+            "none" => self.no_total = true,
+            // An exact count costs nothing here: everything has been looked at.
+            "estimate" | "accurate" => {}
             _ => {
-                let text = format!("`{value}` is no summary: write `true`, `count` or `false`");
-                Err(wrong("_summary", text))
+                let text = format!("`{value}`: write `none`, `estimate` or `accurate`");
+                return Err(wrong("_total", text));
             }
         }
+        Ok(())
+    }
+
+    fn take_elements(&mut self, value: &str) -> Result<(), Issue> {
+        let elements = Subset::elements(value).map_err(|advice| wrong("_elements", advice))?;
+        self.subset = Some(elements);
+        Ok(())
+    }
+
+    fn take_summary(&mut self, value: &str) -> Result<(), Issue> {
+        match value {
+            "count" => self.only_total = true,
+            "text" => self.subset = Some(Subset::Text),
+            "data" => self.subset = Some(Subset::Data),
+            // Which elements make a summary the standard leaves open to be more: it is all of them.
+            "true" | "false" => {}
+            _ => {
+                let text = "write `true`, `text`, `data`, `count` or `false`";
+                return Err(wrong("_summary", format!("`{value}` is no summary: {text}")));
+            }
+        }
+        Ok(())
     }
 }
 
 impl Condition {
-    /// Reads a condition on resources of these types; none is every type. `depth` counts the
-    /// resources that a chain has led through.
+    /// Reads a condition on resources of these types; none is every type.
     pub(super) fn parse(
         types: &[ResourceType],
         text: &str,
         value: &str,
-        depth: usize,
+        at: Place<'_>,
     ) -> Result<Self, Issue> {
-        if depth + text.matches('.').count() > DEPTH_MAX {
+        if at.depth + text.matches('.').count() > DEPTH_MAX {
             let advice = format!("a chain leads through at most {DEPTH_MAX} resources");
             return Err(Issue::error(IssueCode::TooCostly, place(text), advice));
         }
         let through = match text.strip_prefix("_has:") {
-            Some(rest) => Some(Through::has(rest, value, depth)),
-            None if text.contains('.') => Some(Through::chain(types, text, value, depth)),
+            Some(rest) => Some(Through::has(rest, value, at)),
+            None if text == "_list" => Some(Through::list(value)),
+            None if text.contains('.') => Some(Through::chain(types, text, value, at)),
             None => None,
         };
         match through {
             Some(through) => through.map(Self::Through).map_err(|advice| wrong(text, advice)),
-            None => Self::own(types, text, value),
+            None => Self::own(types, text, value, at.terms),
         }
     }
 
-    fn own(types: &[ResourceType], text: &str, value: &str) -> Result<Self, Issue> {
+    fn own(
+        types: &[ResourceType],
+        text: &str,
+        value: &str,
+        terms: &Terms<'_>,
+    ) -> Result<Self, Issue> {
         let (name, modifier) = match text.split_once(':') {
             Some((name, modifier)) => (name, Some(modifier)),
             None => (text, None),
@@ -259,7 +347,7 @@ impl Condition {
         for scope in scopes {
             let known: &'static Parameter =
                 parameter(scope, name).ok_or_else(|| unknown(text, scope, name))?;
-            let filter = Filter::parse(known, modifier, value)
+            let filter = Filter::parse(known, modifier, value, terms)
                 .map_err(|advice| Issue::error(IssueCode::Value, place(text), advice))?;
             by_type.push((scope, filter));
         }
@@ -285,6 +373,17 @@ impl Ready<'_> {
                 own.is_some_and(|(_, filter)| filter.matches(candidate))
             }
             Self::Through(through, targets) => through.matches(candidate, targets),
+        }
+    }
+}
+
+/// Resources are searched, and not what is contained in them: what the standard does unless asked.
+fn take_contained(name: &str, value: &str) -> Result<(), Issue> {
+    match (name, value) {
+        ("_contained", "false") | ("_containedType", "container") => Ok(()),
+        _ => {
+            let text = "contained resources are found with their container only: leave it out";
+            Err(Issue::error(IssueCode::NotSupported, place(name), text))
         }
     }
 }
@@ -334,7 +433,7 @@ fn unknown(at: &str, scope: Option<ResourceType>, name: &str) -> Issue {
     Issue::error(IssueCode::NotSupported, place(at), text)
 }
 
-const UNDONE: [(&[&str], &str); 1] = [(
-    &["_text", "_content", "_filter", "_query", "_list", "_contained", "_containedType"],
-    "not done: search by the parameters of the type",
-)];
+const UNDONE: [(&[&str], &str); 2] = [
+    (&["_filter"], "not done: write each condition as a parameter of its own"),
+    (&["_query"], "no queries have names here: search by the parameters of the type"),
+];

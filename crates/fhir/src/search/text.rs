@@ -1,5 +1,7 @@
 //! Text as people search for it: without case and accents.
 
+use serde_json::Value;
+
 /// The text in lower case, without accents and without space at its ends.
 pub(crate) fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
@@ -15,11 +17,53 @@ pub(crate) fn fold(text: &str) -> String {
     folded
 }
 
-/// Whether the text, or what follows one of its spaces or hyphens, begins with the wanted one.
+/// What a reader of the narrative sees, folded.
+pub(super) fn narrative(resource: &Value) -> String {
+    let mut text = String::new();
+    without_tags(resource["text"]["div"].as_str().unwrap_or_default(), &mut text);
+    fold(&text)
+}
+
+/// All texts of a resource, folded: the narrative, and every string.
+pub(super) fn all_text(resource: &Value) -> String {
+    let mut text = String::new();
+    let mut waiting = vec![("", resource)];
+    while let Some((name, value)) = waiting.pop() {
+        match value {
+            Value::String(markup) if name == "div" => without_tags(markup, &mut text),
+            // What is not for people: files in base64.
+            Value::String(_) if name == "data" => {}
+            Value::String(plain) => text.push_str(plain),
+            Value::Array(items) => waiting.extend(items.iter().rev().map(|item| (name, item))),
+            Value::Object(members) => {
+                waiting.extend(members.iter().rev().map(|(name, one)| (name.as_str(), one)));
+            }
+            _ => {}
+        }
+        text.push(' ');
+    }
+    fold(&text)
+}
+
+/// Leaves the tags of XHTML out, and reads the characters that it must write in another way.
+fn without_tags(markup: &str, text: &mut String) {
+    for part in markup.split('<') {
+        let shown = part.split_once('>').map_or(part, |(_, shown)| shown);
+        let shown =
+            ENTITIES.iter().fold(shown.to_owned(), |text, (name, plain)| text.replace(name, plain));
+        text.push_str(&shown);
+        text.push(' ');
+    }
+}
+
+/// Whether the text, or what follows one of its spaces, hyphens or the like, begins with the wanted
+/// one.
 pub(super) fn words_start_with(text: &str, wanted: &str) -> bool {
     let starts = |text: &str| text.starts_with(wanted);
     starts(text)
-        || text.match_indices([' ', '-']).any(|(at, space)| starts(&text[at + space.len()..]))
+        || text
+            .match_indices([' ', '-', '(', '/', '"'])
+            .any(|(at, space)| starts(&text[at + space.len()..]))
 }
 
 /// The letter without its accent (Latin-1 Supplement and Latin Extended-A).
@@ -27,6 +71,16 @@ fn plain(letter: char) -> char {
     let row = ACCENTED.iter().find(|(letters, _)| letters.contains(letter));
     row.map_or(letter, |(_, plain)| *plain)
 }
+
+/// The ampersand comes last: what it brings forth is not read again.
+const ENTITIES: [(&str, &str); 6] = [
+    ("&lt;", "<"),
+    ("&gt;", ">"),
+    ("&quot;", "\""),
+    ("&apos;", "'"),
+    ("&#160;", " "),
+    ("&amp;", "&"),
+];
 
 const ACCENTED: [(&str, char); 21] = [
     ("\u{e0}\u{e1}\u{e2}\u{e3}\u{e4}\u{e5}\u{101}\u{103}\u{105}", 'a'),

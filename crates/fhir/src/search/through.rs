@@ -10,23 +10,36 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::parameters::{Kind, Parameter, parameter, parameters};
-use super::query::{Candidate, Condition};
+use super::query::{Candidate, Condition, Place};
 use crate::issue::Issue;
 use crate::reference::{Reference, Target};
 use crate::types::ResourceType;
 
-/// All that is searched, by name.
+/// All that is looked at, by name.
 pub(super) struct Pool<'a> {
-    pub all: Vec<Candidate<'a>>,
+    all: Vec<Candidate<'a>>,
+    /// How many of them may be matches; the others are only led to.
+    searched: usize,
     by_name: HashMap<(ResourceType, &'a str), usize>,
 }
 
 impl<'a> Pool<'a> {
-    pub fn new(candidates: impl IntoIterator<Item = Candidate<'a>>) -> Self {
-        let all: Vec<Candidate<'a>> = candidates.into_iter().collect();
+    /// What is searched, and what lies beside it: what chains and includes may lead to.
+    pub fn new(
+        candidates: impl IntoIterator<Item = Candidate<'a>>,
+        beside: &[Candidate<'a>],
+    ) -> Self {
+        let mut all: Vec<Candidate<'a>> = candidates.into_iter().collect();
+        let searched = all.len();
+        all.extend(beside);
         let names = all.iter().enumerate();
         let by_name = names.map(|(place, one)| ((one.resource.resource_type(), one.id), place));
-        Self { by_name: by_name.collect(), all }
+        Self { by_name: by_name.collect(), all, searched }
+    }
+
+    /// What may be a match.
+    pub fn searched(&self) -> &[Candidate<'a>] {
+        &self.all[..self.searched]
     }
 
     fn place(&self, target: &Target) -> Option<usize> {
@@ -46,6 +59,8 @@ pub(super) enum Through {
     },
     /// A resource of this type refers here, and the condition holds for it.
     Has { of: ResourceType, by: &'static Parameter, inner: Box<Condition> },
+    /// One of these Lists names the resource.
+    List(Vec<String>),
 }
 
 impl Through {
@@ -69,6 +84,12 @@ impl Through {
                 let fitting = pool.all.iter().filter(of_kind).filter(|one| ready.matches(one));
                 fitting.flat_map(|one| referred(one.resource.value(), by)).collect()
             }
+            Self::List(ids) => {
+                let is_list = |one: &&Candidate<'_>| {
+                    one.resource.type_name() == "List" && ids.iter().any(|id| id == one.id)
+                };
+                pool.all.iter().filter(is_list).flat_map(listed).collect()
+            }
         }
     }
 
@@ -82,7 +103,7 @@ impl Through {
                     referred(candidate.resource.value(), by).iter().any(|one| targets.contains(one))
                 })
             }
-            Self::Has { .. } => targets.contains(&target(candidate)),
+            Self::Has { .. } | Self::List(_) => targets.contains(&target(candidate)),
         }
     }
 
@@ -92,7 +113,7 @@ impl Through {
         types: &[ResourceType],
         name: &str,
         value: &str,
-        depth: usize,
+        at: Place<'_>,
     ) -> Result<Self, String> {
         let (first, rest) = name.split_once('.').ok_or("write it as in `subject.name`")?;
         let (first, to) = match first.split_once(':') {
@@ -110,7 +131,7 @@ impl Through {
             None => ResourceType::all().collect(),
         };
         let inner = kinds.into_iter().filter_map(|kind| {
-            match Condition::parse(&[kind], rest, value, depth + 1) {
+            match Condition::parse(&[kind], rest, value, at.beyond()) {
                 Ok(condition) => Some((kind, Box::new(condition))),
                 Err(issue) => {
                     refused.get_or_insert(issue);
@@ -126,16 +147,29 @@ impl Through {
     }
 
     /// Reads `_has:Observation:patient:code`, without the first word.
-    pub fn has(name: &str, value: &str, depth: usize) -> Result<Self, String> {
+    pub fn has(name: &str, value: &str, at: Place<'_>) -> Result<Self, String> {
         let mut parts = name.splitn(3, ':');
         let (Some(kind), Some(by), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
             return Err("write it as in `_has:Observation:patient:code`".to_owned());
         };
         let of = named_type(kind)?;
         let by = reference(of, by).ok_or(format!("`{by}` is no reference of {kind}"))?;
-        let inner = Condition::parse(&[of], rest, value, depth + 1);
+        let inner = Condition::parse(&[of], rest, value, at.beyond());
         let inner = Box::new(inner.map_err(|issue| advice(&issue))?);
         Ok(Self::Has { of, by, inner })
+    }
+
+    /// Reads the Lists of `_list`, by id. A List that is not there names nothing.
+    pub fn list(value: &str) -> Result<Self, String> {
+        let named = value.split(',').map(|one| {
+            let id = one.strip_prefix("List/").unwrap_or(one);
+            match crate::resource::is_id(id) {
+                true => Ok(id.to_owned()),
+                // `$current-problems` and the like: lists that somebody would have to keep.
+                false => Err(format!("`{one}` is no List here: name one by its id")),
+            }
+        });
+        named.collect::<Result<_, _>>().map(Self::List)
     }
 }
 
@@ -244,15 +278,26 @@ fn target(candidate: &Candidate<'_>) -> Target {
     Target { resource_type: candidate.resource.resource_type(), id: candidate.id.to_owned() }
 }
 
+/// What a List names, without what it says was taken off.
+fn listed(list: &Candidate<'_>) -> Vec<Target> {
+    let items = list.resource.value()["entry"].as_array().into_iter().flatten();
+    let there = items.filter(|entry| entry["deleted"] != true);
+    let texts = there.filter_map(|entry| entry["item"]["reference"].as_str());
+    texts.filter_map(local).collect()
+}
+
 /// The resources of this server that a reference parameter selects.
 fn referred(resource: &Value, by: &Parameter) -> Vec<Target> {
     let nodes = by.program.select(resource).into_iter();
     let texts = nodes.filter_map(|node| node["reference"].as_str().or(node.as_str()));
-    let targets = texts.filter_map(|text| match Reference::parse(text) {
+    texts.filter_map(local).collect()
+}
+
+fn local(reference: &str) -> Option<Target> {
+    match Reference::parse(reference) {
         Some(Reference::Local(target)) => Some(target),
         _ => None,
-    });
-    targets.collect()
+    }
 }
 
 fn reference(kind: ResourceType, name: &str) -> Option<&'static Parameter> {

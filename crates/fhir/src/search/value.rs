@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::decimal::Decimal;
 use super::parameters::Kind;
 use super::program::scalar_text;
+use super::terms::Members;
 use super::text::{fold, words_start_with};
 use crate::date::Moments;
 use crate::reference::{Reference, Target};
@@ -37,6 +38,14 @@ pub(super) enum Wanted {
         code: Option<String>,
     },
     Reference(WantedReference),
+    /// An identifier by its type.
+    OfType {
+        system: String,
+        code: String,
+        value: String,
+    },
+    /// A code of a set.
+    In(Members),
     Uri(String),
     UriBelow(String),
     UriAbove(String),
@@ -106,6 +115,23 @@ impl Wanted {
         }
     }
 
+    /// Reads `type-system|type-code|value` of `identifier:of-type`.
+    pub(super) fn of_type(text: &str) -> Result<Self, String> {
+        let parts: Vec<String> = split(text, '|').iter().map(|part| unescape(part)).collect();
+        match &parts[..] {
+            [system, code, value] if parts.iter().all(|part| !part.is_empty()) => {
+                Ok(Self::OfType {
+                    system: system.clone(),
+                    code: code.clone(),
+                    value: value.clone(),
+                })
+            }
+            _ => {
+                Err(format!("`{text}`: write the type's system, its code and the value, with `|`"))
+            }
+        }
+    }
+
     fn quantity(text: &str) -> Result<Self, String> {
         let (prefix, rest) = Prefix::split(text);
         let mut parts = split(rest, '|').into_iter();
@@ -132,6 +158,11 @@ impl Wanted {
     pub(super) fn matches(&self, node: &Value) -> bool {
         match self {
             Self::Token { system, code } => token_matches(node, system.as_deref(), code.as_deref()),
+            Self::OfType { system, code, value } => {
+                let is_type = token_matches(&node["type"], Some(system), Some(code));
+                is_type && node["value"].as_str() == Some(value)
+            }
+            Self::In(members) => codes(node).any(|(system, code)| members.contains(system, code)),
             Self::Start(text) => texts(node).any(|one| words_start_with(&fold(one), text)),
             Self::Contains(text) => texts(node).any(|one| fold(one).contains(text)),
             Self::Exact(text) => texts(node).any(|one| one == text),
@@ -226,6 +257,19 @@ fn token_matches(node: &Value, system: Option<&str>, code: Option<&str>) -> bool
     let is_code =
         code.is_none_or(|code| own_code.is_some_and(|own| own.eq_ignore_ascii_case(code)));
     is_system && is_code
+}
+
+/// The codes of a concept, a Coding, an Identifier or a code.
+fn codes(node: &Value) -> impl Iterator<Item = (Option<&str>, &str)> {
+    let codings = match node["coding"].as_array() {
+        Some(codings) => codings.as_slice(),
+        None => std::slice::from_ref(node),
+    };
+    codings.iter().filter_map(|coding| match coding.as_str() {
+        Some(code) => Some((None, code)),
+        // A coding that names no system belongs to none.
+        None => Some((coding["system"].as_str().or(Some("")), coding["code"].as_str()?)),
+    })
 }
 
 fn quantity_matches(

@@ -111,11 +111,14 @@ fn a_capability_statement_is_valid_and_true() {
         }],
         interactions: &[SystemInteraction::Transaction],
         operations: &[],
+        instantiates: &["https://a.example/statement"],
         security: "send a bearer token",
     };
     let statement = capability.statement();
     assert_eq!(lines(&validate(&resource(&statement.to_string()))), "");
     let offered = statement["rest"][0]["resource"][0]["searchParam"].as_array().unwrap();
     assert_eq!(offered.len(), 3);
+    let includes = &statement["rest"][0]["resource"][0]["searchInclude"];
+    assert_eq!(*includes, serde_json::json!(["*", "Observation:patient"]));
     assert!(parameters(None).count() >= 6);
 }

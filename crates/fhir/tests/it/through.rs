@@ -57,7 +57,7 @@ fn search(kind: &str, query: &str, hidden: &[&str]) -> String {
         Err(issues) => return issues[0].diagnostics.clone(),
     };
     let matches = query.run(candidates.clone());
-    let included = query.included(candidates, &matches);
+    let included = query.included(candidates, &[], &matches);
     let names = |found: &[Candidate<'_>]| {
         found.iter().map(|one| one.id.to_owned()).collect::<Vec<_>>().join(" ")
     };

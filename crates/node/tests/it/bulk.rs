@@ -11,15 +11,15 @@ use crate::{
     smart::node_with,
 };
 
-const ASYNC: [(&str, &str); 1] = [("prefer", "respond-async")];
+pub const ASYNC: [(&str, &str); 1] = [("prefer", "respond-async")];
 
 /// A node with two patients and services that export.
-struct Hospital {
-    node: Node,
+pub struct Hospital {
+    pub node: Node,
     key: Key,
 }
 
-fn hospital() -> Hospital {
+pub fn hospital() -> Hospital {
     let key = Key::p384("ec");
     let client = |id: &str, role: &str, scopes: &str| {
         let keys = toml_keys(&[&key]);
@@ -41,11 +41,11 @@ fn hospital() -> Hospital {
 }
 
 impl Hospital {
-    fn token(&self, client: &str) -> String {
+    pub fn token(&self, client: &str) -> String {
         token(&self.node, &self.key, client, "system/*.cruds")
     }
 
-    fn put(&self, resource: &Value) {
+    pub fn put(&self, resource: &Value) {
         let system = self.node.token(&["--system", "ehr"]);
         let kind = resource["resourceType"].as_str().unwrap();
         let path = format!("/fhir/{kind}/{}", resource["id"].as_str().unwrap());
@@ -59,7 +59,7 @@ impl Hospital {
         self.finished(&self.node.send("GET", path, Some(token), &ASYNC, b""), token)
     }
 
-    fn finished(&self, begun: &Reply, token: &str) -> Value {
+    pub fn finished(&self, begun: &Reply, token: &str) -> Value {
         let status = self.begun(begun);
         loop {
             let reply = self.node.send("GET", &status, Some(token), &[], b"");
@@ -75,17 +75,17 @@ impl Hospital {
     }
 
     /// The path under which an export is asked for.
-    fn begun(&self, reply: &Reply) -> String {
+    pub fn begun(&self, reply: &Reply) -> String {
         assert_eq!(reply.status, 202, "{}", reply.body);
         self.path(reply.headers["content-location"].to_str().unwrap())
     }
 
-    fn path(&self, url: &str) -> String {
+    pub fn path(&self, url: &str) -> String {
         url.strip_prefix(&self.node.url).unwrap_or_else(|| panic!("{url}")).to_owned()
     }
 
     /// The lines of all files under a heading.
-    fn lines(&self, manifest: &Value, heading: &str, token: &str) -> Vec<Value> {
+    pub fn lines(&self, manifest: &Value, heading: &str, token: &str) -> Vec<Value> {
         let mut found = Vec::new();
         for file in manifest[heading].as_array().unwrap() {
             let path = self.path(file["url"].as_str().unwrap());
@@ -102,7 +102,7 @@ impl Hospital {
     }
 
     /// What an export has, as `Type/id`, sorted.
-    fn names(&self, manifest: &Value, token: &str) -> String {
+    pub fn names(&self, manifest: &Value, token: &str) -> String {
         let lines = self.lines(manifest, "output", token);
         let name = |line: &Value| {
             format!("{}/{}", line["resourceType"].as_str().unwrap(), line["id"].as_str().unwrap())
@@ -112,7 +112,7 @@ impl Hospital {
         names.join(" ")
     }
 
-    fn exported(&self, path: &str, token: &str) -> String {
+    pub fn exported(&self, path: &str, token: &str) -> String {
         self.names(&self.export(path, token), token)
     }
 

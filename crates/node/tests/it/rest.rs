@@ -223,7 +223,11 @@ fn a_reader_finds_validates_and_corrects() {
 
     let found = hospital.json("/fhir/Patient?identifier=urn:mrn%7C1");
     assert_eq!(found["entry"][0]["resource"]["id"], "p1");
-    assert_eq!(hospital.read("/fhir/Patient?identifier=urn:mrn%7C2", &[]).status, 404);
+    assert_eq!(hospital.json("/fhir/Patient?identifier=urn:mrn%7C2")["total"], 0);
+    let by_id =
+        hospital.json(&format!("/fhir/Observation?_id={}", &path["/fhir/Observation/".len()..]));
+    assert_eq!(by_id["total"], 1);
+    assert_eq!(hospital.json("/fhir/Observation?_id=nothing")["total"], 0);
     let headers =
         [("x-purpose-of-use", "TREAT"), ("content-type", "application/x-www-form-urlencoded")];
     let form = b"patient=p1&identifier=urn:lab%7C3";
@@ -267,6 +271,51 @@ fn a_reader_finds_validates_and_corrects() {
     let reply =
         hospital.node.send("PATCH", &path, Some(&hospital.staff), &headers, nonsense.as_bytes());
     assert_eq!(reply.status, 422, "{}", reply.body);
+}
+
+#[test]
+fn what_the_hospital_itself_holds_is_searched_and_led_to() {
+    let hospital = Hospital::open();
+    let set = json!({ "resourceType": "ValueSet", "id": "salts", "url": "urn:salts",
+        "status": "active", "compose": { "include": [{ "system": "urn:lab",
+            "concept": [{ "code": "k" }, { "code": "na" }] }] } });
+    hospital.write("PUT", "/fhir/ValueSet/salts", &[], &set, 201);
+    let doctor = json!({ "resourceType": "Practitioner", "id": "d1",
+        "name": [{ "family": "Haddad" }] });
+    hospital.write("PUT", "/fhir/Practitioner/d1", &[], &doctor, 201);
+    for (id, code) in [("o1", "k"), ("o2", "fe")] {
+        let mut result = note(id, code);
+        result["id"] = json!(id);
+        result["code"] = json!({ "coding": [{ "system": "urn:lab", "code": code }] });
+        result["performer"] = json!([{ "reference": "Practitioner/d1" }]);
+        hospital.write("PUT", &format!("/fhir/Observation/{id}"), &[], &result, 201);
+    }
+    let totals = [
+        ("Practitioner?name=haddad", 1),
+        ("Practitioner?name=nobody", 0),
+        ("Practitioner?identifier=urn:none%7C1", 0),
+        ("ValueSet?url=urn:salts", 1),
+        ("Observation?patient=p1&code:in=urn:salts", 1),
+        ("Observation?patient=p1&code:not-in=urn:salts", 1),
+        ("Observation?patient=p1&performer:Practitioner.name=haddad", 2),
+        ("Observation?patient=p1&performer:Practitioner.name=nobody", 0),
+        // What is led to is never a match itself.
+        ("Practitioner?patient=p1&_has:Observation:performer:code=k", 0),
+    ];
+    for (query, total) in totals {
+        assert_eq!(hospital.json(&format!("/fhir/{query}"))["total"], total, "{query}");
+    }
+    let brought =
+        hospital.json("/fhir/Observation?patient=p1&_id=o1&_include=Observation:performer");
+    assert_eq!(brought["entry"][1]["resource"]["id"], "d1");
+    let unknown = hospital.read("/fhir/Observation?patient=p1&code:in=urn:none", &[]);
+    assert_eq!(unknown.status, 400, "{}", unknown.body);
+    assert!(unknown.body.contains("`urn:none` is not held here"), "{}", unknown.body);
+    let none = hospital.json("/fhir/Observation?patient=p1&_total=none&_elements=code");
+    assert!(none.get("total").is_none(), "{none}");
+    let part = &none["entry"][0]["resource"];
+    assert_eq!(part["meta"]["tag"][0]["code"], "SUBSETTED", "{part}");
+    assert!(part.get("performer").is_none(), "{part}");
 }
 
 #[test]

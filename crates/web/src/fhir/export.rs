@@ -172,6 +172,7 @@ impl KickOff {
     /// The patients that the request names, of those it may be about.
     fn only_named(&self, app: &App, whose: Whose) -> Result<Whose, Problem> {
         debug_assert!(self.wish.patients.is_empty() || self.method == Method::POST);
+        self.wish.is_of_patients()?;
         if self.wish.patients.is_empty() {
             return Ok(whose);
         }
@@ -200,6 +201,7 @@ impl KickOff {
             purpose: self.purpose,
             categories: self.caller.categories(CategorySet::ALL)?,
             since_ms: wish.since_ms,
+            left_out: wish.left_out.clone(),
             fits: Arc::new(move |record| exported(record) && wish.fits(record)),
         };
         let export = match app.exports.begin(order) {

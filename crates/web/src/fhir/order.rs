@@ -22,6 +22,8 @@ pub struct Wish {
     pub since_ms: Option<u64>,
     /// Only these patients, as they were named; none means all.
     pub patients: Vec<String>,
+    /// The parameters that are not known and were left out.
+    pub left_out: Vec<String>,
     /// For some types: only what fits one of these.
     filters: BTreeMap<String, Vec<Conditions>>,
 }
@@ -67,6 +69,21 @@ impl Wish {
             && filters.is_none_or(|filters| filters.iter().any(|filter| filter.hold(record)))
     }
 
+    /// # Errors
+    /// If only types are asked for that are of no patient.
+    pub fn is_of_patients(&self) -> Result<(), Problem> {
+        let is_outside = |kind: &String| {
+            let known = ResourceType::parse(kind).map(ResourceType::patient_paths);
+            !["Patient", "Group"].contains(&kind.as_str()) && known.is_some_and(<[_]>::is_empty)
+        };
+        match !self.types.is_empty() && self.types.iter().all(is_outside) {
+            true => Err(Problem::bad_request(
+                "these types are of no patient: export them with `/fhir/$export`",
+            )),
+            false => Ok(()),
+        }
+    }
+
     fn add(
         &mut self,
         method: &Method,
@@ -92,7 +109,11 @@ impl Wish {
                 self.patients.push(value.to_owned());
                 Ok(())
             }
-            _ if is_lenient => Ok(()),
+            _ if is_lenient => {
+                let name: String = name.chars().take(limits::NAME_CHARS_MAX).collect();
+                self.left_out.push(name);
+                Ok(())
+            }
             _ => Err(unsupported(name)),
         }
     }

@@ -9,7 +9,9 @@ use flows::{FlowError, HistoryOf, HistoryPage, OpenedRecord, Session, words};
 
 use super::{
     Answered, audit, base, etag, fhir_json, names_version,
-    session::{ACCESS, patient_named, session_for, session_with, take},
+    session::{
+        ACCESS, Named, patient_named, purpose_of, session_for, session_of_house, session_with, take,
+    },
     text,
 };
 use crate::{App, auth::Caller, error::Problem, patients::known_patient};
@@ -171,12 +173,36 @@ pub async fn matches(
         return Err(FlowError::NotFound("resource type").into());
     }
     let mut pairs = words::query_pairs(query);
-    let patient = patient_named(app, kind, &mut pairs)?;
+    let named = patient_named(app, caller, headers, kind, &mut pairs)?;
     let skip = skipped(&mut pairs)?;
-    let session = session_for(app, caller, headers, patient).await?;
+    let (session, is_by_record) = match named {
+        Named::Whom(patient) => (Some(session_for(app, caller, headers, patient).await?), false),
+        Named::ByRecord(one) => (Some(session_for(app, caller, headers, Some(one)).await?), true),
+        Named::Nobody => (None, true),
+    };
+    let purpose = match &session {
+        Some(session) => session.receipt.purpose,
+        None => purpose_of(caller, headers)?,
+    };
+    let house = match flows::looks_beyond(&pairs) {
+        true => session_of_house(app, caller, purpose).await?,
+        false => None,
+    };
+    let (base, house) = (base(app), house.as_deref());
     let page_url = page_url(app, kind, query);
-    let bundle = session.search(&base(app), Some(kind), &pairs, skip, page_url);
-    Ok(found(&session, bundle.map_err(Problem::of_request)?))
+    let nothing = || {
+        let nothing = flows::found_nothing(&base, kind, &pairs, skip, &page_url, house);
+        nothing.map_err(Problem::of_request)
+    };
+    let Some(session) = session else { return Ok(fhir_json(StatusCode::OK, nothing()?)) };
+    let bundle = session.search(&base, Some(kind), &pairs, skip, &page_url, house);
+    let bundle = bundle.map_err(Problem::of_request)?;
+    // A record that is there but not for this caller is like a name that nobody has: not even the
+    // access shows.
+    if is_by_record && bundle == nothing()? {
+        return Ok(fhir_json(StatusCode::OK, bundle));
+    }
+    Ok(found(&session, bundle))
 }
 
 async fn session_of_history(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use flows::{
     FlowError, Reading, Session,
-    words::{CategorySet, PatientId},
+    words::{CategorySet, PatientId, Purpose, ResourceType},
 };
 
 use super::{base, text};
@@ -44,7 +44,7 @@ async fn whole_session_for(
     headers: &HeaderMap,
     patient: Option<PatientId>,
 ) -> Result<Arc<Session>, Problem> {
-    let staff = caller.reader()?;
+    caller.reader()?;
     if let Some(access) = text(headers, ACCESS) {
         let session = own_session(app, caller, access)?;
         return Ok(app.member.refresh(session).await?);
@@ -54,7 +54,29 @@ async fn whole_session_for(
             "say whose records: `patient=...`, or name an open access in `X-Carestone-Access`",
         ));
     };
-    let purpose = caller.purpose(text(headers, PURPOSE).map(purpose).transpose()?)?;
+    session_of(app, caller, patient, purpose_of(caller, headers)?).await
+}
+
+/// What this member knows that is about no patient, as far as the caller may see it: value sets, its
+/// directory of people and places. None if nothing of it is for this caller.
+pub async fn session_of_house(
+    app: &App,
+    caller: &Caller,
+    purpose: Purpose,
+) -> Result<Option<Arc<Session>>, Problem> {
+    let Ok(house) = caller.bound_to(app, app.member.house()) else { return Ok(None) };
+    let session = session_of(app, caller, house, purpose).await?;
+    caller.view(app, session, Interaction::Search).map(Some)
+}
+
+/// An open session of this caller for a patient and a purpose, or a new one.
+async fn session_of(
+    app: &App,
+    caller: &Caller,
+    patient: PatientId,
+    purpose: Purpose,
+) -> Result<Arc<Session>, Problem> {
+    let staff = caller.reader()?;
     let fits = |session: &Session| {
         session.staff == staff
             && session.receipt.patient == patient
@@ -112,23 +134,78 @@ async fn whole_session_with(
     whole_session_for(app, caller, headers, patient).await
 }
 
-/// The patient that a search is about: named by `patient` or `subject`, or found by an identifier
-/// that this hospital knows. Nobody browses by name.
+/// Whom a search is about.
+pub enum Named {
+    /// This patient, or the house, as far as the search says so.
+    Whom(Option<PatientId>),
+    /// The patient of a record that the search names by its id or identifier.
+    ByRecord(PatientId),
+    /// A record of that name is not here, or not for this caller.
+    Nobody,
+}
+
+/// The patient that a search is about: said by `patient` or `subject`, or of the record that the
+/// search names by its id or an identifier that this hospital knows. Nobody browses by name. What is
+/// about no patient is the member's own.
 pub fn patient_named(
     app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
     kind: &str,
     pairs: &mut Vec<(String, String)>,
-) -> Result<Option<PatientId>, Problem> {
+) -> Result<Named, Problem> {
     if let Some(patient) = take_patient(&base(app), kind, pairs) {
-        return known_patient(app, &patient).map(Some);
+        return known_patient(app, &patient).map(|patient| Named::Whom(Some(patient)));
     }
-    let identifier = pairs.iter().find(|(name, _)| name == "identifier");
-    let Some((_, identifier)) = identifier else { return Ok(None) };
-    let criteria = format!("identifier={}", flows::words::query_value(identifier));
-    match app.member.known(kind, &criteria)? {
-        Some(known) => Ok(app.member.patient_of(kind, &known.target.id)?),
-        None => Err(FlowError::NotFound("patient").into()),
+    if is_about_nobody(kind) {
+        return Ok(Named::Whom(Some(app.member.house())));
     }
+    let named = pairs.iter().find(|(name, _)| name == "_id" || name == "identifier");
+    let Some((name, value)) = named.filter(|_| text(headers, ACCESS).is_none()) else {
+        return Ok(Named::Whom(None));
+    };
+    let patient = match name.as_str() {
+        "_id" => patient_with(app, caller, kind, value)?,
+        _ => {
+            let criteria = format!("identifier={}", flows::words::query_value(value));
+            let known = app.member.known(kind, &criteria)?;
+            known.map(|known| app.member.patient_of(kind, &known.target.id)).transpose()?.flatten()
+        }
+    };
+    let patient = patient.filter(|patient| caller.bound_to(app, *patient).is_ok());
+    Ok(patient.map_or(Named::Nobody, Named::ByRecord))
+}
+
+/// The patient of a record: of one that an open session has, or that this member wrote.
+fn patient_with(
+    app: &App,
+    caller: &Caller,
+    kind: &str,
+    ids: &str,
+) -> Result<Option<PatientId>, Problem> {
+    let staff = caller.staff()?;
+    for id in ids.split(',') {
+        let has =
+            |session: &Session| session.staff == staff && !session.versions(kind, id).is_empty();
+        if let Some(session) = app.member.session_by(has)? {
+            return Ok(Some(session.receipt.patient));
+        }
+        if let Some(patient) = app.member.patient_of(kind, id)? {
+            return Ok(Some(patient));
+        }
+    }
+    Ok(None)
+}
+
+/// Why this request reads.
+pub fn purpose_of(caller: &Caller, headers: &HeaderMap) -> Result<Purpose, Problem> {
+    caller.purpose(text(headers, PURPOSE).map(purpose).transpose()?)
+}
+
+/// Whether records of this type are about no patient, such as organizations and groups.
+fn is_about_nobody(kind: &str) -> bool {
+    kind != "Patient"
+        && ResourceType::parse(kind).is_some_and(|kind| kind.patient_paths().is_empty())
 }
 
 /// Takes the patient out of a search: it has chosen the session then.

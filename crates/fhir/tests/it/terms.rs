@@ -1,0 +1,261 @@
+//! Searches by what codes mean together, by words, by lists; and the parts of a resource.
+
+use expect_test::expect;
+use fhir::search::{Candidate, Query, Terms};
+use fhir::subset::Subset;
+use fhir::types::ResourceType;
+use fhir::{Resource, validate};
+use serde_json::Value;
+
+use crate::{lines, resource};
+
+const TERMS: [&str; 10] = [
+    r#"{"resourceType": "CodeSystem", "id": "organs", "url": "urn:organs", "content": "complete",
+        "concept": [{"code": "body", "concept": [
+            {"code": "chest", "concept": [{"code": "heart"}, {"code": "lung"}]}, {"code": "arm"}]},
+            {"code": "pump", "property": [{"code": "child", "valueCode": "heart"}]},
+            {"code": "thumb", "property": [{"code": "parent", "valueCode": "arm"}]}]}"#,
+    r#"{"resourceType": "CodeSystem", "url": "urn:part", "content": "fragment",
+        "concept": [{"code": "a", "concept": [{"code": "b"}]}]}"#,
+    r#"{"resourceType": "ValueSet", "id": "vital", "url": "urn:set:vital", "version": "2",
+        "compose": {"include": [{"system": "urn:organs", "concept": [{"code": "heart"}, {"code": "lung"}]}]}}"#,
+    r#"{"resourceType": "ValueSet", "url": "urn:set:chest", "compose": {
+        "include": [{"system": "urn:organs", "filter": [{"property": "concept", "op": "is-a", "value": "chest"}]}],
+        "exclude": [{"valueSet": ["urn:set:vital"]}]}}"#,
+    r#"{"resourceType": "ValueSet", "url": "urn:set:both", "compose": {"include": [
+        {"valueSet": ["urn:set:vital", "urn:set:below"]}]}}"#,
+    r#"{"resourceType": "ValueSet", "url": "urn:set:below", "compose": {"include": [{"system": "urn:organs",
+        "filter": [{"property": "concept", "op": "descendent-of", "value": "pump"}]}]}}"#,
+    r#"{"resourceType": "ValueSet", "url": "urn:set:all", "compose": {"include": [{"system": "urn:organs"}]}}"#,
+    r#"{"resourceType": "ValueSet", "url": "urn:set:loop", "compose": {"include": [{"valueSet": ["urn:set:loop"]}]}}"#,
+    r#"{"resourceType": "ValueSet", "url": "urn:set:odd", "compose": {"include": [{"system": "urn:organs",
+        "filter": [{"property": "colour", "op": "=", "value": "red"}]}]}}"#,
+    r#"{"resourceType": "ValueSet", "url": "urn:set:expanded", "expansion": {"contains": [
+        {"system": "urn:organs", "code": "body", "abstract": true, "contains": [
+            {"system": "urn:organs", "code": "thumb"}]}, {"system": "urn:status", "code": "final"}]}}"#,
+];
+
+const RECORDS: [(&str, &str); 6] = [
+    (
+        "heart",
+        r#"{"resourceType": "Observation", "status": "final",
+        "code": {"coding": [{"system": "urn:organs", "code": "heart"}]},
+        "subject": {"reference": "Patient/ada"},
+        "text": {"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">Heart &amp; vessels: <b>fine</b></div>"}}"#,
+    ),
+    (
+        "thumb",
+        r#"{"resourceType": "Observation", "status": "preliminary",
+        "code": {"coding": [{"system": "urn:organs", "code": "thumb"}], "text": "Left thumb"},
+        "note": [{"text": "Swollen since Tuesday"}]}"#,
+    ),
+    (
+        "other",
+        r#"{"resourceType": "Observation", "status": "final",
+        "code": {"coding": [{"system": "urn:other", "code": "heart"}, {"code": "heart"}]}}"#,
+    ),
+    (
+        "ada",
+        r#"{"resourceType": "Patient", "identifier": [
+        {"value": "7", "type": {"coding": [{"system": "urn:types", "code": "MR"}]}},
+        {"value": "8", "type": {"coding": [{"system": "urn:types", "code": "SS"}]}}]}"#,
+    ),
+    (
+        "mine",
+        r#"{"resourceType": "List", "status": "current", "mode": "working", "entry": [
+        {"item": {"reference": "Observation/heart"}}, {"item": {"reference": "Observation/hidden"}},
+        {"item": {"reference": "Observation/thumb"}, "deleted": true}]}"#,
+    ),
+    ("empty", r#"{"resourceType": "List", "status": "current", "mode": "working"}"#),
+];
+
+fn search(url: &str) -> String {
+    let terms: Vec<Resource> = TERMS.into_iter().map(resource).collect();
+    let records: Vec<(&str, Resource)> =
+        RECORDS.into_iter().map(|(id, text)| (id, resource(text))).collect();
+    let (name, parameters) = url.split_once('?').unwrap();
+    let pairs = parameters.split('&').map(|pair| pair.split_once('=').unwrap());
+    let query = Query::parse_with(ResourceType::parse(name), pairs, &Terms::of(&terms));
+    let query = match query {
+        Ok(query) => query,
+        Err(issues) => return lines(&issues).trim_end().to_owned(),
+    };
+    let candidates =
+        records.iter().map(|(id, resource)| Candidate { resource, id, last_updated: None });
+    query.run(candidates).iter().map(|found| found.id).collect::<Vec<_>>().join(" ")
+}
+
+#[track_caller]
+fn check(cases: &[(&str, &str)]) {
+    for (url, expected) in cases {
+        assert_eq!(search(url), *expected, "{url}");
+    }
+}
+
+#[test]
+fn codes_are_found_by_the_sets_they_are_in() {
+    check(&[
+        ("Observation?code:in=urn:set:vital", "heart"),
+        ("Observation?code:in=urn:set:vital|2", "heart"),
+        ("Observation?code:in=ValueSet/vital", "heart"),
+        ("Observation?code:not-in=urn:set:vital", "thumb other"),
+        ("Observation?code:in=urn:set:chest", ""),
+        ("Observation?code:in=urn:set:both", "heart"),
+        ("Observation?code:in=urn:set:all", "heart thumb"),
+        ("Observation?code:in=urn:set:expanded,urn:set:vital", "heart thumb"),
+        ("Observation?status:in=urn:set:expanded", "heart other"),
+        ("Observation?status:in=urn:set:all", ""),
+        ("Patient?_has:Observation:patient:code:in=urn:set:vital", "ada"),
+    ]);
+}
+
+#[test]
+fn codes_are_found_above_and_below_others() {
+    check(&[
+        ("Observation?code:below=urn:organs|body", "heart thumb"),
+        ("Observation?code:below=urn:organs|chest", "heart"),
+        ("Observation?code:below=urn:organs|pump", "heart"),
+        ("Observation?code:below=urn:organs|heart", "heart"),
+        ("Observation?code:above=urn:organs|heart", "heart"),
+        ("Observation?code:above=urn:organs|nail", ""),
+        ("Observation?code:below=urn:organs|nothing", ""),
+    ]);
+}
+
+#[test]
+fn what_cannot_be_told_is_refused() {
+    let refused: String = [
+        "Observation?code:in=urn:set:none",
+        "Observation?code:in=urn:set:vital|3",
+        "Observation?code:in=urn:set:loop",
+        "Observation?code:in=urn:set:odd",
+        "Observation?code:below=body",
+        "Observation?code:below=urn:none|a",
+        "Observation?code:below=urn:part|a",
+        "Observation?subject:in=urn:set:vital",
+        "Patient?identifier:of-type=7",
+        "Observation?_content=",
+        "Observation?_text:exact=heart",
+        "Observation?_list=$current-problems",
+        "Observation?_filter=code eq heart",
+        "Observation?_query=mine",
+        "Observation?_contained=true",
+        "Observation?_total=many",
+        "Observation?_elements=na me",
+    ]
+    .map(|url| format!("{url}\n    {}\n", search(url)))
+    .concat();
+    expect![[r#"
+        Observation?code:in=urn:set:none
+            error (value) at http.code:in: the value set `urn:set:none` is not held here: deliver it as a ValueSet
+        Observation?code:in=urn:set:vital|3
+            error (value) at http.code:in: the value set `urn:set:vital|3` is not held here: deliver it as a ValueSet
+        Observation?code:in=urn:set:loop
+            error (value) at http.code:in: the value set `urn:set:loop` is made of sets within sets without end
+        Observation?code:in=urn:set:odd
+            error (value) at http.code:in: the value set `urn:set:odd` chooses by `colour =`, which is not done here: deliver it with its expansion
+        Observation?code:below=body
+            error (value) at http.code:below: `body`: write the code with its system, as in `system|code`
+        Observation?code:below=urn:none|a
+            error (value) at http.code:below: the code system `urn:none` is not held here: deliver it as a CodeSystem
+        Observation?code:below=urn:part|a
+            error (value) at http.code:below: the code system `urn:part` is held here in part only
+        Observation?subject:in=urn:set:vital
+            error (value) at http.subject:in: `:in` is not done here; there is a type such as `:Patient`, `:identifier` and `:missing`
+        Patient?identifier:of-type=7
+            error (value) at http.identifier:of-type: `7`: write the type's system, its code and the value, with `|`
+        Observation?_content=
+            error (value) at http._content: write the words to look for
+        Observation?_text:exact=heart
+            error (value) at http._text:exact: `:exact` is not done here; there is `:exact`, `:contains` and `:missing`
+        Observation?_list=$current-problems
+            error (value) at http._list: `$current-problems` is no List here: name one by its id
+        Observation?_filter=code eq heart
+            error (not-supported) at http._filter: not done: write each condition as a parameter of its own
+        Observation?_query=mine
+            error (not-supported) at http._query: no queries have names here: search by the parameters of the type
+        Observation?_contained=true
+            error (not-supported) at http._contained: contained resources are found with their container only: leave it out
+        Observation?_total=many
+            error (value) at http._total: `many`: write `none`, `estimate` or `accurate`
+        Observation?_elements=na me
+            error (value) at http._elements: `na me` is no element: write them as in `name,birthDate`
+    "#]].assert_eq(&refused);
+}
+
+#[test]
+fn words_types_of_identifiers_and_lists() {
+    check(&[
+        ("Observation?_text=heart", "heart"),
+        ("Observation?_text=vessels heart", "heart"),
+        ("Observation?_text=heart thumb", ""),
+        ("Observation?_text=div", ""),
+        ("Observation?_content=swollen", "thumb"),
+        ("Observation?_content=tuesday,fine", "heart thumb"),
+        ("Observation?_content=left swollen", "thumb"),
+        ("Observation?_text=swollen", ""),
+        ("Patient?identifier:of-type=urn:types|MR|7", "ada"),
+        ("Patient?identifier:of-type=urn:types|MR|8", ""),
+        ("Observation?_list=mine", "heart"),
+        ("Observation?_list=List/mine,empty&status=final", "heart"),
+        ("Observation?_list=empty", ""),
+        ("Observation?_list=nothing", ""),
+        ("Patient?_list=mine", ""),
+        ("Observation?_contained=false&_containedType=container&_total=none&_list=mine", "heart"),
+    ]);
+}
+
+#[test]
+fn a_part_of_a_resource_says_that_it_is_one() {
+    let whole = r#"{"resourceType": "Observation", "id": "o1",
+        "meta": {"profile": ["urn:p"], "tag": [{"code": "x"}]},
+        "text": {"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">x</div>"},
+        "status": "final", "code": {"text": "weight"}, "_issued": {"id": "i"}, "issued": "2024-01-01T00:00:00Z",
+        "valueQuantity": {"value": 72.50}, "modifierExtension": [{"url": "urn:x", "valueCode": "y"}]}"#;
+    let part = |subset: &Subset, text: &str| String::from_utf8(subset.of(&resource(text))).unwrap();
+    let names = |text: &str| {
+        let value: Value = serde_json::from_str(text).unwrap();
+        value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
+    };
+    let of = |elements: &str| Subset::elements(elements).unwrap();
+    let always = "resourceType id meta";
+    let cases = [
+        (of("value"), format!("{always} status code valueQuantity modifierExtension")),
+        (of("issued"), format!("{always} status code _issued issued modifierExtension")),
+        (
+            of("Observation.value.code"),
+            format!("{always} status code valueQuantity modifierExtension"),
+        ),
+        (of("nothing"), format!("{always} status code modifierExtension")),
+        (Subset::Text, format!("{always} text status code modifierExtension")),
+        (
+            Subset::Data,
+            format!("{always} status code _issued issued valueQuantity modifierExtension"),
+        ),
+    ];
+    for (subset, expected) in cases {
+        let part = part(&subset, whole);
+        assert_eq!(names(&part), expected, "{subset:?}");
+        assert_eq!(lines(&validate(&resource(&part))), "", "{part}");
+        assert!(
+            part.contains(r#""tag": [{"system""#) && part.contains(r#",{"code": "x"}]"#),
+            "{part}"
+        );
+        assert!(
+            !expected.contains("valueQuantity") || part.contains("72.50"),
+            "digits stay: {part}"
+        );
+    }
+    // Where nothing is left out, nothing is marked.
+    assert_eq!(
+        part(&of("status,code"), r#"{"status":"final","resourceType":"Observation","code":{}}"#),
+        r#"{"status":"final","resourceType":"Observation","code":{}}"#
+    );
+    for meta in ["", r#""meta":{},"#, r#""meta":{"tag":[]},"#, r#""meta":{"versionId":"1"},"#] {
+        let text = format!(r#"{{"resourceType":"Patient",{meta}"active":true}}"#);
+        let part = part(&of("id"), &text);
+        let value: Value = serde_json::from_str(&part).unwrap_or_else(|_| panic!("{part}"));
+        assert_eq!(value["meta"]["tag"][0]["code"], "SUBSETTED", "{part}");
+        assert!(value.get("active").is_none() && !part.contains("[]"), "{part}");
+    }
+}
