@@ -154,7 +154,6 @@ impl Member {
         }
         let who = (sought.staff.as_str(), sought.purpose);
         let session = self.read_own(patient, categories, who).await?;
-        self.close(&session).await?;
         let wanted: BTreeSet<RecordId> = places.iter().map(|place| place.record).collect();
         let patients = session.latest().filter(|record| self.is_one_of(record, &wanted));
         let compared = patients.map(|record| {
@@ -171,7 +170,7 @@ impl Member {
         name.kind == "Patient" && wanted.contains(&self.keys.record_id(&name.kind, &name.id))
     }
 
-    /// Reads what this member itself wrote about a patient.
+    /// Reads what this member itself wrote about a patient, under an access that ends at once.
     pub(crate) async fn read_own(
         &self,
         patient: PatientId,
@@ -187,7 +186,16 @@ impl Member {
             duration_ms: limits::DESK_ACCESS_MS,
             emergency: None,
         };
-        self.read_once(reading).await
+        let session = self.read_once(reading).await?;
+        match self.close(&session).await {
+            Err(error) if error.is_fatal() => Err(error),
+            // It ends by itself in a moment.
+            Err(error) => {
+                tracing::warn!(%error, "an access of the desk could not be closed");
+                Ok(session)
+            }
+            Ok(()) => Ok(session),
+        }
     }
 
     /// In which category a record of this member lies.
@@ -236,7 +244,6 @@ impl Member {
             return Ok(0);
         }
         let session = self.read_own(patient, categories, (staff, Purpose::Operations)).await?;
-        self.close(&session).await?;
         let records = session.latest().filter_map(|record| {
             let id = self.keys.record_id(&record.metadata.kind, &record.metadata.id);
             let sequence = *lacking.get(&id)?;

@@ -235,6 +235,30 @@ fn the_desk_finds_a_patient_and_leaves_a_receipt() {
 }
 
 #[test]
+fn patients_from_before_there_were_words_are_made_findable() {
+    let mut desk = Desk::open("");
+    let ana = desk.register(&patient("ana", "Delgado", "Anabel", "1984-03-07"));
+    desk.register(&patient("other", "Okafor", "Ngozi", "1951-10-01"));
+    let mut sought = patient("x", "Delgado", "Anabel", "1984-03-07");
+    sought.as_object_mut().unwrap().remove("identifier");
+    let data = desk.node.data();
+    desk.node.stopped(|| {
+        let vault = rusqlite::Connection::open(data.join("vault/vault.sqlite")).unwrap();
+        vault.execute("DELETE FROM tokens", []).unwrap();
+    });
+    assert_eq!(desk.matches(&sought, &[]), []);
+    let index = || stdout(&desk.command(&desk.operator, &["patient", "index"]));
+    assert!(index().contains("2 patients seen, 2 registrations"));
+    assert!(
+        index().contains("2 patients seen, 0 registrations"),
+        "the second time there is nothing"
+    );
+    assert_eq!(desk.matches(&sought, &[]), [("ana".to_owned(), "certain".to_owned())]);
+    let receipts = desk.receipts(&ana);
+    assert_eq!(receipts[0]["purpose"], "HOPERAT", "{receipts:?}");
+}
+
+#[test]
 fn two_patients_are_merged_by_two_people_and_taken_apart_without_a_trace() {
     let mut desk = Desk::open("");
     desk.register(&patient("old", "Delgado", "Anabel", "1984-03-07"));
