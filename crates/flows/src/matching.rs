@@ -230,7 +230,7 @@ impl Member {
     async fn index_patient(&self, patient: PatientId, staff: &str) -> Result<usize, FlowError> {
         let mut lacking = BTreeMap::new();
         let mut categories = CategorySet::EMPTY;
-        for category in PATIENTS_LIE_IN.iter() {
+        for category in patients_lie_in().iter() {
             let scope = self.keys.scope_tag(&patient.0, category as u8);
             let held = self.vault.records_of_scope(scope, Versions::Latest, 0, usize::MAX)?;
             for record in held {
@@ -244,14 +244,20 @@ impl Member {
             return Ok(0);
         }
         let session = self.read_own(patient, categories, (staff, Purpose::Operations)).await?;
-        let records = session.latest().filter_map(|record| {
+        let mut count = 0;
+        let records = session.newest(u64::MAX).filter_map(|record| {
             let id = self.keys.record_id(&record.metadata.kind, &record.metadata.id);
             let sequence = *lacking.get(&id)?;
-            let is_patient = record.metadata.kind == "Patient";
-            is_patient.then(|| Mark { sequence, tokens: self.patient_tokens(id, &record.resolved) })
+            let is_patient = record.metadata.kind == "Patient" && !record.is_deletion();
+            count += usize::from(is_patient);
+            let tokens = match is_patient {
+                true => self.patient_tokens(id, &record.resolved),
+                // Of others only that they need not be looked at again.
+                false => vec![self.indexed_mark(id)],
+            };
+            Some(Mark { sequence, tokens })
         });
         let marks: Vec<Mark> = records.collect();
-        let count = marks.len();
         self.vault.store(Batch { marks, ..Batch::default() })?;
         Ok(count)
     }
@@ -275,5 +281,8 @@ pub fn matches_json(base: &str, found: &[Found]) -> Vec<u8> {
     answer.finish()
 }
 
-/// Where `Patient` resources lie, unless a label says that they are sensitive.
-const PATIENTS_LIE_IN: CategorySet = CategorySet::ALL;
+/// Where `Patient` resources lie: among the demographics, unless a label says that they are
+/// sensitive.
+fn patients_lie_in() -> CategorySet {
+    CategorySet::SENSITIVE.or(CategorySet::of(&[Category::Demographics]))
+}
