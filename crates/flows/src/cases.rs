@@ -130,6 +130,18 @@ impl Case {
         self.decision.as_ref().is_some_and(|decision| decision.is_approved)
     }
 
+    /// It is decided once, and approved by somebody else than who proposed it.
+    fn may_be_decided(&self, by: &Decider, is_approved: bool) -> Result<(), FlowError> {
+        let is_same = matches!(by, Decider::Staff(name) if *name == self.proposed_by);
+        match (&self.decision, is_approved && is_same) {
+            (Some(_), _) => Err(FlowError::Conflict),
+            (None, true) => {
+                Err(FlowError::Forbidden("somebody else has to decide what you proposed"))
+            }
+            (None, false) => Ok(()),
+        }
+    }
+
     /// The accounts of the patients when it was decided.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = PatientId> {
         let accounts = self.decision.iter().flat_map(|decision| &decision.accounts);
@@ -195,7 +207,8 @@ impl Member {
         is_approved: bool,
     ) -> Result<Named, FlowError> {
         let known = self.case(token)?.case;
-        let moving = match (&known.subject, is_approved && known.decision.is_none()) {
+        known.may_be_decided(&by, is_approved)?;
+        let moving = match (&known.subject, is_approved) {
             (Subject::Unlink { local }, true) => self.moving(local, &by).await?,
             _ => Moving::default(),
         };
@@ -212,12 +225,7 @@ impl Member {
     ) -> Result<Named, FlowError> {
         let mut people = self.people()?;
         let Named { mut case, .. } = self.case(token)?;
-        if case.decision.is_some() {
-            return Err(FlowError::Conflict);
-        }
-        if is_approved && by == Decider::Staff(case.proposed_by.clone()) {
-            return Err(FlowError::Forbidden("somebody else has to decide what you proposed"));
-        }
+        case.may_be_decided(&by, is_approved)?;
         self.is_all(&moving)?;
         let effect = match is_approved {
             true => self.effect(whole(&people), &case.subject)?,
@@ -329,7 +337,6 @@ impl Member {
         let since = self.vault.counts()?.records;
         let who = (by.name(), Purpose::Operations);
         let session = self.read_own(account, CategorySet::ALL, who).await?;
-        self.close(&session).await?;
         if !session.missing.is_empty() {
             return Err(FlowError::Unavailable("the records of the account cannot be read now"));
         }

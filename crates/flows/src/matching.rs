@@ -154,7 +154,6 @@ impl Member {
         }
         let who = (sought.staff.as_str(), sought.purpose);
         let session = self.read_own(patient, categories, who).await?;
-        self.close(&session).await?;
         let wanted: BTreeSet<RecordId> = places.iter().map(|place| place.record).collect();
         let patients = session.latest().filter(|record| self.is_one_of(record, &wanted));
         let compared = patients.map(|record| {
@@ -171,7 +170,7 @@ impl Member {
         name.kind == "Patient" && wanted.contains(&self.keys.record_id(&name.kind, &name.id))
     }
 
-    /// Reads what this member itself wrote about a patient.
+    /// Reads what this member itself wrote about a patient, under an access that ends at once.
     pub(crate) async fn read_own(
         &self,
         patient: PatientId,
@@ -187,7 +186,16 @@ impl Member {
             duration_ms: limits::DESK_ACCESS_MS,
             emergency: None,
         };
-        self.read_once(reading).await
+        let session = self.read_once(reading).await?;
+        match self.close(&session).await {
+            Err(error) if error.is_fatal() => Err(error),
+            // It ends by itself in a moment.
+            Err(error) => {
+                tracing::warn!(%error, "an access of the desk could not be closed");
+                Ok(session)
+            }
+            Ok(()) => Ok(session),
+        }
     }
 
     /// In which category a record of this member lies.
@@ -222,7 +230,7 @@ impl Member {
     async fn index_patient(&self, patient: PatientId, staff: &str) -> Result<usize, FlowError> {
         let mut lacking = BTreeMap::new();
         let mut categories = CategorySet::EMPTY;
-        for category in PATIENTS_LIE_IN.iter() {
+        for category in patients_lie_in().iter() {
             let scope = self.keys.scope_tag(&patient.0, category as u8);
             let held = self.vault.records_of_scope(scope, Versions::Latest, 0, usize::MAX)?;
             for record in held {
@@ -236,15 +244,20 @@ impl Member {
             return Ok(0);
         }
         let session = self.read_own(patient, categories, (staff, Purpose::Operations)).await?;
-        self.close(&session).await?;
-        let records = session.latest().filter_map(|record| {
+        let mut count = 0;
+        let records = session.newest(u64::MAX).filter_map(|record| {
             let id = self.keys.record_id(&record.metadata.kind, &record.metadata.id);
             let sequence = *lacking.get(&id)?;
-            let is_patient = record.metadata.kind == "Patient";
-            is_patient.then(|| Mark { sequence, tokens: self.patient_tokens(id, &record.resolved) })
+            let is_patient = record.metadata.kind == "Patient" && !record.is_deletion();
+            count += usize::from(is_patient);
+            let tokens = match is_patient {
+                true => self.patient_tokens(id, &record.resolved),
+                // Of others only that they need not be looked at again.
+                false => vec![self.indexed_mark(id)],
+            };
+            Some(Mark { sequence, tokens })
         });
         let marks: Vec<Mark> = records.collect();
-        let count = marks.len();
         self.vault.store(Batch { marks, ..Batch::default() })?;
         Ok(count)
     }
@@ -268,5 +281,8 @@ pub fn matches_json(base: &str, found: &[Found]) -> Vec<u8> {
     answer.finish()
 }
 
-/// Where `Patient` resources lie, unless a label says that they are sensitive.
-const PATIENTS_LIE_IN: CategorySet = CategorySet::ALL;
+/// Where `Patient` resources lie: among the demographics, unless a label says that they are
+/// sensitive.
+fn patients_lie_in() -> CategorySet {
+    CategorySet::SENSITIVE.or(CategorySet::of(&[Category::Demographics]))
+}

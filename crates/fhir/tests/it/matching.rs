@@ -162,8 +162,8 @@ impl Trial {
         }
         let mut dice = Dice(20_261_121);
         let mut trial = Trial::default();
-        for index in 0..AGAIN {
-            let asked = person(&dice.corrupted(&patients[index]));
+        for (index, patient) in patients[..AGAIN].iter().enumerate() {
+            let asked = person(&dice.corrupted(patient));
             trial.ask(&asked, Some(index), &registered, &found_by);
         }
         for patient in &patients[REGISTERED..] {

@@ -364,4 +364,11 @@ fn a_merge_that_waits_is_decided_by_two_people() {
         all.into_iter().filter(|one| one["resourceType"] == "Patient").count()
     };
     assert_eq!((patients(gone), patients(survivor)), (2, 2));
+    // Both numbers are of one person now: a message may say so.
+    let both = "MSH|^~\\&|ADT|WEST^2.999.10^ISO|EHR|HOSP|20240304||ADT^A08^ADT_A01|A-9|P|2.4\r\
+        EVN|A08|20240304\r\
+        PID|1||4711^^^WEST&2.999.10.1&ISO^MR~4812^^^WEST&2.999.10.1&ISO^MR||Muster^Anna\r";
+    let answer = connect(port).unwrap().send(both.as_bytes()).unwrap();
+    assert_eq!(outcome(&answer), said("AA", "A-9"), "{answer}");
+    assert_eq!(feed(&node, &["waiting"])["waiting"], json!([]));
 }

@@ -1,6 +1,6 @@
 //! Who is who, as the desk meets it: looking for a patient, linking, merging, and taking it back.
 
-use std::{process::Output, thread, time::Duration};
+use std::{io::Write, net::TcpStream, process::Output, thread, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -235,6 +235,30 @@ fn the_desk_finds_a_patient_and_leaves_a_receipt() {
 }
 
 #[test]
+fn patients_from_before_there_were_words_are_made_findable() {
+    let mut desk = Desk::open("");
+    let ana = desk.register(&patient("ana", "Delgado", "Anabel", "1984-03-07"));
+    desk.register(&patient("other", "Okafor", "Ngozi", "1951-10-01"));
+    let mut sought = patient("x", "Delgado", "Anabel", "1984-03-07");
+    sought.as_object_mut().unwrap().remove("identifier");
+    let data = desk.node.data();
+    desk.node.stopped(|| {
+        let vault = rusqlite::Connection::open(data.join("vault/vault.sqlite")).unwrap();
+        vault.execute("DELETE FROM tokens", []).unwrap();
+    });
+    assert_eq!(desk.matches(&sought, &[]), []);
+    let index = || stdout(&desk.command(&desk.operator, &["patient", "index"]));
+    assert!(index().contains("2 patients seen, 2 registrations"));
+    assert!(
+        index().contains("2 patients seen, 0 registrations"),
+        "the second time there is nothing"
+    );
+    assert_eq!(desk.matches(&sought, &[]), [("ana".to_owned(), "certain".to_owned())]);
+    let receipts = desk.receipts(&ana);
+    assert_eq!(receipts[0]["purpose"], "HOPERAT", "{receipts:?}");
+}
+
+#[test]
 fn two_patients_are_merged_by_two_people_and_taken_apart_without_a_trace() {
     let mut desk = Desk::open("");
     desk.register(&patient("old", "Delgado", "Anabel", "1984-03-07"));
@@ -298,6 +322,48 @@ fn two_patients_are_merged_by_two_people_and_taken_apart_without_a_trace() {
     assert_eq!(open["cases"], json!([]));
     let all = desk.json("GET", CASES, &desk.operator, &Value::Null);
     assert_eq!(all["cases"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn a_crash_leaves_a_decision_whole_or_not_at_all() {
+    let mut desk = Desk::open("");
+    desk.register(&patient("old", "Delgado", "Anabel", "1984-03-07"));
+    desk.register(&patient("new", "Delgado", "Ana", "1984-03-07"));
+    let (mut is_merged, mut decided_of) = (false, [0, 0]);
+    for delay_ms in [0, 1, 2, 3, 4, 5, 6, 8, 12, 30] {
+        let subject = match is_merged {
+            false => merge("old", "new"),
+            true => json!({ "unmerge": { "patient": "old" } }),
+        };
+        let case = desk.propose(&desk.first, &subject);
+        // Asked on a line of its own, so that nobody waits for the answer.
+        let body = json!({ "approve": true }).to_string();
+        let request = format!(
+            "POST {CASES}/{case}/decision HTTP/1.1\r\nhost: localhost\r\n\
+             authorization: Bearer {}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            desk.second,
+            body.len()
+        );
+        let mut line = TcpStream::connect(desk.node.url.strip_prefix("http://").unwrap()).unwrap();
+        line.write_all(request.as_bytes()).unwrap();
+        thread::sleep(Duration::from_millis(delay_ms));
+        desk.node.restart();
+        let found = desk.json("GET", &format!("{CASES}/{case}"), &desk.second, &Value::Null);
+        let is_decided = found["open"] == false;
+        is_merged ^= is_decided;
+        decided_of[usize::from(is_decided)] += 1;
+        let total = if is_merged { 2 } else { 1 };
+        assert_eq!(desk.total("/fhir/Observation?patient=old"), total, "{found}");
+        let told =
+            desk.send("GET", &format!("/fhir/Provenance/{case}-0"), &desk.first, &Value::Null);
+        assert_eq!(told.status == 200, is_decided, "{found}: {}", told.body);
+        if !is_decided {
+            let path = format!("{CASES}/{case}/decision");
+            desk.json("POST", &path, &desk.first, &json!({ "approve": false }));
+        }
+    }
+    println!("decided before the crash: {}, not: {}", decided_of[1], decided_of[0]);
 }
 
 #[test]

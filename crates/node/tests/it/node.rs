@@ -76,8 +76,14 @@ impl Node {
 
     /// Kills it and starts it again.
     pub fn restart(&mut self) {
+        self.stopped(|| ());
+    }
+
+    /// Kills it, does something to its folder, and starts it again.
+    pub fn stopped(&mut self, act: impl FnOnce()) {
         self.child.kill().expect("the node can be killed");
         self.child.wait().expect("the node ends");
+        act();
         self.child = run(&self.data());
         self.wait_ready();
     }

@@ -8,7 +8,7 @@
 //! - [`deliver`]: create, update, delete, Bundles, validation
 //! - [`patch`]: change in part
 //! - [`read`]: read, version read, history, search, `$everything`, `$meta`
-//! - [`matching`]: who somebody may be, `$match`
+//! - [`matching`]: which patient somebody may be (`$match`)
 //! - [`summary`]: the International Patient Summary
 //! - [`export`]: the records of many patients, as files (Bulk Data); [`order`]: what is asked for
 //! - [`url`]: the same for the entries of a batch

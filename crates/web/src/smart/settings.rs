@@ -450,7 +450,8 @@ mod tests {
     #[test]
     fn several_roles_allow_what_one_of_them_allows() {
         let roles = [
-            json!({ "name": "nurse", "categories": ["vitals"], "claims": ["g-nurses"] }),
+            json!({ "name": "nurse", "categories": ["vitals"], "claims": ["g-nurses"],
+                "may_register": true }),
             json!({ "name": "biller", "purposes": ["HPAYMT"], "categories": ["coverage"] }),
         ];
         let roles = roles.map(|role| serde_json::from_value(role).unwrap()).to_vec();
@@ -461,7 +462,7 @@ mod tests {
         let rights = settings.rights(&held);
         assert_eq!(rights.categories.names(), ["vitals", "coverage"]);
         assert_eq!(rights.purposes, [Purpose::Treatment, Purpose::Payment]);
-        assert!(!rights.may_break_glass);
+        assert!(rights.may_register && !rights.may_break_glass);
         assert_eq!(settings.rights(&["unknown".to_owned()]), Rights::default());
     }
 }
