@@ -43,7 +43,8 @@ fn find(value: &Value) -> Option<&str> {
 /// assert!(!is_ucum("mg per dL") && !is_ucum("degC"));
 /// ```
 pub fn is_ucum(text: &str) -> bool {
-    let is_printable = text.bytes().all(|byte| (33..=126).contains(&byte));
+    // Of spaces, HL7's own lists have some in annotations.
+    let is_printable = text.bytes().all(|byte| (32..=126).contains(&byte));
     is_printable && text.len() <= UNIT_BYTES_MAX && {
         let mut rest = text.strip_prefix('/').unwrap_or(text);
         term(&mut rest) && rest.is_empty()
@@ -68,7 +69,8 @@ fn component(rest: &mut &str) -> bool {
     if let Some(inside) = rest.strip_prefix('(') {
         *rest = inside.strip_prefix('/').unwrap_or(inside);
         let is_term = term(rest);
-        let Some(after) = rest.strip_prefix(')') else { return false };
+        // In the grammar no annotation follows; in HL7's lists one does: `U/(10.g){feces}`.
+        let Some((_, after)) = rest.strip_prefix(')').and_then(annotation) else { return false };
         *rest = after;
         return is_term;
     }
@@ -202,6 +204,7 @@ mod tests {
             "mg{total}",
             "kg.m/s2",
             "cm[H2O]",
+            "{3 times}/d",
             "L/(24.h)",
             "mo",
             "[in_i]",

@@ -1,7 +1,7 @@
 //! Judging: what the checks find in a delivery, and what becomes of it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::PoisonError,
 };
 
@@ -149,8 +149,6 @@ struct Look<'m> {
     held: HashMap<Target, bool>,
     /// Whether an identifier beside a reference to a patient is another patient's.
     beside: HashMap<(String, Code), bool>,
-    /// Tokens of this delivery, and the record that came with each first.
-    first: HashMap<Token, RecordId>,
 }
 
 impl<'m> Look<'m> {
@@ -164,7 +162,6 @@ impl<'m> Look<'m> {
             portraits: HashMap::new(),
             held: HashMap::new(),
             beside: HashMap::new(),
-            first: HashMap::new(),
         };
         // Whoever the delivery brings along is who it says.
         for one in incoming.iter().filter(|one| is_patient(&one.target) && is_said(one)) {
@@ -275,13 +272,15 @@ impl<'m> Look<'m> {
         Ok(is_another)
     }
 
-    /// The same content, or the same identifier, under another id.
+    /// The same content, or the same identifier, under another id. The tokens of all are looked up
+    /// at once.
     fn doubles(
-        &mut self,
+        &self,
         incoming: &mut [&mut Incoming],
         named: &[Named],
         found: &mut [Vec<Finding>],
     ) -> Result<(), FlowError> {
+        let own: Vec<RecordId> = incoming.iter().map(|one| self.own(&one.target)).collect();
         let mut asked = Vec::new();
         for (at, (one, named)) in incoming.iter_mut().zip(named).enumerate() {
             if !is_said(one) {
@@ -297,22 +296,37 @@ impl<'m> Look<'m> {
         }
         let tokens: Vec<Token> = asked.iter().map(|(_, _, token)| *token).collect();
         let known = self.member.vault.are_known(&tokens)?;
-        for ((at, check, token), is_known) in asked.into_iter().zip(known) {
-            let target = &incoming[at].target;
-            let kind = target.resource_type.name();
-            let own = self.member.keys.record_id(kind, &target.id);
-            let is_twice_here = *self.first.entry(token).or_insert(own) != own;
-            let is_elsewhere =
-                is_known && self.member.carriers(token)?.iter().any(|place| place.record != own);
-            if is_twice_here || is_elsewhere {
+        // Who carries each token: first what is stored, then what comes now, in its order.
+        let mut carriers: HashMap<Token, Vec<RecordId>> = HashMap::new();
+        for ((at, _, token), is_known) in asked.iter().zip(known) {
+            let all = match carriers.entry(*token) {
+                Entry::Occupied(all) => all.into_mut(),
+                Entry::Vacant(place) => {
+                    let stored = if is_known { self.member.carriers(*token)? } else { Vec::new() };
+                    place.insert(stored.iter().map(|place| place.record).collect())
+                }
+            };
+            if all.len() < CARRIERS_MAX && !all.contains(&own[*at]) {
+                all.push(own[*at]);
+            }
+        }
+        for (at, check, token) in asked {
+            let all = &carriers[&token];
+            // What so many carry names a group, such as all bills of an insurer.
+            let is_of_group = check == Check::SameIdentifier && all.len() >= CARRIERS_MAX;
+            if all[0] != own[at] && !is_of_group {
                 let what = match check {
                     Check::SameContent => "the same content is here under another id",
                     _ => "its identifier is on another record",
                 };
-                found[at].push(check.finding(kind, what));
+                found[at].push(check.finding(incoming[at].target.resource_type.name(), what));
             }
         }
         Ok(())
+    }
+
+    fn own(&self, target: &Target) -> RecordId {
+        self.member.keys.record_id(target.resource_type.name(), &target.id)
     }
 
     fn portrait(&mut self, id: &str) -> Result<Option<Portrait>, FlowError> {
@@ -378,5 +392,5 @@ fn damaged() -> FlowError {
     FlowError::Evidence("the portrait of a patient cannot be read".to_owned())
 }
 
-/// Records with one token that are looked at: one of somebody else is enough.
+/// Records with one token that are looked at.
 const CARRIERS_MAX: usize = 8;

@@ -346,7 +346,8 @@ fn the_page_lists_every_check() {
     };
     let table: String = Check::ALL.iter().map(row).collect();
     let start = page.find("|---|---|---|\n").unwrap() + "|---|---|---|\n".len();
-    let end = start + page[start..].find("\n\n").unwrap() + 1;
+    let rows = page[start..].split_inclusive('\n').take_while(|line| line.starts_with('|'));
+    let end = start + rows.map(str::len).sum::<usize>();
     if std::env::var_os("UPDATE_DOCS").is_some() {
         let renewed = format!("{}{table}{}", &page[..start], &page[end..]);
         fs::write(&path, renewed).unwrap();
