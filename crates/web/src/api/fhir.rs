@@ -225,7 +225,7 @@ pub const EXPORTING: Group = Group {
             .takes(&[PREFER_ASYNC, TYPE, SINCE, TYPE_FILTER, OUTPUT_FORMAT, PURPOSE])
             .answers(&[BEGUN])
             .refusals(&[THROTTLED]),
-        post("/fhir/$export", "Begin it with parameters in a body", SERVICE)
+        post("/fhir/$export", "Begin an export, with parameters in a body", SERVICE)
             .takes(&[PREFER_ASYNC, PURPOSE])
             .sends(&EXPORT_PARAMETERS)
             .answers(&[BEGUN])

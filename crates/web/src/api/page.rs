@@ -112,7 +112,7 @@ fn opening(base_url: &str) -> Markup {
                 "request that cannot be understood: 400. Each says what to do, in one of three "
                 "forms:"
             }
-            pre { code { (OUTCOME) "\n" (PROBLEM) "\n" (OAUTH) } }
+            pre { code { (REFUSALS) } }
         }
     }
 }
@@ -313,12 +313,15 @@ fn broken(path: &str) -> Markup {
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'none'; \
                       frame-ancestors 'none'; base-uri 'none'";
 
-const OUTCOME: &str = r#"{"resourceType": "OperationOutcome", "issue": [{"severity": "error",
-  "code": "not-found", "diagnostics": "..."}]}                          under /fhir"#;
-const PROBLEM: &str =
-    r#"{"error": "not-found", "detail": "..."}                               elsewhere"#;
-const OAUTH: &str =
-    r#"{"error": "invalid_grant", "error_description": "..."}                for OAuth"#;
+const REFUSALS: &str = r##"# under /fhir
+{"resourceType": "OperationOutcome", "issue": [{
+  "severity": "error", "code": "not-found", "diagnostics": "..."}]}
+
+# elsewhere
+{"error": "not-found", "detail": "..."}
+
+# for OAuth
+{"error": "invalid_grant", "error_description": "..."}"##;
 
 #[cfg(test)]
 mod tests {

@@ -48,11 +48,13 @@ fn folded(text: &str) -> String {
     lines.join("\n")
 }
 
-const SERVED: &str = "Every endpoint, in short. A running node serves the whole of it: for \
-     people at `/carestone/v1/reference`, with parameters, bodies, answers and examples; for \
-     programs at `/carestone/v1/openapi.json`, as OpenAPI 3.1. All three are made from the same \
-     data, and this page by a test (`UPDATE_DOCS=1`). How to connect what a hospital has: \
-     [integrating.md](integrating.md).";
+const SERVED: &str = "Every endpoint, in short. A running node serves the whole of it: for people \
+     at `/carestone/v1/reference`, with parameters, bodies, answers and examples; for programs at \
+     `/carestone/v1/openapi.json`, as OpenAPI 3.1. All three are made from the same data, and this \
+     page by a test (`UPDATE_DOCS=1`). How to connect what a hospital has: \
+     [integrating.md](integrating.md). What the clients of others do with it: \
+     [clients.md](clients.md). What each kind of bad input is answered with: \
+     [bad-input.md](bad-input.md).";
 
 #[cfg(test)]
 mod tests {
