@@ -62,8 +62,8 @@ pub fn template() -> String {
         "
 # ---- the quality of what comes in: see docs/quality.md ----
 
-# What is done about what a check finds: \"refuse\", \"quarantine\" (it waits: `carestone worklist`),
-# \"flag\" (it is stored, counted and listed: `carestone quality`) or \"off\".
+# What is done about what a check finds: \"refuse\", \"quarantine\" (it waits: `carestone
+# worklist`), \"flag\" (it is stored, counted and listed: `carestone quality`) or \"off\".
 #[quality]
 {rules}
 # Other rules for a feed, a system (by its token) or an app.

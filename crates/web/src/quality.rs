@@ -5,7 +5,7 @@ use axum::{
     Json,
     extract::{Path, Query, State},
 };
-use flows::quality::Check;
+use flows::quality::{Check, report::Flagged};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ pub async fn flagged(
     };
     let page = app.member.flagged(check, from, limits::WAITING_PAGE)?;
     let next = page.last().filter(|_| page.len() == limits::WAITING_PAGE);
-    let record = |one: &flows::quality::report::Flagged| json!({ "record": one.name, "version": one.version });
+    let record = |one: &Flagged| json!({ "record": one.name, "version": one.version });
     Ok(Json(json!({
         "check": check.code(),
         "advice": check.advice(),

@@ -9,7 +9,7 @@
 //! # Layout
 //!
 //! - [`dates`]: births, deaths, and events that cannot be
-//! - [`units`] are those of UCUM
+//! - [`units`]: whether a unit is one of UCUM
 //! - [`values`]: vital signs beyond what people have
 //! - [`portrait`]: who a patient is said to be, and whether somebody else is meant
 //! - [`content`]: references of a resource, and whether it is the same as another

@@ -91,7 +91,8 @@ fn events() {
 
 #[test]
 fn values_and_units() {
-    let quantity = |value: f64, code: &str| json!({ "value": value, "system": "http://unitsofmeasure.org", "code": code });
+    const UCUM: &str = "http://unitsofmeasure.org";
+    let quantity = |value: f64, code: &str| json!({ "value": value, "system": UCUM, "code": code });
     let measured = |loinc: &str, value: f64, code: &str| {
         json!({
             "code": { "coding": [{ "system": "http://loinc.org", "code": loinc }] },

@@ -36,8 +36,8 @@ impl Action {
     /// All of them.
     pub const ALL: [Action; 4] = [Action::Refuse, Action::Quarantine, Action::Flag, Action::Off];
 
-    /// What a hospital would want: what cannot be is refused, what may be about somebody else waits,
-    /// and the rest is flagged.
+    /// What a hospital would want: what cannot be is refused, what may be about somebody else
+    /// waits, and the rest is flagged.
     pub fn standard(check: Check) -> Self {
         match check {
             Check::BirthInFuture | Check::DeathBeforeBirth => Action::Refuse,

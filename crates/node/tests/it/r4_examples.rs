@@ -1,5 +1,5 @@
-//! Every example of HL7's for R4 (npm package `hl7.fhir.r4.examples`): the valid ones go in and come
-//! out byte by byte, under the checks as they are by default; the others are refused with words.
+//! Every example of HL7's for R4 (npm package `hl7.fhir.r4.examples`): the valid ones go in and
+//! come out byte by byte, under the checks as they are by default; the others are refused.
 
 use std::{collections::BTreeMap, fs, path::Path, thread};
 
