@@ -151,7 +151,7 @@ impl World {
 
     /// The resources of the profile as searches give them.
     fn returned(&self, profile: &Profile) -> Vec<Value> {
-        let ids: Vec<&str> = profile.resources.iter().map(|one| id_of(one)).collect();
+        let ids: Vec<&str> = profile.resources.iter().map(id_of).collect();
         let url = format!("{}?{}&_count=200", profile.kind, profile.base());
         let bundle = self.get(&url).unwrap_or_default();
         let resources = resources(&bundle, "match").into_iter();
