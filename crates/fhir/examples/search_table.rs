@@ -92,7 +92,8 @@ const US_CORE: [(&str, &str, &str, &str); 6] = [
         "Condition",
         "asserted-date",
         "date",
-        "extension.where(url='http://hl7.org/fhir/StructureDefinition/condition-assertedDate').value",
+        "extension.where(url='http://hl7.org/fhir/StructureDefinition/condition-assertedDate')\
+            .value",
     ),
     ("Encounter", "discharge-disposition", "token", "hospitalization.dischargeDisposition"),
     ("Goal", "description", "token", "description"),
@@ -100,8 +101,10 @@ const US_CORE: [(&str, &str, &str, &str); 6] = [
     ("Patient", "race", "token", RACE),
 ];
 
-const ETHNICITY: &str = "extension.where(url='http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity')\
+const ETHNICITY: &str = "extension\
+    .where(url='http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity')\
     .extension.value";
 
-const RACE: &str = "extension.where(url='http://hl7.org/fhir/us/core/StructureDefinition/us-core-race')\
+const RACE: &str = "extension\
+    .where(url='http://hl7.org/fhir/us/core/StructureDefinition/us-core-race')\
     .extension.value";

@@ -45,9 +45,9 @@ impl Session {
     /// The answer to a search: a searchset, at most one page of it from `skip` on.
     ///
     /// `patient` and `subject` have chosen the session already and are not conditions any more.
-    /// `page_url` gives the address of the page that skips so many matches. The `house`, where it is
-    /// open, is what chains and includes lead to beyond the patient's records, and its value sets
-    /// and code systems tell what codes mean together (`:in` and the like).
+    /// `page_url` gives the address of the page that skips so many matches. The `house`, where it
+    /// is open, is what chains and includes lead to beyond the patient's records, and its value
+    /// sets and code systems tell what codes mean together (`:in` and the like).
     pub fn search(
         &self,
         base: &str,

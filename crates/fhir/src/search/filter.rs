@@ -51,8 +51,8 @@ impl Filter {
         };
         let test = match (parameter.kind, modifier) {
             (_, None) if READ_WHOLE.contains(&parameter.name) => Test::Words(words(&values)?),
-            (kind, Some(modifier)) if READ_WHOLE.contains(&parameter.name) => {
-                return Err(unknown_modifier(kind, modifier));
+            (_, Some(_)) if READ_WHOLE.contains(&parameter.name) => {
+                return Err(format!("`{}` takes no modifier: write the words", parameter.name));
             }
             (_, Some("missing")) => Test::Missing(boolean(text)?),
             (Kind::Composite, None) => Test::Composite(composites(parameter, &values)?),

@@ -124,8 +124,8 @@ fn lines() -> impl Iterator<Item = &'static str> {
     include_str!("parameters.tsv").lines().filter(|line| !line.starts_with('#'))
 }
 
-/// Reads one line. `None`: one of the few that the standard defines without saying where their values
-/// are, or for no type; the tests name them.
+/// Reads one line. `None`: one of the few that the standard defines without saying where their
+/// values are, or for no type; the tests name them.
 fn row(line: &'static str) -> Option<(&'static str, Parameter)> {
     let mut columns = line.split('\t');
     let (base, name) = (columns.next()?, columns.next()?);

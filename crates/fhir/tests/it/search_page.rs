@@ -122,10 +122,11 @@ fn the_page_says_what_is_done() {
         TABLE.lines().filter(|line| !line.starts_with('#')).map(Row::read).collect();
     let page = format!(
         "# Search\n\n\
-         What the search does of [FHIR R4](http://hl7.org/fhir/R4/search.html). This page is written \
-         by a test (`search_page` of the\ncrate `fhir`) that asks the search itself.\n\n\
-         Searches run in memory over what an access has opened: there is no readable index at rest. A \
-         parameter, modifier or value\nthat is not done is refused with words; nothing is ignored.\n\n\
+         What the search does of [FHIR R4](http://hl7.org/fhir/R4/search.html). This page is \
+         written by a test (`search_page` of the\ncrate `fhir`) that asks the search itself.\n\n\
+         Searches run in memory over what an access has opened: there is no readable index at \
+         rest. A parameter, modifier or value\nthat is not done is refused with words; nothing is \
+         ignored.\n\n\
          {}{}{}{}",
         parameters_section(&rows),
         values_section(),
@@ -262,12 +263,13 @@ fn refusal(resource_type: &str, name: &str, value: &str) -> Option<String> {
 }
 
 const TERMS: &str = "## What codes mean together\n\n\
-    `:in`, `:not-in`, `:above` and `:below` of a token are read by the ValueSet and CodeSystem resources \
-    that this member holds (delivered\nlike any other resource). A set is told by its expansion if it has \
-    a whole one, else by what it lists, by whole code systems, by other\nsets, by `is-a` and \
-    `descendent-of` along a complete code system, less what it excludes. A set or system that is not held, \
-    or cannot be\ntold in this way, is an error that says so, never an empty answer.\n\n\
+    `:in`, `:not-in`, `:above` and `:below` of a token are read by the ValueSet and CodeSystem \
+    resources that this member holds (delivered\nlike any other resource). A set is told by its \
+    expansion if it has a whole one, else by what it lists, by whole code systems, by other\nsets, \
+    by `is-a` and `descendent-of` along a complete code system, less what it excludes. A set or \
+    system that is not held, or cannot be\ntold in this way, is an error that says so, never an \
+    empty answer.\n\n\
     ## Parts of resources\n\n\
-    `_elements`, `_summary=text` and `_summary=data` give a part: what is asked for, what a resource of its \
-    type must have, and the tag\n`SUBSETTED`. What is kept has the bytes that were received. \
-    `_summary=true` gives the whole.\n";
+    `_elements`, `_summary=text` and `_summary=data` give a part: what is asked for, what a \
+    resource of its type must have, and the tag\n`SUBSETTED`. What is kept has the bytes that were \
+    received. `_summary=true` gives the whole.\n";

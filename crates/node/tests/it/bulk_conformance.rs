@@ -47,6 +47,9 @@ fn bulk_data() {
         all.add(tally);
     }
     table.push_str(&all.row("all | "));
+    if unmet.is_empty() {
+        unmet.push_str("| - | nothing | - |\n");
+    }
     println!("{table}\n{unmet}");
     check_page(
         "bulk-data",
@@ -219,6 +222,10 @@ impl<'h> Trial<'h> {
         let named = self.hospital.names(&manifest, &self.token);
         let only = named.contains("Patient/p2") && !named.contains("p1") && !named.contains("lab1");
         self.say("patient", only, "other patients, too");
+        let url = format!("{}/fhir/Patient/$export", self.hospital.node.url);
+        if manifest["request"] != url {
+            self.say("request", false, "after a POST another request is named");
+        }
         self.forget(&begun);
         let lenient = [("prefer", "respond-async, handling=lenient")];
         let begun = self.send("GET", "/fhir/Patient/$export?_elements=id", &lenient, "");

@@ -185,7 +185,8 @@ impl World {
             json!({ "resourceType": "Provenance", "id": id("secret-provenance"), "target": target,
                 "recorded": "2024-01-01T00:00:00Z", "agent": [{ "who": { "display": "x" } }] }),
             json!({ "resourceType": "List", "id": id("secret-list"), "status": "current",
-                "mode": "working", "subject": subject, "entry": [{ "item": { "reference": open } }] }),
+                "mode": "working", "subject": subject,
+                "entry": [{ "item": { "reference": open } }] }),
             condition,
         ];
         for resource in hidden {
@@ -242,11 +243,12 @@ fn lab(id: &str, patient: &str, references: &[(&str, &str)]) -> Value {
 }
 
 fn compare(name: &str, before: &Answers, after: &Answers) {
-    if let Some(&place) = differing(before, after).first() {
+    let tells = differing(before, after).into_iter().map(|place| {
         let request = REQUESTS.get(place).unwrap_or(&"all of them as a batch");
-        let (before, after) = (&before[place], &after[place]);
-        panic!("{name}, {request}: hidden records show\nbefore: {before:?}\nafter: {after:?}");
-    }
+        format!("{request}\nbefore: {:?}\nafter: {:?}\n", before[place], after[place])
+    });
+    let tells: String = tells.collect();
+    assert!(tells.is_empty(), "{name}: hidden records show in\n{tells}");
 }
 
 fn differing(before: &Answers, after: &Answers) -> Vec<usize> {

@@ -57,8 +57,8 @@ async fn whole_session_for(
     session_of(app, caller, patient, purpose_of(caller, headers)?).await
 }
 
-/// What this member knows that is about no patient, as far as the caller may see it: value sets, its
-/// directory of people and places. None if nothing of it is for this caller.
+/// What this member knows that is about no patient, as far as the caller may see it: value sets,
+/// its directory of people and places. None if nothing of it is for this caller.
 pub async fn session_of_house(
     app: &App,
     caller: &Caller,
@@ -145,8 +145,8 @@ pub enum Named {
 }
 
 /// The patient that a search is about: said by `patient` or `subject`, or of the record that the
-/// search names by its id or an identifier that this hospital knows. Nobody browses by name. What is
-/// about no patient is the member's own.
+/// search names by its id or an identifier that this hospital knows. Nobody browses by name. What
+/// is about no patient is the member's own.
 pub fn patient_named(
     app: &App,
     caller: &Caller,
