@@ -126,32 +126,31 @@ fn installed(
     let turn = File::create(folder.join("turn")).unwrap();
     turn.lock().unwrap();
     let done = folder.join("done");
-    let mut is_new = false;
-    for file in manifest {
-        is_new |= copy(file, &folder);
-    }
-    if is_new || !done.exists() {
+    if manifest.iter().any(|file| differs(file, &folder)) {
         // What is there in part must not pass for the whole.
         let _ = fs::remove_file(&done);
+        manifest.iter().for_each(|file| copy(file, &folder));
+    }
+    if !done.exists() {
         install(&folder)?;
         fs::write(done, "").unwrap();
     }
-    for script in scripts {
-        copy(script, &folder);
-    }
+    scripts.iter().for_each(|script| copy(script, &folder));
     Ok(folder)
 }
 
-/// Copies a file of ours unless it is there already; says whether it did.
-fn copy(file: &str, folder: &Path) -> bool {
-    let (ours, theirs) = (fs::read(sources().join(file)).unwrap(), folder.join(file));
-    if fs::read(&theirs).is_ok_and(|theirs| theirs == ours) {
-        return false;
+/// Whether a file of ours is not there, or not as it is now.
+fn differs(file: &str, folder: &Path) -> bool {
+    !fs::read(folder.join(file)).is_ok_and(|there| there == fs::read(sources().join(file)).unwrap())
+}
+
+/// Copies a file of ours unless it is there already: another test may run it now.
+fn copy(file: &str, folder: &Path) {
+    if differs(file, folder) {
+        let there = folder.join(file);
+        fs::create_dir_all(there.parent().unwrap()).unwrap();
+        fs::copy(sources().join(file), there).unwrap();
     }
-    let _ = fs::remove_file(folder.join("done"));
-    fs::create_dir_all(theirs.parent().unwrap()).unwrap();
-    fs::write(theirs, ours).unwrap();
-    true
 }
 
 fn succeed(command: &mut Command) -> Result<Output, String> {
