@@ -483,12 +483,14 @@ fn a_patient_reads_what_is_theirs_and_nobody_elses() {
         "/fhir/Patient/other/$everything",
         "/fhir/Observation/other-1",
         "/fhir/Patient/other",
-        "/fhir/Patient?identifier=urn:mrn%7Cmrn-other",
         &format!("/fhir/Observation?patient={other}"),
     ] {
         let reply = get(path, &[]);
         assert_eq!(reply.status, 404, "{path}: {}", reply.body);
     }
+    let nobody = get("/fhir/Patient?identifier=urn:mrn%7Cnobody", &[]).body;
+    let foreign = get("/fhir/Patient?identifier=urn:mrn%7Cmrn-other", &[]).body;
+    assert_eq!(foreign.replace("mrn-other", "nobody"), nobody, "who is not theirs is nobody");
     assert!(desk.receipts(&other).is_empty(), "asking in vain leaves the other alone");
     let treats = get("/fhir/Observation?patient=ana", &[("x-purpose-of-use", "TREAT")]);
     assert_eq!(treats.status, 403, "{}", treats.body);

@@ -22,13 +22,22 @@ fn row(operation: &Operation) -> String {
     format!("| `{method} {path}` | {who} | {}{text} |\n", operation.title)
 }
 
-/// Names of pages of the documentation as links.
+/// Names of pages, as in `docs/smart.md`, as links.
 fn linked(text: &str) -> String {
-    let mut text = text.to_owned();
-    for page in ["bulk.md", "ccda.md", "smart.md"] {
-        text = text.replace(&format!("`docs/{page}`"), &format!("[{page}]({page})"));
+    let mut parts = text.split('`');
+    let mut linked = parts.next().unwrap_or_default().to_owned();
+    // Every other part stands between ticks.
+    while let Some(quoted) = parts.next() {
+        linked.push_str(&match quoted {
+            "spec/formats.md" => "[spec/formats.md](../spec/formats.md)".to_owned(),
+            _ => match quoted.strip_prefix("docs/") {
+                Some(page) => format!("[{page}]({page})"),
+                None => format!("`{quoted}`"),
+            },
+        });
+        linked.push_str(parts.next().unwrap_or_default());
     }
-    text.replace("`spec/formats.md`", "[spec/formats.md](../spec/formats.md)")
+    linked
 }
 
 /// Lines of at most 110 characters, broken at spaces.
