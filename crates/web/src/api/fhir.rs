@@ -172,8 +172,8 @@ pub const SEARCHING: Group = Group {
            rest. It says whose records it is about (`patient`, `subject`, a compartment, or an \
            exact identifier of a patient of this hospital): nobody browses a hospital by name. \
            What is about no patient (`Practitioner`, `Organization`, `ValueSet` ...) is searched \
-           in what this hospital holds. `docs/search.md` has what search does, `docs/conformance.md` \
-           what US Core and Bulk Data ask for and how much of it is met.",
+           in what this hospital holds. `docs/search.md` has what search does, \
+           `docs/conformance.md` what US Core and Bulk Data ask for and how much of it is met.",
     refusal: Refusal::Outcome,
     operations: &[
         get("/fhir/{kind}", "Search a type", STAFF)
