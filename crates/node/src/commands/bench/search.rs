@@ -70,9 +70,13 @@ pub fn measure(bench: &Bench, cluster: &mut Cluster) -> Result<Value> {
         for (name, figure) in names.iter().zip(&figures) {
             result["shapes"][shape][*name] = figure.clone();
         }
+        let mut found = 0;
         for patient in &content.patients {
-            differences.extend(differ(&servers, shape, &request.replace("{p}", patient))?);
+            let asked = request.replace("{p}", patient);
+            found += servers[0].names(&asked)?.map_or(0, |names| names.len());
+            differences.extend(differ(&servers, shape, &asked)?);
         }
+        result["shapes"][shape]["found"] = json!(found);
     }
     result["differences"] = json!(differences);
     let process = member.process_id().context("the member does not run")?;
@@ -214,7 +218,8 @@ impl Server {
             }
             let patient = &patients[turn * 5 % patients.len()];
             let sent = Instant::now();
-            self.get(&format!("{}/{}", self.base, request.replace("{p}", patient)))?;
+            let path = format!("{}/{}", self.base, request.replace("{p}", patient));
+            self.get(&path)?.accepted().with_context(|| path)?;
             samples.push(sent.elapsed().as_secs_f64() * 1_000.0);
         }
         Ok(samples)
