@@ -239,8 +239,7 @@ fn versions(
     Ok(found(session, session.history(&base(app), of, page, page_url(app, path, &query))?))
 }
 
-/// The address of the page that skips so many.
-/// The addresses of the pages of a search.
+/// The addresses of the pages of a search: of the one that skips so many matches.
 pub fn page_url(app: &App, path: &str, query: &str) -> impl Fn(usize) -> String {
     let rest = query.split('&').filter(|pair| !pair.starts_with(SKIP) && !pair.is_empty());
     let rest: Vec<String> = rest.map(str::to_owned).collect();
