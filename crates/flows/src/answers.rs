@@ -3,7 +3,6 @@
 //! Resources go out byte for byte; versions travel as ETags, never as edits of what was received.
 
 use fhir::{
-    Issue, IssueCode, Limits, Resource,
     bundle::{
         BundleKind,
         answer::{Answer, Match, Mode, Response},
@@ -247,27 +246,6 @@ pub fn capability(base: &str, version: &str) -> String {
         security: "a bearer token that this node's operator issues",
     };
     capability.statement().to_string()
-}
-
-/// What would be wrong with a resource of this type if it were delivered, as an OperationOutcome. A
-/// `Parameters` may hold it in its parameter `resource`.
-pub fn validation(kind: &str, bytes: &[u8]) -> Value {
-    let parse = |bytes: Vec<u8>| Resource::parse(bytes, &Limits::STANDARD);
-    let resource = parse(bytes.to_vec()).and_then(|resource| {
-        let wrapped = resource.type_name() == "Parameters" && kind != "Parameters";
-        let parameters = resource.value()["parameter"].as_array().filter(|_| wrapped);
-        let named = parameters.into_iter().flatten().find(|one| one["name"] == "resource");
-        named.map_or(Ok(resource.clone()), |one| parse(one["resource"].to_string().into_bytes()))
-    });
-    let issues = match resource {
-        Ok(resource) if resource.type_name() == kind => fhir::validate(&resource),
-        Ok(resource) => {
-            let text = format!("this is a {}, not a {kind}", resource.type_name());
-            vec![Issue::error(IssueCode::Invalid, "Resource.resourceType", text)]
-        }
-        Err(issues) => issues,
-    };
-    fhir::outcome(&issues)
 }
 
 /// What is known about a version beside its bytes (`$meta`).

@@ -41,14 +41,16 @@ pub struct Incoming {
     pub(crate) flags: Vec<Check>,
     /// What the same content is recognised by.
     pub(crate) content: Option<Token>,
+    /// Of a Patient, the latest version there was when it was judged who this is.
+    pub(crate) judged_after: Option<u32>,
 }
 
 impl Incoming {
     /// A version to be filed, not judged yet.
     pub(crate) fn new(resource: Resource, target: Target, change: Change, place: String) -> Self {
         let (links, expected) = (Links::none(), None);
-        let (flags, content) = (Vec::new(), None);
-        Self { resource, target, links, expected, change, place, flags, content }
+        let (flags, content, judged_after) = (Vec::new(), None, None);
+        Self { resource, target, links, expected, change, place, flags, content, judged_after }
     }
 }
 
@@ -93,7 +95,8 @@ impl Member {
     ///
     /// # Errors
     /// [`FlowError::Conflict`] if one of the messages was taken before, a case was decided before,
-    /// or a link that changes leads elsewhere by now.
+    /// a link that changes leads elsewhere by now, or somebody else changed a patient since it was
+    /// judged.
     pub(crate) fn file_with(
         &self,
         incoming: Vec<Incoming>,
@@ -126,7 +129,11 @@ impl Member {
     }
 
     /// Finds patients, scopes and versions, and seals. Nothing is stored yet.
-    fn prepare(&self, incoming: &[Incoming], known: &Patients) -> Result<Prepared, FlowError> {
+    pub(crate) fn prepare(
+        &self,
+        incoming: &[Incoming],
+        known: &Patients,
+    ) -> Result<Prepared, FlowError> {
         let derived: Vec<Derived> =
             incoming.iter().map(|one| derive_linked(&one.resource, &one.links)).collect();
         let mut prepared = Prepared { policy: self.policy_of_quality(), ..Prepared::default() };
@@ -152,7 +159,7 @@ impl Member {
     ) -> Result<(), FlowError> {
         let kind = one.target.resource_type.name();
         let record = self.keys.record_id(kind, &one.target.id);
-        let version = self.next_version(record, one.expected, prepared)?;
+        let version = self.next_version(record, one, prepared)?;
         let (patient, category) = match one.change {
             Change::Deleted => self.filed_as(record)?,
             _ => self.files_as(&one.target, derived, patients, &prepared.policy),
@@ -285,14 +292,21 @@ impl Member {
     fn next_version(
         &self,
         record: RecordId,
-        expected: Option<u32>,
+        one: &Incoming,
         prepared: &mut Prepared,
     ) -> Result<u32, FlowError> {
         let latest = match prepared.versions.get(&record) {
             Some(latest) => *latest,
-            None => self.vault.latest_version(record)?.unwrap_or(0),
+            None => {
+                let latest = self.vault.latest_version(record)?.unwrap_or(0);
+                // Somebody told something else of the same patient since.
+                if one.judged_after.is_some_and(|judged| judged != latest) {
+                    return Err(FlowError::Conflict);
+                }
+                latest
+            }
         };
-        if expected.is_some_and(|expected| expected != latest) {
+        if one.expected.is_some_and(|expected| expected != latest) {
             return Err(FlowError::Stale { latest });
         }
         prepared.versions.insert(record, latest + 1);
@@ -336,7 +350,7 @@ impl Member {
 
 /// A batch in the making.
 #[derive(Default)]
-struct Prepared {
+pub(crate) struct Prepared {
     batch: Batch,
     policy: Policy,
     scopes: BTreeMap<(PatientId, Category), Writing>,

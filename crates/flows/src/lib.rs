@@ -73,6 +73,7 @@ pub mod export;
 mod history;
 mod patch;
 mod summary;
+mod validation;
 
 pub mod token;
 pub mod words;
@@ -81,7 +82,7 @@ mod run;
 
 pub use answers::{
     Conditions, capability, found_nothing, http_date, instant, looks_beyond, meta, milliseconds,
-    seconds_of_http_date, validation,
+    seconds_of_http_date,
 };
 pub use audit::{AuditEvent, AuditPage, AuditTrail};
 pub use criteria::Known;
@@ -100,5 +101,6 @@ pub use patch::{PatchForm, patched};
 pub use read::Reading;
 pub use receipt::OpenAccess;
 pub use sessions::{Change, OpenedRecord, Session};
+pub use validation::validation;
 pub use worklist::{Original, Waiting};
 pub use world::{AskError, Chance, Clock, Network, World};

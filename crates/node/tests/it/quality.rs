@@ -1,7 +1,7 @@
 //! The quality of what comes in: refused, held back until somebody has looked, or flagged, counted
 //! and listed; and the page in the docs that says so.
 
-use std::{fs, net::TcpStream, path::PathBuf};
+use std::{fs, net::TcpStream, path::PathBuf, thread};
 
 use flows::{
     feed::mllp::{Frames, Received, framed},
@@ -208,6 +208,64 @@ fn a_patient_who_becomes_somebody_else_waits_until_somebody_has_looked() {
 }
 
 #[test]
+fn of_two_who_change_a_patient_at_once_each_is_judged_beside_the_other() {
+    let hospital = Hospital::open("[quality]\npatient-replaced = \"refuse\"\n");
+    let named = |id: usize, family: &str, born: &str, sex: &str| {
+        let mut told = patient(family, born, sex);
+        told["id"] = json!(format!("r{id}"));
+        told.as_object_mut().unwrap().remove("identifier");
+        told
+    };
+    let mut refused = 0;
+    for id in 0..ROUNDS {
+        let told =
+            [named(id, "Doe", "1958-03-04", "female"), named(id, "Roe", "1990-01-01", "male")];
+        let statuses = thread::scope(|scope| {
+            let both = told.each_ref().map(|told| scope.spawn(|| hospital.put(told).status));
+            both.map(|one| one.join().unwrap())
+        });
+        // Who comes second meets either the first, or the finding that there is one.
+        let firsts = statuses.iter().filter(|status| **status == 201).count();
+        assert_eq!(firsts, 1, "{statuses:?}");
+        assert!(statuses.iter().all(|status| [201, 409, 422].contains(status)), "{statuses:?}");
+        refused += statuses.iter().filter(|status| **status == 422).count();
+        assert_eq!(hospital.read(&format!("Patient/r{id}")).headers["etag"], "W/\"1\"");
+    }
+    assert!(refused > 0, "the check is at work");
+}
+
+#[test]
+fn validating_says_what_delivering_would() {
+    let hospital = Hospital::open("");
+    let ask = |token: &str, told: &Value| {
+        let path = format!("/fhir/{}/$validate", told["resourceType"].as_str().unwrap());
+        hospital.node.send("POST", &path, Some(token), &[], told.to_string().as_bytes())
+    };
+    assert_eq!(hospital.put(&patient("Doe", "1958-03-04", "female")).status, 201);
+    let before = hospital.total("system:ehr");
+    let nobody = json!({ "subject": { "reference": "Patient/nobody" } });
+    let dangling = json!({ "encounter": { "reference": "Encounter/gone" } });
+    for (told, expected) in [
+        (observation("fine", json!({})), "all is well"),
+        (patient("Roe", "1990-01-01", "male"), "patient-replaced"),
+        (patient("Doe", "2158-01-01", "female"), "birth-in-future"),
+        (observation("a", dangling), "dangling-reference"),
+        (observation("b", nobody), "the patient it refers to is not known here"),
+        (observation("c", json!({ "status": "maybe" })), "Observation.status"),
+    ] {
+        let reply = ask(&hospital.system, &told);
+        assert!(reply.status == 200 && reply.body.contains(expected), "{expected}: {}", reply.body);
+        // Who may not deliver is told of the resource, and of nothing that is on file.
+        let alone = ask(&hospital.staff, &told).body;
+        let is_in_itself = ["all is well", "Observation.status"].contains(&expected);
+        assert_eq!(alone.contains(expected), is_in_itself, "{expected}: {alone}");
+    }
+    assert_eq!(hospital.total("system:ehr"), before, "nothing is counted");
+    assert_eq!(hospital.read("Observation/fine").status, 404, "and nothing stored");
+    assert_eq!(hospital.waiting(), [Value::Null; 0]);
+}
+
+#[test]
 fn what_looks_wrong_is_stored_flagged_and_listed_until_it_is_mended() {
     let mut hospital = Hospital::open("");
     hospital.put(&patient("Doe", "1958-03-04", "female"));
@@ -397,3 +455,6 @@ fn result_of(number: &str, control_id: &str, person: &str) -> Vec<u8> {
     ];
     lines.iter().flat_map(|line| [line.as_bytes(), b"\r"].concat()).collect()
 }
+
+/// How often two change one patient at once.
+const ROUNDS: usize = 40;

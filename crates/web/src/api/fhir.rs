@@ -91,7 +91,11 @@ pub const DELIVERING: Group = Group {
             .refusals(&[(412, "the search finds several")])
             .query("identifier=urn:lab|991"),
         post("/fhir/{kind}/$validate", "Say what would be wrong", ANY_TOKEN)
-            .text("Nothing is stored. A `Parameters` may hold the resource as `resource`.")
+            .text(
+                "Nothing is stored. A `Parameters` may hold the resource as `resource`. Who may \
+                 deliver it hears also what the checks of quality would say beside what is on \
+                 file; others, what is wrong with it in itself.",
+            )
             .sends(&SENT)
             .answers(&[answer(200, "what is wrong, or that nothing is", &[OUTCOME])]),
     ],

@@ -162,14 +162,21 @@ pub async fn delete_by(
     Ok(deleted(&became))
 }
 
-/// `POST /fhir/Type/$validate`: what would be wrong with it, and nothing is stored.
+/// `POST /fhir/Type/$validate`: what would be wrong with it, and nothing is stored. Who may deliver
+/// it hears also what the checks would say that look at what is on file.
 pub async fn validate(
+    State(app): State<App>,
     caller: Result<Caller, Problem>,
     Path(kind): Path<String>,
     body: Bytes,
 ) -> Answered {
-    caller?;
-    let outcome = flows::validation(&kind, &body);
+    let caller = caller?;
+    let issues = if caller.may_update(&kind).is_ok() {
+        blocking(move || app.member.validation(&caller.source(), &kind, body)).await?
+    } else {
+        flows::validation(&kind, body)
+    };
+    let outcome = flows::words::outcome(&issues);
     Ok(fhir_json(StatusCode::OK, outcome.to_string().into_bytes()))
 }
 
