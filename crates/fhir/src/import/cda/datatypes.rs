@@ -168,7 +168,13 @@ impl Walk<'_> {
             name.each(part).into_iter().filter_map(Element::text).collect()
         };
         let family = parts("family").join(" ");
+        // What somebody is called (qualifier `CL`) is no pseudonym.
+        let calls = |part: &Element<'_>| part.attribute("qualifier") == Some("CL");
         let usage = name.attribute("use").and_then(|codes| first_of(codes, tables::name_use));
+        let usage = match usage {
+            Some("anonymous") if name.each("given").iter().any(calls) => Some("nickname"),
+            usage => usage,
+        };
         let text = if name.elements().next().is_none() { name.text() } else { None };
         json!({
             "use": usage,
@@ -213,6 +219,7 @@ impl Walk<'_> {
         let Some(value) = telecom.attribute("value") else { return Json::Null };
         let (scheme, rest) = value.split_once(':').unwrap_or(("", value));
         let (system, value) = match scheme.to_ascii_lowercase().as_str() {
+            "tel" if telecom.attribute("use") == Some("PG") => ("pager", rest),
             "tel" => ("phone", rest),
             "fax" | "x-text-fax" => ("fax", rest),
             "mailto" => ("email", rest),

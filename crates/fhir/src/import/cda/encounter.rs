@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::tables;
 use super::walk::{Walk, related};
 use super::xml::Element;
 use crate::import::draft::{absent, code, reference};
@@ -47,10 +48,10 @@ impl<'d> Walk<'d> {
     pub(super) fn encounter_entry(&mut self, encounter: Element<'d>) -> String {
         let diagnoses = self.inner_diagnoses(encounter);
         let mut draft = self.begin("Encounter", encounter);
-        self.status(encounter);
+        let status = self.status(encounter);
         let kind = encounter.at("code");
         let period = self.period(encounter.at("effectiveTime"));
-        draft.set("status", "finished");
+        draft.set("status", tables::encounter_status(&status));
         draft.set("class", self.class(kind));
         draft.push("type", self.concept(kind)).set("subject", self.subject());
         for performer in self.performers(encounter) {

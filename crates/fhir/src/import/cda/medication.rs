@@ -38,7 +38,8 @@ impl<'d> Walk<'d> {
             draft.set("note", self.comments(medication)).set("dosage", dosages);
         } else {
             draft.set("status", tables::medication_request_status(&status));
-            draft.set("intent", tables::intent(mood));
+            // Of medications, what is intended is ordered (`CF-MedActivityMood`).
+            draft.set("intent", if mood == "INT" { "order" } else { tables::intent(mood) });
             draft.set("doNotPerform", is_denied.then_some(true));
             draft.set("medicationCodeableConcept", self.product(product));
             draft.set("subject", self.subject()).set("encounter", self.encounter_reference());
@@ -194,11 +195,9 @@ impl<'d> Walk<'d> {
         let mut draft = self.begin("Immunization", shot);
         shot.skip_each(&["code"]);
         let status = self.status(shot);
-        let told = match status.as_str() {
-            "nullified" => "entered-in-error",
-            "aborted" | "cancelled" => "not-done",
-            _ if is_negated(shot) => "not-done",
-            _ => "completed",
+        let told = match tables::immunization_status(&status) {
+            "completed" if is_negated(shot) => "not-done",
+            told => told,
         };
         draft.set("status", told);
         let refused = related(shot).into_iter().find(|(_, part)| part.follows("4.53"));

@@ -23,7 +23,7 @@ impl<'d> Walk<'d> {
         let mut draft = self.begin(kind, panel);
         let category = self.category();
         let status = self.status(panel);
-        draft.set("status", report_status(&status, is_report));
+        draft.set("status", tables::observation_status(&status));
         draft.push("category", if is_report { laboratory(&category) } else { category });
         draft.set("code", self.told(panel.at("code"))).set("subject", self.subject());
         draft.set("encounter", self.encounter_reference());
@@ -189,13 +189,6 @@ fn is_told_above(part: Element<'_>) -> bool {
 
 fn absent_concept(reason: &str) -> Json {
     code("http://terminology.hl7.org/CodeSystem/data-absent-reason", reason)
-}
-
-fn report_status(status: &str, is_report: bool) -> &'static str {
-    match (status, is_report) {
-        ("active", true) => "partial",
-        _ => tables::observation_status(status),
-    }
 }
 
 /// Reports have categories of table 0074; only "laboratory" has to be told otherwise.

@@ -1,4 +1,5 @@
-//! Codes of the CDA as those of FHIR, after the concept maps of "C-CDA on FHIR".
+//! Codes of the CDA as those of FHIR, after the concept maps of "C-CDA on FHIR" 2.0.0 (`CF-...`).
+//! Where these say nothing, by what the words mean.
 
 /// `NullFlavor` as `data-absent-reason`.
 pub(super) fn absent_reason(flavor: Option<&str>) -> &'static str {
@@ -9,7 +10,7 @@ pub(super) fn absent_reason(flavor: Option<&str>) -> &'static str {
         "NAVU" => "unknown",
         "MSK" => "masked",
         "NA" => "not-applicable",
-        "OTH" => "unsupported",
+        "OTH" | "TRC" => "unsupported",
         "NINF" => "negative-infinity",
         "PINF" => "positive-infinity",
         _ => "unknown",
@@ -19,9 +20,10 @@ pub(super) fn absent_reason(flavor: Option<&str>) -> &'static str {
 /// `EntityNameUse`.
 pub(super) fn name_use(code: &str) -> Option<&'static str> {
     Some(match code {
-        "L" | "C" => "official",
-        "P" => "nickname",
-        "A" | "ASGN" | "I" => "anonymous",
+        "L" => "usual",
+        "C" => "official",
+        "A" => "nickname",
+        "P" => "anonymous",
         _ => return None,
     })
 }
@@ -41,8 +43,8 @@ pub(super) fn address_use(code: &str) -> Option<&'static str> {
 pub(super) fn contact_use(code: &str) -> Option<&'static str> {
     Some(match code {
         "H" | "HP" | "HV" => "home",
-        "WP" | "DIR" | "PUB" => "work",
-        "MC" => "mobile",
+        "WP" | "DIR" | "PUB" | "AS" => "work",
+        "MC" | "PG" => "mobile",
         "TMP" => "temp",
         "BAD" => "old",
         _ => return None,
@@ -63,12 +65,33 @@ pub(super) fn gender(code: &str) -> Option<&'static str> {
 pub(super) fn observation_status(code: &str) -> &'static str {
     match code {
         "completed" | "normal" | "" => "final",
-        "active" => "preliminary",
         "aborted" | "cancelled" => "cancelled",
-        "held" | "suspended" | "new" => "registered",
+        "active" | "held" | "suspended" | "new" => "registered",
         "nullified" => "entered-in-error",
         "obsolete" => "amended",
         _ => "unknown",
+    }
+}
+
+/// `ActStatus` of an encounter; one that says nothing has been.
+pub(super) fn encounter_status(code: &str) -> &'static str {
+    match code {
+        "completed" | "normal" | "" => "finished",
+        "active" => "in-progress",
+        "cancelled" => "cancelled",
+        "held" => "planned",
+        "suspended" => "onleave",
+        "nullified" => "entered-in-error",
+        _ => "unknown",
+    }
+}
+
+/// `ActStatus` of a vaccination that is not denied.
+pub(super) fn immunization_status(code: &str) -> &'static str {
+    match code {
+        "nullified" => "entered-in-error",
+        "aborted" | "cancelled" | "held" | "new" | "obsolete" | "suspended" => "not-done",
+        _ => "completed",
     }
 }
 
@@ -259,3 +282,77 @@ const SECTIONS: [&str; 108] = [
     "62387-6", "68609-7", "69730-0", "75310-3", "75311-1", "85847-2", "8648-8", "8653-8", "8709-8",
     "8716-3",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The concept maps `CF-...Status` of the guide, row by row.
+    #[test]
+    fn statuses_are_those_of_the_guide() {
+        type Map = fn(&str) -> &'static str;
+        let maps: [(Map, &[(&str, &str)]); 5] = [
+            (
+                observation_status,
+                &[
+                    ("aborted", "cancelled"),
+                    ("active", "registered"),
+                    ("cancelled", "cancelled"),
+                    ("completed", "final"),
+                    ("held", "registered"),
+                    ("suspended", "registered"),
+                ],
+            ),
+            (
+                encounter_status,
+                &[
+                    ("aborted", "unknown"),
+                    ("active", "in-progress"),
+                    ("cancelled", "cancelled"),
+                    ("completed", "finished"),
+                    ("held", "planned"),
+                    ("new", "unknown"),
+                    ("suspended", "onleave"),
+                    ("nullified", "entered-in-error"),
+                ],
+            ),
+            (
+                immunization_status,
+                &[
+                    ("aborted", "not-done"),
+                    ("cancelled", "not-done"),
+                    ("completed", "completed"),
+                    ("held", "not-done"),
+                    ("new", "not-done"),
+                    ("nullified", "entered-in-error"),
+                    ("obsolete", "not-done"),
+                    ("suspended", "not-done"),
+                ],
+            ),
+            (
+                procedure_status,
+                &[
+                    ("aborted", "stopped"),
+                    ("active", "in-progress"),
+                    ("cancelled", "not-done"),
+                    ("completed", "completed"),
+                ],
+            ),
+            (
+                medication_status,
+                &[
+                    ("active", "active"),
+                    ("suspended", "on-hold"),
+                    ("aborted", "stopped"),
+                    ("completed", "completed"),
+                    ("nullified", "entered-in-error"),
+                ],
+            ),
+        ];
+        for (map, rows) in maps {
+            for (code, status) in rows {
+                assert_eq!(map(code), *status, "{code}");
+            }
+        }
+    }
+}

@@ -269,6 +269,19 @@ mod tests {
         );
     }
 
+    /// A sender's name goes back as it came, but never brings a segment along.
+    #[test]
+    fn what_goes_back_to_the_sender_stays_in_its_field() {
+        check(
+            "MSH|^~\\&|LAB^1\nPID |W\nMSA |EHR|H|2024||ADT^A01|7\nERR |P|2.5.1",
+            Answered::Accepted,
+            expect![[r#"
+                MSH|^~\&|EHR|H|LAB^1 PID|W MSA|20240101093000+0000||ACK^A01^ACK|9|P|2.5.1
+                MSA|AA|7 ERR
+            "#]],
+        );
+    }
+
     #[test]
     fn old_versions_hear_old_segments() {
         check(

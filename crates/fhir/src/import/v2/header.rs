@@ -73,7 +73,8 @@ impl Header {
     pub fn read(message: &Message) -> Self {
         let header = message.header();
         let text = |field: usize| header.field(field).text().into_owned();
-        let raw = |field: usize| header.field(field).raw().trim().to_owned();
+        // A line that goes on brings its end along, which in an answer would begin a segment.
+        let raw = |field: usize| header.field(field).raw().trim().replace(char::is_control, " ");
         let event = header.field(9).component(2).text().into_owned();
         let event = if event.is_empty() { event_of(message) } else { event };
         // The structure (MSH-9.3), the security word, the country and so on say nothing clinical.
