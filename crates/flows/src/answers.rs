@@ -2,12 +2,17 @@
 //!
 //! Resources go out byte for byte; versions travel as ETags, never as edits of what was received.
 
+use std::collections::HashSet;
+
 use fhir::{
     bundle::{
         BundleKind,
         answer::{Answer, Match, Mode, Response},
     },
     capability::{Capability, Interaction, Operation, SystemInteraction, TypeCapability},
+    links::Links,
+    quality::references,
+    reference::Target,
     search::{Candidate, Query, Terms, parameters},
     types::ResourceType,
 };
@@ -70,12 +75,22 @@ impl Session {
         searchset(base, kind, pairs, skip, page_url, candidates, &around)
     }
 
-    /// Everything the access opens, as a searchset (`Patient/$everything`).
-    pub fn everything(&self, base: &str) -> Vec<u8> {
+    /// All that the access opened, as a searchset; and what it refers to in the `house`, such as who
+    /// treated and where.
+    pub fn everything(&self, base: &str, house: Option<&Session>) -> Vec<u8> {
         let records: Vec<&OpenedRecord> = self.latest().collect();
         let mut answer = Answer::new(BundleKind::Searchset, None).total(records.len());
+        let named = |record: &&OpenedRecord| references(&record.resolved, &Links::none()).targets;
+        let named: HashSet<Target> = records.iter().flat_map(named).collect();
         for record in records {
             push(&mut answer, base, &record.candidate(None), Mode::Match);
+        }
+        let is_other = |house: &&Session| house.receipt.patient != self.receipt.patient;
+        for record in house.filter(is_other).into_iter().flat_map(Session::latest) {
+            let resource_type = record.resolved.resource_type();
+            if named.contains(&Target { resource_type, id: record.metadata.id.clone() }) {
+                push(&mut answer, base, &record.candidate(None), Mode::Include);
+            }
         }
         answer.finish()
     }

@@ -6,10 +6,12 @@ mod samples;
 use std::path::Path;
 
 use expect_test::expect_file;
+use fhir::derive;
 use fhir::import::cda::{ReadError, Settings, Translated, translate};
 use fhir::import::{Names, Zone};
-use fhir::{Resource, derive};
 use serde_json::Value;
+
+use crate::{resources, told};
 
 pub(crate) const RECEIVED: &str = "2024-03-10T00:00:00Z";
 
@@ -29,41 +31,11 @@ pub(crate) fn translated(bytes: &[u8]) -> Result<Translated, ReadError> {
     translate(bytes, RECEIVED, &settings())
 }
 
-fn resources<'t>(translated: &'t Translated, kind: &str) -> Vec<&'t Value> {
-    let all = translated.understood.resources.iter();
-    all.filter(|one| one.type_name() == kind).map(Resource::value).collect()
-}
-
-/// Everything that a document became, with names in place of ids and of files, and what was not
-/// understood.
-fn told(name: &str) -> String {
-    let translated = translated(&own(name)).unwrap();
-    let mut text = String::new();
-    let mut names: Vec<(&str, String)> = Vec::new();
-    for one in &translated.understood.resources {
-        let mut value = one.value().clone();
-        let data = value.pointer_mut("/content/0/attachment/data");
-        if let Some(data) = data {
-            *data = "...".into();
-        }
-        text += &(serde_json::to_string_pretty(&value).unwrap() + "\n");
-        let kind = one.type_name();
-        let count = names.iter().filter(|(_, name)| name.starts_with(kind)).count() + 1;
-        names.push((one.id().unwrap(), format!("{kind}-{count}")));
-    }
-    for (id, name) in names {
-        text = text.replace(id, &name);
-    }
-    for note in &translated.understood.not_understood {
-        text += &format!("{note:?}: {}\n", note.text);
-    }
-    text
-}
-
 #[test]
 fn own_documents_become_what_is_written_beside_them() {
     for name in OWN {
-        expect_file![format!("../../testdata/cda/{name}.txt")].assert_eq(&told(name));
+        let became = translated(&own(name)).unwrap();
+        expect_file![format!("../../testdata/cda/{name}.txt")].assert_eq(&told(&became.understood));
     }
 }
 
@@ -127,12 +99,12 @@ fn the_original_is_kept_to_the_byte() {
     use base64::{Engine, engine::general_purpose::STANDARD};
     for name in OWN {
         let translated = translated(&own(name)).unwrap();
-        let documents = resources(&translated, "DocumentReference");
+        let documents = resources(&translated.understood, "DocumentReference");
         let original = documents.last().unwrap();
         let attachment = &original["content"][0]["attachment"];
         assert_eq!(attachment["contentType"], "application/hl7-cda+xml");
         assert_eq!(STANDARD.decode(attachment["data"].as_str().unwrap()).unwrap(), own(name));
-        let provenance = resources(&translated, "Provenance")[0];
+        let provenance = resources(&translated.understood, "Provenance")[0];
         let what = format!("DocumentReference/{}", original["id"].as_str().unwrap());
         assert_eq!(provenance["entity"][0]["what"]["reference"], what);
         let targets = provenance["target"].as_array().unwrap().len();
@@ -150,7 +122,7 @@ fn a_patient_is_the_one_of_the_feed() {
     let feed = v2::Settings::new(Names::new([7; 32]));
     let feed = v2::translate(&message, text.as_bytes(), RECEIVED, &feed).unwrap();
     let document = translated(&own("ccd")).unwrap();
-    let patient = resources(&document, "Patient")[0];
+    let patient = resources(&document.understood, "Patient")[0];
     assert_eq!(feed.understood.resources[0].id(), patient["id"].as_str());
     let reference = format!("Patient/{}", patient["id"].as_str().unwrap());
     assert!(document.in_passing.contains(&reference) && document.in_passing.len() == 1);
@@ -160,7 +132,7 @@ fn a_patient_is_the_one_of_the_feed() {
 #[test]
 fn what_is_denied_is_not_said() {
     let document = translated(&own("ccd")).unwrap();
-    let conditions = resources(&document, "Condition");
+    let conditions = resources(&document.understood, "Condition");
     let diabetes =
         conditions.iter().find(|one| one["code"].to_string().contains("73211009")).unwrap();
     assert_eq!(diabetes["verificationStatus"]["coding"][0]["code"], "refuted");
@@ -180,15 +152,16 @@ fn what_is_denied_is_not_said() {
         translated(text.as_bytes()).unwrap()
     };
     let allergy = negated("4.7\"");
-    let code = &resources(&allergy, "AllergyIntolerance")[0]["verificationStatus"];
+    let code = &resources(&allergy.understood, "AllergyIntolerance")[0]["verificationStatus"];
     assert_eq!(code["coding"][0]["code"], "refuted");
     let medication = negated("4.16\"");
-    assert_eq!(resources(&medication, "MedicationStatement")[0]["status"], "not-taken");
+    assert_eq!(resources(&medication.understood, "MedicationStatement")[0]["status"], "not-taken");
     let result = negated("4.2\"");
-    assert_eq!(resources(&result, "Observation").len(), 2);
+    assert_eq!(resources(&result.understood, "Observation").len(), 2);
     assert!(result.understood.not_understood.iter().any(|note| note.why.contains("not so")));
     let none = changed("code=\"73211009\" displayName=\"Diabetes mellitus\"", "code=\"55607006\"");
-    let texts: String = resources(&none, "Condition").iter().map(|one| one.to_string()).collect();
+    let texts: String =
+        resources(&none.understood, "Condition").iter().map(|one| one.to_string()).collect();
     assert!(texts.contains("160245001") && !texts.contains("refuted"));
 }
 
@@ -212,7 +185,7 @@ fn versions_of_a_document_share_their_names() {
 #[test]
 fn scripts_and_foreign_links_do_not_reach_the_narrative() {
     let document = translated(&own("ccd")).unwrap();
-    let composition = resources(&document, "Composition")[0].to_string();
+    let composition = resources(&document.understood, "Composition")[0].to_string();
     assert!(!composition.contains("javascript") && composition.contains("<a>more</a>"));
     assert!(composition.contains("Hives &amp; itching"));
 }

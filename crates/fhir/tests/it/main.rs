@@ -17,7 +17,8 @@ mod texts;
 mod through;
 mod v2;
 
-use fhir::{Limits, Resource};
+use fhir::{Limits, Resource, import::Understood};
+use serde_json::Value;
 
 /// Reads a resource that must be readable.
 fn resource(text: &str) -> Resource {
@@ -30,4 +31,34 @@ fn resource(text: &str) -> Resource {
 /// Issues as lines.
 fn lines(issues: &[fhir::Issue]) -> String {
     issues.iter().map(|issue| format!("{issue}\n")).collect()
+}
+
+/// The resources of one type that something became.
+fn resources<'u>(understood: &'u Understood, kind: &str) -> Vec<&'u Value> {
+    let all = understood.resources.iter();
+    all.filter(|one| one.type_name() == kind).map(Resource::value).collect()
+}
+
+/// Everything that a message or document became, with names in place of ids and of files, and what
+/// was not understood.
+fn told(understood: &Understood) -> String {
+    let mut text = String::new();
+    let mut names: Vec<(&str, String)> = Vec::new();
+    for one in &understood.resources {
+        let mut value = one.value().clone();
+        if let Some(data) = value.pointer_mut("/content/0/attachment/data") {
+            *data = "...".into();
+        }
+        text += &(serde_json::to_string_pretty(&value).unwrap() + "\n");
+        let kind = one.type_name();
+        let count = names.iter().filter(|(_, name)| name.starts_with(kind)).count() + 1;
+        names.push((one.id().unwrap(), format!("{kind}-{count}")));
+    }
+    for (id, name) in names {
+        text = text.replace(id, &name);
+    }
+    for note in &understood.not_understood {
+        text += &format!("{note:?}: {}\n", note.text);
+    }
+    text
 }

@@ -283,6 +283,8 @@ fn what_the_hospital_itself_holds_is_searched_and_led_to() {
     let doctor = json!({ "resourceType": "Practitioner", "id": "d1",
         "name": [{ "family": "Haddad" }] });
     hospital.write("PUT", "/fhir/Practitioner/d1", &[], &doctor, 201);
+    let other = json!({ "resourceType": "Practitioner", "id": "d2" });
+    hospital.write("PUT", "/fhir/Practitioner/d2", &[], &other, 201);
     for (id, code) in [("o1", "k"), ("o2", "fe")] {
         let mut result = note(id, code);
         result["id"] = json!(id);
@@ -308,6 +310,14 @@ fn what_the_hospital_itself_holds_is_searched_and_led_to() {
     let brought =
         hospital.json("/fhir/Observation?patient=p1&_id=o1&_include=Observation:performer");
     assert_eq!(brought["entry"][1]["resource"]["id"], "d1");
+    let all = hospital.json("/fhir/Patient/p1/$everything");
+    let modes = all["entry"].as_array().unwrap().iter();
+    let modes: Vec<&str> = modes.map(|one| one["search"]["mode"].as_str().unwrap()).collect();
+    assert_eq!(
+        (all["total"].as_u64(), modes),
+        (Some(3), vec!["match", "match", "match", "include"])
+    );
+    assert_eq!(all["entry"][3]["resource"], doctor, "and nobody whom no record names");
     let unknown = hospital.read("/fhir/Observation?patient=p1&code:in=urn:none", &[]);
     assert_eq!(unknown.status, 400, "{}", unknown.body);
     assert!(unknown.body.contains("`urn:none` is not held here"), "{}", unknown.body);

@@ -56,7 +56,9 @@ fn every_synthea_resource_comes_out_as_it_went_in() {
         let reply = reader.get(&everything, &[("x-purpose-of-use", "TREAT")]);
         let access = reply.headers["x-carestone-access"].to_str().unwrap();
         let all: Value = serde_json::from_str(&reply.body).unwrap();
-        for entry in all["entry"].as_array().unwrap() {
+        let entries = all["entry"].as_array().unwrap().iter();
+        // Who treated and where is of no patient: it was opened by another access.
+        for entry in entries.filter(|entry| entry["search"]["mode"] == "match") {
             let part = |name: &str| entry["resource"][name].as_str().unwrap().to_owned();
             let name = format!("{}/{}", part("resourceType"), part("id"));
             reader.compare(&name, access, &sent[&name]);

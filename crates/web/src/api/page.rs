@@ -40,7 +40,7 @@ pub async fn style() -> Response {
         (header::CACHE_CONTROL, "no-cache"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, include_str!("style.css")).into_response()
+    (headers, concat!(include_str!("../palette.css"), include_str!("style.css"))).into_response()
 }
 
 fn page(base_url: &str) -> Markup {

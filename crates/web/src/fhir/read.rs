@@ -59,7 +59,8 @@ pub async fn meta(
     Ok(found(&session, meta.to_string().into_bytes()))
 }
 
-/// `GET /fhir/Patient/id/$everything`
+/// `GET /fhir/Patient/id/$everything`: all records of a patient, and what they refer to in this
+/// hospital's directory. A named access shows what it opened itself.
 pub async fn everything(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
@@ -70,7 +71,11 @@ pub async fn everything(
     caller.may_search("Patient")?;
     let patient = known_patient(&app, &id)?;
     let session = session_for(&app, &caller, &headers, Some(patient)).await?;
-    Ok(found(&session, session.everything(&base(&app))))
+    let house = match text(&headers, ACCESS) {
+        None => session_of_house(&app, &caller, session.receipt.purpose).await?,
+        Some(_) => None,
+    };
+    Ok(found(&session, session.everything(&base(&app), house.as_deref())))
 }
 
 /// `GET /fhir/Type/id/_history`

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use flows::{
-    FlowError, Reading, Session,
+    FlowError, Known, Reading, Session,
     words::{CategorySet, PatientId, Purpose, ResourceType},
 };
 
@@ -167,13 +167,18 @@ pub fn patient_named(
     let patient = match name.as_str() {
         "_id" => patient_with(app, caller, kind, value)?,
         _ => {
-            let criteria = format!("identifier={}", flows::words::query_value(value));
-            let known = app.member.known(kind, &criteria)?;
+            let known = known_by_identifier(app, kind, value)?;
             known.map(|known| app.member.patient_of(kind, &known.target.id)).transpose()?.flatten()
         }
     };
     let patient = patient.filter(|patient| caller.bound_to(app, *patient).is_ok());
     Ok(patient.map_or(Named::Nobody, Named::ByRecord))
+}
+
+/// The record of this hospital's that has an identifier.
+pub fn known_by_identifier(app: &App, kind: &str, value: &str) -> Result<Option<Known>, Problem> {
+    let criteria = format!("identifier={}", flows::words::query_value(value));
+    Ok(app.member.known(kind, &criteria)?)
 }
 
 /// The patient of a record: of one that an open session has, or that this member wrote.

@@ -12,7 +12,7 @@ use super::{
     Answered, base,
     order::parameters,
     read::found,
-    session::{session_for, take},
+    session::{known_by_identifier, session_for, take},
 };
 use crate::{App, auth::Caller, error::Problem, patients::known_patient};
 
@@ -43,8 +43,7 @@ pub async fn of_identifier(
     let Some(identifier) = take(&mut pairs, "identifier") else {
         return Err(Problem::bad_request("say whose: `identifier=system|value`").into());
     };
-    let criteria = format!("identifier={}", words::query_value(&identifier));
-    let known = app.member.known("Patient", &criteria)?;
+    let known = known_by_identifier(&app, "Patient", &identifier)?;
     let known = known.ok_or(FlowError::NotFound("patient"))?;
     of(&app, &caller, &headers, &known.target.id, pairs).await
 }

@@ -214,5 +214,5 @@ pub async fn style() -> Response {
         (header::CACHE_CONTROL, "public, max-age=3600"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, include_str!("style.css")).into_response()
+    (headers, concat!(include_str!("../palette.css"), include_str!("style.css"))).into_response()
 }

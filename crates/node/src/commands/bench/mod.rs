@@ -3,8 +3,8 @@
 //!
 //! # Layout
 //! - [`figures`]: percentiles, CPU and memory of processes, the machine
-//! - [`ledger`], [`latency`], [`ingest`], [`read`], [`search`], [`evidence`],
-//!   [`idle`]: one part each
+//! - [`ledger`], [`latency`], [`ingest`], [`read`], [`search`] with its [`questions`],
+//!   [`evidence`], [`idle`]: one part each
 //! - [`crash`]: kills at random moments under load, and what must still be true
 
 mod crash;
@@ -14,6 +14,7 @@ mod idle;
 mod ingest;
 mod latency;
 mod ledger;
+mod questions;
 mod read;
 mod search;
 

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     Bench,
     figures::{percentile, process_cpu_s, round, spread_ms},
+    questions::{Question, questions},
 };
 use crate::{client::Client, commands::cluster::Cluster, progress};
 
@@ -61,7 +62,7 @@ pub fn measure(bench: &Bench, cluster: &mut Cluster) -> Result<Value> {
         let per_s = content.resources as f64 / start.elapsed().as_secs_f64();
         result[name]["ingest_per_s"] = json!(round(per_s));
     }
-    let mut differences = Vec::new();
+    let mut differences: Vec<Value> = Vec::new();
     for (shape, request) in shapes() {
         let mut figures = Vec::new();
         for server in &servers {
@@ -77,6 +78,9 @@ pub fn measure(bench: &Bench, cluster: &mut Cluster) -> Result<Value> {
             differences.extend(differ(&servers, shape, &asked)?);
         }
         result["shapes"][shape]["found"] = json!(found);
+    }
+    if servers.len() > 1 {
+        result["parameters"] = compare(&servers, &content, &mut differences)?;
     }
     result["differences"] = json!(differences);
     let process = member.process_id().context("the member does not run")?;
@@ -160,12 +164,11 @@ impl Server {
             let next = links.find(|link| link["relation"] == "next");
             match next.and_then(|link| link["url"].as_str()) {
                 Some(url) => path = self.path_of(url)?,
-                None if names.is_empty() => {
-                    return Ok(Some(
-                        total.map(|total| format!("total {total}")).into_iter().collect(),
-                    ));
+                None => {
+                    let counted = request.contains("_summary=count").then_some(total).flatten();
+                    names.extend(counted.map(|total| format!("total {total}")));
+                    return Ok(Some(names));
                 }
-                None => return Ok(Some(names)),
             }
         }
         bail!("`{request}` has more than {PAGES_MAX} pages")
@@ -177,7 +180,7 @@ impl Server {
     }
 
     fn get(&self, path: &str) -> Result<crate::client::Reply> {
-        self.client.get(path, &[("x-purpose-of-use", "TREAT")])
+        self.client.get(path, &[("x-purpose-of-use", "TREAT"), ("prefer", "handling=strict")])
     }
 
     /// All shapes from several connections at once: requests a second, and how long each took.
@@ -224,6 +227,42 @@ impl Server {
         }
         Ok(samples)
     }
+}
+
+/// Asks two servers a question for every parameter, and notes which agree.
+fn compare(servers: &[Server], content: &Content, differences: &mut Vec<Value>) -> Result<Value> {
+    let transactions: Vec<Value> = content
+        .transactions
+        .iter()
+        .map(|transaction| Ok(serde_json::from_slice(transaction)?))
+        .collect::<Result<_>>()?;
+    let entries = transactions.iter().flat_map(|one| one["entry"].as_array().into_iter().flatten());
+    let questions = questions(entries.map(|entry| &entry["resource"]));
+    let mut parameters = BTreeSet::new();
+    let (mut same, mut found, mut refused) = (0, 0, Vec::new());
+    let bar = progress::bar(questions.len() as u64, "asking both");
+    for Question { name, request } in &questions {
+        bar.inc(1);
+        parameters.insert(name.split([':', '=']).next());
+        let answers = servers.iter().map(|server| server.names(request));
+        let answers = answers.collect::<Result<Vec<_>>>()?;
+        if answers.iter().any(Option::is_none) {
+            let by = |place: usize, who| answers[place].is_none().then_some(who);
+            let by: Vec<&str> = [by(0, "ours"), by(1, "beside")].into_iter().flatten().collect();
+            refused.push(json!({ "question": name, "request": request, "by": by }));
+            continue;
+        }
+        match differ(servers, name, request)? {
+            Some(difference) => differences.push(difference),
+            None => same += 1,
+        }
+        found += answers[0].as_ref().map_or(0, BTreeSet::len);
+    }
+    bar.finish_and_clear();
+    Ok(json!({
+        "parameters": parameters.len(), "questions": questions.len(), "same": same,
+        "resources_found": found, "refused": refused,
+    }))
 }
 
 /// In what two servers differ for one request.
