@@ -44,8 +44,15 @@ fn an_analyst_exports_with_smart_fetch() {
         let group = json!({ "resourceType": "Group", "id": "g1", "type": "person", "actual": true,
             "member": member });
         put("/fhir/Group/g1", group);
+        let person = |kind: &str, id: &str| json!({ "resourceType": kind, "id": id });
+        put("/fhir/Practitioner/d1", person("Practitioner", "d1"));
+        put("/fhir/Organization/lab", person("Organization", "lab"));
         for day in 1..=3 {
-            put(&format!("/fhir/Observation/o{day}"), result(day));
+            let mut result = result(day);
+            let performer =
+                json!([{ "reference": "Practitioner/d1" }, { "reference": "Organization/lab" }]);
+            result["performer"] = performer;
+            put(&format!("/fhir/Observation/o{day}"), result);
         }
         key.pem()
     });

@@ -78,4 +78,11 @@ def _():
     equal(len([one for one in (folder / "managed").iterdir() if one.is_dir()]), 1)
 
 
+@step("hydration: who made the results and where is fetched after the export")
+def _():
+    fetch("export", "--type", "Patient,Observation", folder / "hydrated")
+    beside = {"Practitioner": 1, "Organization": 1}
+    equal(kinds(folder / "hydrated"), {"Patient": 2, "Observation": 3, **beside})
+
+
 take("smart-fetch")
