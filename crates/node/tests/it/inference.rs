@@ -3,16 +3,18 @@
 //! answers are compared byte for byte.
 
 use std::{
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
 
+use flows::words::CategorySet;
 use serde_json::{Value, json};
 
 use crate::{
     backend,
     keys::{Key, toml_keys},
-    node::Node,
+    node::{Node, carestone, stdout},
     smart::{CLIENTS, authorized, node_with},
 };
 
@@ -126,22 +128,146 @@ fn what_is_restricted_looks_like_what_was_never_there() {
     assert!(hidden < never * 5 && never < hidden * 5, "{hidden:?} {never:?}");
 }
 
+/// Four hospitals: the patient is known at the first, and lets the third read.
+#[test]
+fn what_is_restricted_looks_like_nothing_to_another_hospital() {
+    let mut nodes = Node::network(4, "");
+    let world = World { system: nodes[0].token(&["--system", "ehr"]), node: nodes.remove(0) };
+    let patient = Patient::enrolled(&world.node);
+    world.put(&json!({ "resourceType": "Patient", "id": "p1" }));
+    world.put(&lab("open-lab", "p1", &[("encounter", "Encounter/secret-encounter")]));
+    world.put(&lab("second-lab", "p1", &[]));
+    let network = world.node.get("/carestone/v1/network", &world.system, &[]);
+    let reader = &nodes[1];
+    let id = reader.get("/carestone/v1/network", &world.system, &[])["member"].clone();
+    assert!(network["members"].as_array().unwrap().iter().any(|member| member["id"] == id));
+    let all = CategorySet::ALL.names();
+    let hidden = all.iter().filter(|name| !["results", "demographics"].contains(name));
+    let hidden = hidden.copied().collect::<Vec<_>>().join(",");
+    patient.signs(&["restrict", "--categories", &hidden]);
+    patient.signs(&["grant", "--to", text(&id), "--categories", &all.join(",")]);
+
+    let elsewhere = || Elsewhere::open(reader, &patient.account).answers();
+    let before = elsewhere();
+    let own = world.node.token(&["--staff", "dr.test"]);
+    let whole = world.answers(&own);
+    world.deliver_hidden("p1");
+    compare("another hospital", &before, &elsewhere());
+    let differing = differing(&whole, &world.answers(&own));
+    assert!(differing.len() >= 30, "who wrote it sees the difference: {differing:?}");
+    // Whoever holds copies while the custodian is away knows no categories.
+    world.wait_for_copies(&nodes);
+    let World { mut node, .. } = world;
+    node.down();
+    compare("the custodian is away", &before, &elsewhere());
+}
+
+/// A patient with a key of their own.
+struct Patient<'n> {
+    node: &'n Node,
+    key: PathBuf,
+    account: String,
+}
+
+impl<'n> Patient<'n> {
+    fn enrolled(node: &'n Node) -> Self {
+        let key = node.data().join("patient.key");
+        let place = key.to_str().unwrap();
+        stdout(&carestone(&["key", "--out", place]));
+        let operator = node.token(&["--system", "ehr"]);
+        let at = ["--node", &node.url, "--token", &operator, "--json"];
+        let asked = [&["enrol", "--local", "p1", "--key", place][..], &at].concat();
+        let enrolled: Value = serde_json::from_str(&stdout(&carestone(&asked))).unwrap();
+        Self { node, account: text(&enrolled["patient"]).to_owned(), key }
+    }
+
+    fn signs(&self, what: &[&str]) {
+        let token = self.node.token(&["--patient", &self.account]);
+        let key = self.key.to_str().unwrap();
+        let signer = ["--key", key, "--patient", &self.account];
+        let at = ["--node", &self.node.url, "--token", &token];
+        let signed = carestone(&[what, &signer, &at].concat());
+        assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
+    }
+}
+
+/// An access that another hospital has opened.
+struct Elsewhere<'n> {
+    node: &'n Node,
+    token: String,
+    patient: String,
+    access: Value,
+}
+
+impl<'n> Elsewhere<'n> {
+    fn open(node: &'n Node, patient: &str) -> Self {
+        let token = node.token(&["--staff", "dr.far"]);
+        let wish = json!({ "patient": patient, "purpose": "TREAT" }).to_string();
+        let json = [("content-type", "application/json")];
+        let path = "/carestone/v1/accesses";
+        let reply = node.send("POST", path, Some(&token), &json, wish.as_bytes());
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        let access = serde_json::from_str(&reply.body).unwrap();
+        Self { node, token, patient: patient.to_owned(), access }
+    }
+
+    /// What the access tells of itself, and the answers to all requests under it.
+    fn answers(&self) -> Answers {
+        let headers = [("x-carestone-access", text(&self.access["access"]))];
+        let ask = |request: &&str| {
+            let request = request.replace("=p1", &format!("={}", self.patient));
+            let request = request.replace("Patient/p1", &format!("Patient/{}", self.patient));
+            asked(self.node, &self.token, &headers, &request)
+        };
+        let mut answers: Answers = REQUESTS.iter().map(ask).collect();
+        let told = ["missing", "records"].map(|part| self.access[part].to_string());
+        let decision = self.access["receipt"]["decision"].to_string();
+        answers.push((200, told.to_vec(), decision));
+        answers
+    }
+}
+
+/// One answer.
+fn asked(
+    node: &Node,
+    token: &str,
+    headers: &[(&str, &str)],
+    request: &str,
+) -> (u16, Vec<String>, String) {
+    let reply = node.send("GET", &format!("/fhir/{request}"), Some(token), headers, b"");
+    let of_this_one = ["x-carestone-access", "date"];
+    let mut names: Vec<String> = reply
+        .headers
+        .iter()
+        .filter(|(name, _)| !of_this_one.contains(&name.as_str()))
+        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+        .collect();
+    names.sort();
+    (reply.status, names, reply.body)
+}
+
 impl World {
+    /// Until all that the first hospital wrote lies with another one too.
+    fn wait_for_copies(&self, others: &[Node]) {
+        let count = |node: &Node, name: &str| -> u64 {
+            let metrics = node.send("GET", "/metrics", None, &[], b"").body;
+            let line = metrics.lines().find(|line| line.starts_with(&format!("{name} ")));
+            line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+        };
+        let end = Instant::now() + Duration::from_secs(60);
+        let written = count(&self.node, "carestone_records");
+        while others.iter().map(|other| count(other, "carestone_copies")).sum::<u64>() < written {
+            assert!(Instant::now() < end, "the copies did not come");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// The answers to all requests, each alone and all as one batch.
     fn answers(&self, token: &str) -> Answers {
         let headers = [("x-purpose-of-use", "TREAT")];
         let mut answers: Answers = Vec::new();
         for request in REQUESTS {
-            let path = format!("/fhir/{request}");
-            let reply = self.node.send("GET", &path, Some(token), &headers, b"");
-            let mut names: Vec<String> = reply
-                .headers
-                .iter()
-                .filter(|(name, _)| *name != "x-carestone-access" && *name != "date")
-                .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
-                .collect();
-            names.sort();
-            answers.push((reply.status, names, reply.body));
+            answers.push(asked(&self.node, token, &headers, request));
         }
         let entry = |url: &str| json!({ "request": { "method": "GET", "url": url } });
         let entries: Vec<Value> = REQUESTS.into_iter().map(entry).collect();
