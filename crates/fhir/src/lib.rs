@@ -65,6 +65,8 @@ pub mod summary;
 
 pub mod synthetic;
 
+mod table;
+
 pub use bundle::Bundle;
 pub use derive::{Derived, derive, derive_linked};
 pub use issue::{Issue, IssueCode, Severity, outcome};

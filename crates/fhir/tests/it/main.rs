@@ -4,6 +4,7 @@ mod answers;
 mod bundles;
 mod cda;
 mod derived;
+mod filter;
 mod hostile;
 mod invalid;
 mod matching;
