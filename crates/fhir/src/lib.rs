@@ -23,6 +23,7 @@
 //! - [`matching`]: whether two patients are one person
 //! - [`summary`]: the International Patient Summary
 //! - [`subset`]: some of the elements of a resource, marked as such
+//! - [`patch`]: changes in part, by FHIRPath Patch
 //! - [`import`]: HL7 v2 messages and C-CDA documents as resources
 //! - [`capability`]: the `CapabilityStatement`
 //! - [`synthetic`]: invented people for demonstrations and tests
@@ -48,6 +49,8 @@ pub mod bundle;
 pub mod search;
 
 pub mod subset;
+
+pub mod patch;
 
 pub mod validate;
 

@@ -8,6 +8,7 @@ mod filter;
 mod hostile;
 mod invalid;
 mod matching;
+mod patch;
 mod quality;
 mod real;
 mod search_page;

@@ -77,6 +77,14 @@ pub const DELIVERING: Group = Group {
                     example: r#"{"status": "amended"}"#,
                 },
                 json("MergePatch", r#"{"status": "amended"}"#),
+                Content {
+                    kind: "application/fhir+json",
+                    schema: "Resource",
+                    example: r#"{"resourceType": "Parameters", "parameter": [{"name": "operation",
+                        "part": [{"name": "type", "valueCode": "replace"},
+                            {"name": "path", "valueString": "Observation.status"},
+                            {"name": "value", "valueCode": "amended"}]}]}"#,
+                },
             ])
             .answers(&[UPDATED, HELD])
             .refusals(&[NOT_THERE, GONE, INVALID, (412, "another version has come between")]),
