@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use fhir::{
+    Issue, IssueCode,
     bundle::{
         BundleKind,
         answer::{Answer, Match, Mode, Response},

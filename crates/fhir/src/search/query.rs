@@ -30,7 +30,7 @@ pub struct Query {
     no_total: bool,
     subset: Option<Subset>,
     /// Comparisons of all `_filter`s.
-    tests: usize,
+    tests: u8,
 }
 
 /// Where a condition stands: how many resources a chain has led through, and what codes mean there.
@@ -311,8 +311,9 @@ impl Query {
         let refused =
             |wrong: logic::Wrong| Issue::error(IssueCode::Value, place(FILTER), wrong.advice(text));
         let asked = Asked::parse(text).map_err(refused)?;
-        self.tests += asked.tests();
-        if self.tests > SEARCH_FILTER_TESTS_MAX {
+        let tests = usize::from(self.tests) + asked.tests();
+        self.tests = u8::try_from(tests).unwrap_or(u8::MAX);
+        if tests > SEARCH_FILTER_TESTS_MAX {
             let advice = format!("more than {SEARCH_FILTER_TESTS_MAX} comparisons: ask in parts");
             return Err(Issue::error(IssueCode::TooCostly, place(FILTER), advice));
         }

@@ -53,7 +53,7 @@ mod tests {
                 let within = path.split('.').next().unwrap();
                 let is_kept =
                     |name: &&str| crate::search::is_choice_of(within, name) && path.contains('.');
-                assert!(summary.elements.iter().any(|name| is_kept(&name)), "{of_type}.{path}");
+                assert!(summary.elements.iter().any(is_kept), "{of_type}.{path}");
             }
         }
     }

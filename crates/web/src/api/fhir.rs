@@ -142,7 +142,11 @@ pub const READING: Group = Group {
             .answers(&[FOUND])
             .refusals(&[NOT_THERE]),
         get("/fhir/{kind}/_history", "All versions of a type", STAFF)
-            .takes(&[needed(OF_PATIENT), PURPOSE, ACCESS, SINCE, COUNT])
+            .text(
+                "Of one patient; of what is about no patient, such as organizations, all that \
+                 the hospital has. Of many patients at once: `$export` with `_since`.",
+            )
+            .takes(&[OF_PATIENT, PURPOSE, ACCESS, SINCE, COUNT])
             .answers(&[FOUND])
             .query("patient=17"),
         get("/fhir/_history", "All versions of everything", STAFF)
