@@ -66,6 +66,9 @@ pub const SEARCH_NEAR_KM: f64 = 10.0;
 /// Operations of one FHIRPath Patch.
 pub const PATCH_OPERATIONS_MAX: usize = 64;
 
+/// Bytes of one path of a FHIRPath Patch.
+pub const PATCH_PATH_BYTES_MAX: usize = 4 << 10;
+
 /// How deep the conditions of a path of a FHIRPath Patch may nest.
 pub const PATCH_PATH_DEPTH_MAX: usize = 16;
 

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::Unfit;
-use crate::limits::PATCH_PATH_DEPTH_MAX;
+use crate::limits::{PATCH_PATH_BYTES_MAX, PATCH_PATH_DEPTH_MAX};
 use crate::search::{is_choice_of, typed_member};
 
 /// A step from a value to one of its parts.
@@ -49,6 +49,9 @@ enum Condition {
 impl Path {
     /// Reads a path, as in `Patient.name.where(use = 'official').given[0]`.
     pub(super) fn parse(text: &str) -> Result<Self, Unfit> {
+        if text.len() > PATCH_PATH_BYTES_MAX {
+            return Err(Unfit(format!("a path has at most {PATCH_PATH_BYTES_MAX} bytes")));
+        }
         let mut reader = Reader { text, at: 0, depth: 0 };
         let path = reader.path()?;
         match reader.rest().is_empty() {
@@ -164,10 +167,6 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     fn path(&mut self) -> Result<Path, Unfit> {
-        self.depth += 1;
-        if self.depth > PATCH_PATH_DEPTH_MAX {
-            return Err(self.wrong("nested too deeply"));
-        }
         let mut parts = Vec::new();
         let first = self.name()?;
         match first.as_str() {
@@ -190,7 +189,6 @@ impl Reader<'_> {
                 parts.extend(self.part(name)?);
             }
         }
-        self.depth -= 1;
         Ok(Path(parts))
     }
 
@@ -217,10 +215,15 @@ impl Reader<'_> {
 
     /// Comparisons with `or` between them; `and` goes first.
     fn condition(&mut self) -> Result<Condition, Unfit> {
+        self.depth += 1;
+        if self.depth > PATCH_PATH_DEPTH_MAX {
+            return Err(self.wrong("nested too deeply"));
+        }
         let mut any = vec![self.conjunction()?];
         while self.word("or") {
             any.push(self.conjunction()?);
         }
+        self.depth -= 1;
         Ok(Condition::Any(any))
     }
 

@@ -18,8 +18,8 @@ pub(super) struct Near {
 }
 
 impl Near {
-    /// Reads `latitude|longitude|distance|unit`, the last two if they are said. `Err`: what to write
-    /// instead.
+    /// Reads `latitude|longitude|distance|unit`, the last two if they are said. `Err`: what to
+    /// write instead.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let parts = split(text, '|');
         let [latitude, longitude, rest @ ..] = &parts[..] else { return Err(form(text)) };

@@ -94,8 +94,8 @@ pub async fn history_of_resource(
     versions(&app, &session, &format!("{kind}/{id}/_history"), of, query)
 }
 
-/// `GET /fhir/Type/_history`, of what one access opens: of a patient, or of the house if the type is
-/// about nobody.
+/// `GET /fhir/Type/_history`, of what one access opens: of a patient, or of the house if the type
+/// is about nobody.
 pub async fn history_of_type(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
