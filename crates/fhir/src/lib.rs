@@ -23,6 +23,7 @@
 //! - [`matching`]: whether two patients are one person
 //! - [`summary`]: the International Patient Summary
 //! - [`subset`]: some of the elements of a resource, marked as such
+//! - [`patch`]: changes in part, by FHIRPath Patch
 //! - [`import`]: HL7 v2 messages and C-CDA documents as resources
 //! - [`capability`]: the `CapabilityStatement`
 //! - [`synthetic`]: invented people for demonstrations and tests
@@ -49,6 +50,8 @@ pub mod search;
 
 pub mod subset;
 
+pub mod patch;
+
 pub mod validate;
 
 pub mod quality;
@@ -64,6 +67,8 @@ pub mod capability;
 pub mod summary;
 
 pub mod synthetic;
+
+mod table;
 
 pub use bundle::Bundle;
 pub use derive::{Derived, derive, derive_linked};

@@ -54,6 +54,24 @@ pub const SEARCH_VALUE_BYTES_MAX: usize = 16 << 10;
 /// Elements of one `_elements`.
 pub const SEARCH_ELEMENTS_MAX: usize = 64;
 
+/// Comparisons of the `_filter`s of one search.
+pub const SEARCH_FILTER_TESTS_MAX: usize = 32;
+
+/// How deep the brackets of a `_filter` may nest.
+pub const SEARCH_FILTER_DEPTH_MAX: usize = 16;
+
+/// How far `near` looks if no distance is said, in kilometres.
+pub const SEARCH_NEAR_KM: f64 = 10.0;
+
+/// Operations of one FHIRPath Patch.
+pub const PATCH_OPERATIONS_MAX: usize = 64;
+
+/// Bytes of one path of a FHIRPath Patch.
+pub const PATCH_PATH_BYTES_MAX: usize = 4 << 10;
+
+/// How deep the conditions of a path of a FHIRPath Patch may nest.
+pub const PATCH_PATH_DEPTH_MAX: usize = 16;
+
 /// How deep value sets may lie within value sets.
 pub const TERMS_DEPTH_MAX: usize = 8;
 

@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use fhir::{
+    Issue, IssueCode,
     bundle::{
         BundleKind,
         answer::{Answer, Match, Mode, Response},
@@ -176,6 +177,16 @@ impl Conditions {
     /// not known.
     pub fn parse(kind: &str, pairs: &[(String, String)]) -> Result<Self, FlowError> {
         let kind = ResourceType::parse(kind).ok_or(FlowError::NotFound("resource type"))?;
+        // Of a record alone a condition on others never holds, so its opposite would always.
+        let is_open = |(name, value): &&(String, String)| {
+            name == "_filter" && Query::looks_beyond(name, value)
+        };
+        if let Some((name, _)) = pairs.iter().find(is_open) {
+            let text = "a filter that chooses records looks at each alone: leave out chains and \
+                        what codes mean together";
+            let issue = Issue::error(IssueCode::NotSupported, format!("http.{name}"), text);
+            return Err(FlowError::Content(vec![issue]));
+        }
         let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         Query::parse(Some(kind), pairs).map(Self).map_err(FlowError::Content)
     }
@@ -345,7 +356,7 @@ fn push_done(answer: &mut Answer, became: &Became) {
 /// Whether a search of these parameters looks beyond the records that are searched: then the house
 /// belongs to what it needs.
 pub fn looks_beyond(pairs: &[(String, String)]) -> bool {
-    pairs.iter().any(|(name, _)| Query::looks_beyond(name))
+    pairs.iter().any(|(name, value)| Query::looks_beyond(name, value))
 }
 
 fn push(answer: &mut Answer, base: &str, candidate: &Candidate<'_>, mode: Mode) {

@@ -1,7 +1,8 @@
-//! Corrections: a JSON Patch ([RFC 6902](https://www.rfc-editor.org/rfc/rfc6902)) or a JSON Merge
-//! Patch ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)) over an opened record.
+//! Corrections: a JSON Patch ([RFC 6902](https://www.rfc-editor.org/rfc/rfc6902)), a JSON Merge
+//! Patch ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)) or a FHIRPath Patch
+//! ([FHIR R4](http://hl7.org/fhir/R4/fhirpatch.html)) over an opened record.
 
-use fhir::{Issue, IssueCode};
+use fhir::{Issue, IssueCode, Limits, Resource};
 use json_patch::{Patch, merge};
 use serde_json::Value;
 
@@ -14,6 +15,8 @@ pub enum PatchForm {
     Operations,
     /// An object with the elements that change; null takes one away (RFC 7396).
     Merge,
+    /// A `Parameters` with operations (FHIRPath Patch).
+    Parameters,
 }
 
 /// The record with the patch applied: the next version, not filed yet. Numbers that the patch does
@@ -40,6 +43,13 @@ pub fn patched(record: &OpenedRecord, form: PatchForm, patch: &[u8]) -> Result<V
             let elements: serde_json::Map<String, Value> =
                 serde_json::from_slice(patch).map_err(unread)?;
             merge(&mut value, &Value::Object(elements));
+        }
+        PatchForm::Parameters => {
+            let parameters = Resource::parse(patch.to_vec(), &Limits::STANDARD);
+            let parameters = parameters.map_err(FlowError::Content)?;
+            value = fhir::patch::patched(&value, parameters.value()).map_err(|error| {
+                refuse(IssueCode::Value, format!("the patch does not fit: {error}"))
+            })?;
         }
     }
     Ok(value.to_string().into_bytes())

@@ -223,7 +223,7 @@ fn push(path: &mut Path, suffix: &Suffix) {
 }
 
 /// The JSON name of a choice of one type: `value` as `Quantity` is `valueQuantity`.
-fn typed_member(member: &str, type_name: &str) -> String {
+pub(crate) fn typed_member(member: &str, type_name: &str) -> String {
     let mut name = member.to_owned();
     let mut letters = type_name.chars();
     name.extend(letters.next().map(|first| first.to_ascii_uppercase()));

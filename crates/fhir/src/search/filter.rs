@@ -6,7 +6,7 @@ use super::parameters::{Kind, Parameter};
 use super::query::Candidate;
 use super::terms::{Members, Terms};
 use super::text::{all_text, fold, narrative, words_start_with};
-use super::value::{Wanted, WantedReference, split, unescape};
+use super::value::{TextTest, Wanted, WantedReference, split, unescape};
 use crate::links::Links;
 use crate::reference::Target;
 use crate::types::ResourceType;
@@ -26,6 +26,8 @@ enum Test {
     Any(Vec<Wanted>),
     /// None of the values.
     Not(Vec<Wanted>),
+    /// A value that is another one.
+    Other(Wanted),
     /// Folded words in the text or display of a code.
     Text(Vec<String>),
     /// All the words of an alternative, each at the beginning of a word.
@@ -94,6 +96,39 @@ impl Filter {
         Ok(Self { parameter, test })
     }
 
+    /// A comparison of `_filter`, by whose words values have no escapes. `Err`: what to write
+    /// instead.
+    pub(super) fn compared(
+        parameter: &'static Parameter,
+        operator: Operator,
+        value: &str,
+        terms: &Terms<'_>,
+    ) -> Result<Self, String> {
+        let text = escaped(parameter.kind, value);
+        let read_as = |modifier| Self::parse(parameter, modifier, &text, terms);
+        let test = match (operator, parameter.kind) {
+            (Operator::Present, _) => Test::Missing(!boolean(value)?),
+            (Operator::Contains, _) if READ_WHOLE.contains(&parameter.name) => {
+                return read_as(None);
+            }
+            (_, _) if READ_WHOLE.contains(&parameter.name) => {
+                return Err(format!("`{}` is only asked with `co`", parameter.name));
+            }
+            (Operator::In, Kind::Token) => return read_as(Some("in")),
+            (Operator::NotIn, Kind::Token) => return read_as(Some("not-in")),
+            (Operator::Subsumes, Kind::Token) => return read_as(Some("below")),
+            (Operator::SubsumedBy, Kind::Token) => return read_as(Some("above")),
+            (Operator::Refers, Kind::Reference) => return read_as(None),
+            (Operator::Equal, Kind::Composite) => return read_as(None),
+            (Operator::NotEqual, Kind::Composite) => {
+                return Err(not_for(operator, Kind::Composite));
+            }
+            (Operator::NotEqual, kind) => Test::Other(wanted(Operator::Equal, kind, &text, value)?),
+            (operator, kind) => Test::Any(vec![wanted(operator, kind, &text, value)?]),
+        };
+        Ok(Self { parameter, test })
+    }
+
     /// Whether the resource meets the condition.
     pub(super) fn matches(&self, candidate: &Candidate<'_>) -> bool {
         match self.parameter.name {
@@ -126,6 +161,7 @@ impl Filter {
             Test::Missing(is_missing) => nodes.is_empty() == *is_missing,
             Test::Any(wanted) => any(wanted),
             Test::Not(wanted) => !any(wanted),
+            Test::Other(wanted) => nodes.iter().any(|node| !wanted.matches(node)),
             Test::Text(words) => {
                 nodes.iter().any(|node| words.iter().any(|words| code_text_contains(node, words)))
             }
@@ -150,6 +186,104 @@ impl Filter {
             found.iter().any(|node| wanted.matches(node))
         })
     }
+}
+
+/// How `_filter` compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operator {
+    Equal,
+    NotEqual,
+    Contains,
+    StartsWith,
+    EndsWith,
+    Greater,
+    Less,
+    GreaterOrEqual,
+    LessOrEqual,
+    About,
+    StartsAfter,
+    EndsBefore,
+    Present,
+    Overlaps,
+    /// The value stands above a code, or is it.
+    Subsumes,
+    /// The value stands below a code, or is it.
+    SubsumedBy,
+    In,
+    NotIn,
+    Refers,
+}
+
+impl Operator {
+    pub(super) fn parse(code: &str) -> Option<Self> {
+        OPERATORS.iter().find(|row| row.0 == code).map(|row| row.1)
+    }
+
+    fn code(self) -> &'static str {
+        OPERATORS.iter().find(|row| row.1 == self).map_or("", |row| row.0)
+    }
+
+    /// All of them, for messages.
+    pub(super) fn codes() -> String {
+        OPERATORS.map(|(code, _)| format!("`{code}`")).join(" ")
+    }
+
+    /// Whether it is one of the prefixes of numbers and dates, too.
+    fn is_prefix(self) -> bool {
+        ["eq", "gt", "lt", "ge", "le", "sa", "eb", "ap"].contains(&self.code())
+    }
+
+    /// Whether it asks what codes mean together.
+    pub(super) fn is_of_terms(self) -> bool {
+        matches!(self, Self::Subsumes | Self::SubsumedBy | Self::In | Self::NotIn)
+    }
+}
+
+/// What a comparison looks for, by the standard's table of operators and types.
+fn wanted(operator: Operator, kind: Kind, text: &str, value: &str) -> Result<Wanted, String> {
+    let folded = |test: TextTest| Ok(Wanted::Text(test, fold(value)));
+    match (kind, operator) {
+        (Kind::String, Operator::Equal) => folded(TextTest::Same),
+        (Kind::String, Operator::Greater) => folded(TextTest::Greater),
+        (Kind::String, Operator::Less) => folded(TextTest::Less),
+        (Kind::String, Operator::GreaterOrEqual) => folded(TextTest::GreaterOrEqual),
+        (Kind::String, Operator::LessOrEqual) => folded(TextTest::LessOrEqual),
+        (Kind::String | Kind::Uri, Operator::Contains) => Ok(Wanted::Contains(fold(value))),
+        (Kind::String | Kind::Uri, Operator::StartsWith) => folded(TextTest::Begins),
+        (Kind::String | Kind::Uri, Operator::EndsWith) => folded(TextTest::Ends),
+        (Kind::Date | Kind::Number, Operator::Contains) => {
+            Ok(Wanted::parse(kind, &format!("eq{text}"))?.around())
+        }
+        // A date is about another one if they overlap.
+        (Kind::Date, Operator::Overlaps) => Wanted::parse(kind, &format!("ap{text}")),
+        (Kind::Date | Kind::Number | Kind::Quantity, operator) if operator.is_prefix() => {
+            Wanted::parse(kind, &format!("{}{text}", operator.code()))
+        }
+        (Kind::Token | Kind::Reference | Kind::Uri | Kind::Special, Operator::Equal) => {
+            Wanted::parse(kind, text)
+        }
+        _ => Err(not_for(operator, kind)),
+    }
+}
+
+fn not_for(operator: Operator, kind: Kind) -> String {
+    format!("`{}` compares no {}", operator.code(), kind.code())
+}
+
+/// The value as it stands in a parameter of its own. Some code systems have short names.
+fn escaped(kind: Kind, value: &str) -> String {
+    let named = value.split_once('|').filter(|_| kind == Kind::Token).and_then(|(name, code)| {
+        let known = SYSTEMS.iter().find(|(short, _)| name.eq_ignore_ascii_case(short))?;
+        Some(format!("{}|{code}", known.1))
+    });
+    let mut text = String::with_capacity(value.len());
+    for letter in named.as_deref().unwrap_or(value).chars() {
+        if matches!(letter, '\\' | ',') || (letter == '$' && kind != Kind::Composite) {
+            text.push('\\');
+        }
+        text.push(letter);
+    }
+    text
 }
 
 fn boolean(text: &str) -> Result<bool, String> {
@@ -226,6 +360,36 @@ fn unknown_modifier(kind: Kind, modifier: &str) -> String {
     };
     format!("`:{modifier}` is not done here; there is {known}")
 }
+
+const OPERATORS: [(&str, Operator); 19] = [
+    ("eq", Operator::Equal),
+    ("ne", Operator::NotEqual),
+    ("co", Operator::Contains),
+    ("sw", Operator::StartsWith),
+    ("ew", Operator::EndsWith),
+    ("gt", Operator::Greater),
+    ("lt", Operator::Less),
+    ("ge", Operator::GreaterOrEqual),
+    ("le", Operator::LessOrEqual),
+    ("ap", Operator::About),
+    ("sa", Operator::StartsAfter),
+    ("eb", Operator::EndsBefore),
+    ("pr", Operator::Present),
+    ("po", Operator::Overlaps),
+    ("ss", Operator::Subsumes),
+    ("sb", Operator::SubsumedBy),
+    ("in", Operator::In),
+    ("ni", Operator::NotIn),
+    ("re", Operator::Refers),
+];
+
+/// The code systems that `_filter` may name in short.
+const SYSTEMS: [(&str, &str); 4] = [
+    ("loinc", "http://loinc.org"),
+    ("snomed", "http://snomed.info/sct"),
+    ("rxnorm", "http://www.nlm.nih.gov/research/umls/rxnorm"),
+    ("ucum", "http://unitsofmeasure.org"),
+];
 
 /// The parameters that look at the words of the whole resource, and of nothing else.
 const READ_WHOLE: [&str; 2] = ["_text", "_content"];

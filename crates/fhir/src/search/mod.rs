@@ -10,6 +10,10 @@ mod expression;
 
 mod filter;
 
+mod logic;
+
+mod near;
+
 mod parameters;
 
 mod program;
@@ -26,10 +30,11 @@ mod through;
 
 mod value;
 
+pub(crate) use expression::typed_member;
 pub use expression::{CompileError, compile};
 pub use parameters::{Kind, Parameter, Part, parameter, parameters};
-pub(crate) use program::contained;
 pub use program::{Path, Program, Step};
+pub(crate) use program::{contained, is_choice, is_choice_of};
 pub use query::{Candidate, Query};
 pub use terms::Terms;
 pub(crate) use text::fold;

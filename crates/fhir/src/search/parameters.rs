@@ -49,7 +49,7 @@ pub enum Kind {
     Quantity,
     /// URIs.
     Uri,
-    /// With rules of its own.
+    /// With rules of its own: there is `near` of a Location.
     Special,
 }
 
@@ -135,10 +135,6 @@ fn row(line: &'static str) -> Option<(&'static str, Parameter)> {
         "_text" | "_content" => Program::Select(Vec::new()),
         _ => compile(expression).ok()?,
     };
-    // Each special one has rules of its own.
-    if kind == Kind::Special {
-        return None;
-    }
     let parts = columns.next().map(parts).unwrap_or_default();
     Some((base, Parameter { name, kind, expression, program, parts }))
 }
@@ -163,7 +159,6 @@ mod tests {
             .filter(|name| !name.starts_with("-."))
             .collect();
         let expected = [
-            "Location.near",
             "Patient.age",
             "Patient.birthOrderBoolean",
             "Patient.part-agree",

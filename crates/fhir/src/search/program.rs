@@ -160,10 +160,7 @@ impl<'v> Walk<'v, '_> {
         if let Some(member) = object.get(name) {
             return self.steps(rest, member);
         }
-        let typed = |key: &str| {
-            key.strip_prefix(name).is_some_and(|kind| CHOICE_TYPES.binary_search(&kind).is_ok())
-        };
-        for (_, member) in object.iter().filter(|(key, _)| typed(key)) {
+        for (_, member) in object.iter().filter(|(key, _)| is_choice_of(key, name)) {
             self.steps(rest, member);
         }
     }
@@ -201,6 +198,18 @@ impl<'v> Walk<'v, '_> {
             None => reference::type_name(text) == Some(name),
         }
     }
+}
+
+/// Whether a member is the element: `valueQuantity` is `value`, and `statusHistory` not `status`.
+pub(crate) fn is_choice_of(member: &str, element: &str) -> bool {
+    member.strip_prefix(element).is_some_and(|kind| {
+        kind.is_empty() || (is_choice(element) && CHOICE_TYPES.binary_search(&kind).is_ok())
+    })
+}
+
+/// Whether elements of this name are choices of a type, in some resources at least.
+pub(crate) fn is_choice(element: &str) -> bool {
+    CHOICES.binary_search(&element).is_ok()
 }
 
 /// The contained resource of this id.

@@ -4,12 +4,15 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::filter::Filter;
+use super::logic::{self, Asked};
 use super::parameters::{Parameter, parameter, parameters};
 use super::sort::{SortKey, SortRule};
 use super::terms::Terms;
 use super::through::{DEPTH_MAX, Include, Pool, Through, included};
 use crate::issue::{Issue, IssueCode};
-use crate::limits::{SEARCH_COUNT_MAX, SEARCH_PARAMETERS_MAX, SEARCH_VALUE_BYTES_MAX};
+use crate::limits::{
+    SEARCH_COUNT_MAX, SEARCH_FILTER_TESTS_MAX, SEARCH_PARAMETERS_MAX, SEARCH_VALUE_BYTES_MAX,
+};
 use crate::reference::Target;
 use crate::resource::Resource;
 use crate::subset::Subset;
@@ -26,6 +29,8 @@ pub struct Query {
     only_total: bool,
     no_total: bool,
     subset: Option<Subset>,
+    /// Comparisons of all `_filter`s.
+    tests: u8,
 }
 
 /// Where a condition stands: how many resources a chain has led through, and what codes mean there.
@@ -58,12 +63,21 @@ pub struct Candidate<'a> {
 pub(super) enum Condition {
     Own(Vec<(Option<ResourceType>, Filter)>),
     Through(Through),
+    /// All of these.
+    All(Vec<Condition>),
+    /// One of these at least.
+    Any(Vec<Condition>),
+    /// Not this.
+    Not(Box<Condition>),
 }
 
 /// A condition that has looked at the other resources.
 pub(super) enum Ready<'c> {
     Own(&'c [(Option<ResourceType>, Filter)]),
     Through(&'c Through, HashSet<Target>),
+    All(Vec<Ready<'c>>),
+    Any(Vec<Ready<'c>>),
+    Not(Box<Ready<'c>>),
 }
 
 impl Query {
@@ -114,9 +128,12 @@ impl Query {
         if issues.is_empty() { Ok(query) } else { Err(issues) }
     }
 
-    /// Whether a parameter of this name looks beyond the resources that are searched: at what codes
-    /// mean together, or at others that they refer to.
-    pub fn looks_beyond(name: &str) -> bool {
+    /// Whether a parameter looks beyond the resources that are searched: at what codes mean
+    /// together, or at others that they refer to.
+    pub fn looks_beyond(name: &str, value: &str) -> bool {
+        if name == FILTER {
+            return Asked::parse(value).is_ok_and(|asked| asked.looks_beyond());
+        }
         let modifier = name.rsplit_once(':').map(|(_, modifier)| modifier);
         let of_terms = ["in", "not-in", "above", "below"];
         modifier.is_some_and(|modifier| of_terms.contains(&modifier))
@@ -219,6 +236,7 @@ impl Query {
             "_total" => self.take_total(value),
             "_elements" => self.take_elements(value),
             "_contained" | "_containedType" => take_contained(name, value),
+            FILTER => self.take_filter(value, terms),
             // How the answer is written is the server's to see to.
             "_format" | "_pretty" => Ok(()),
             _ if name.starts_with("_include") || name.starts_with("_revinclude") => {
@@ -289,13 +307,28 @@ impl Query {
         Ok(())
     }
 
+    fn take_filter(&mut self, text: &str, terms: &Terms<'_>) -> Result<(), Issue> {
+        let refused =
+            |wrong: logic::Wrong| Issue::error(IssueCode::Value, place(FILTER), wrong.advice(text));
+        let asked = Asked::parse(text).map_err(refused)?;
+        let tests = usize::from(self.tests) + asked.tests();
+        self.tests = u8::try_from(tests).unwrap_or(u8::MAX);
+        if tests > SEARCH_FILTER_TESTS_MAX {
+            let advice = format!("more than {SEARCH_FILTER_TESTS_MAX} comparisons: ask in parts");
+            return Err(Issue::error(IssueCode::TooCostly, place(FILTER), advice));
+        }
+        let condition = asked.condition(&self.types, Place { depth: 0, terms }).map_err(refused)?;
+        self.conditions.push(condition);
+        Ok(())
+    }
+
     fn take_summary(&mut self, value: &str) -> Result<(), Issue> {
         match value {
             "count" => self.only_total = true,
             "text" => self.subset = Some(Subset::Text),
             "data" => self.subset = Some(Subset::Data),
-            // Which elements make a summary the standard leaves open to be more: it is all of them.
-            "true" | "false" => {}
+            "true" => self.subset = Some(Subset::Summary),
+            "false" => self.subset = None,
             _ => {
                 let text = "write `true`, `text`, `data`, `count` or `false`";
                 return Err(wrong("_summary", format!("`{value}` is no summary: {text}")));
@@ -320,7 +353,7 @@ impl Condition {
         let through = match text.strip_prefix("_has:") {
             Some(rest) => Some(Through::has(rest, value, at)),
             None if text == "_list" => Some(Through::list(value)),
-            None if text.contains('.') => Some(Through::chain(types, text, value, at)),
+            None if text.contains('.') => Some(Through::named(types, text, value, at)),
             None => None,
         };
         match through {
@@ -359,6 +392,9 @@ impl Condition {
         match self {
             Self::Own(by_type) => Ready::Own(by_type),
             Self::Through(through) => Ready::Through(through, through.targets(pool)),
+            Self::All(parts) => Ready::All(parts.iter().map(|one| one.ready(pool)).collect()),
+            Self::Any(parts) => Ready::Any(parts.iter().map(|one| one.ready(pool)).collect()),
+            Self::Not(part) => Ready::Not(Box::new(part.ready(pool))),
         }
     }
 }
@@ -373,6 +409,9 @@ impl Ready<'_> {
                 own.is_some_and(|(_, filter)| filter.matches(candidate))
             }
             Self::Through(through, targets) => through.matches(candidate, targets),
+            Self::All(parts) => parts.iter().all(|one| one.matches(candidate)),
+            Self::Any(parts) => parts.iter().any(|one| one.matches(candidate)),
+            Self::Not(part) => !part.matches(candidate),
         }
     }
 }
@@ -422,7 +461,7 @@ fn wrong(name: &str, text: String) -> Issue {
     Issue::error(IssueCode::Value, place(name), text)
 }
 
-fn unknown(at: &str, scope: Option<ResourceType>, name: &str) -> Issue {
+pub(super) fn unknown(at: &str, scope: Option<ResourceType>, name: &str) -> Issue {
     let nearest = parameters(scope).map(|known| (distance(known.name, name), known.name)).min();
     let text = match (scope, nearest) {
         (Some(scope), Some((_, nearest))) => {
@@ -433,7 +472,9 @@ fn unknown(at: &str, scope: Option<ResourceType>, name: &str) -> Issue {
     Issue::error(IssueCode::NotSupported, place(at), text)
 }
 
+const FILTER: &str = "_filter";
+
 const UNDONE: [(&[&str], &str); 2] = [
-    (&["_filter"], "not done: write each condition as a parameter of its own"),
+    (&["_filter"], "takes no modifier"),
     (&["_query"], "no queries have names here: search by the parameters of the type"),
 ];

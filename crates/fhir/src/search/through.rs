@@ -107,41 +107,50 @@ impl Through {
         }
     }
 
-    /// Reads `subject:Patient.name`, for the types that are searched. Without a type the chain
-    /// leads to every type that has the parameter.
-    pub fn chain(
+    /// Reads `subject:Patient.name`, for the types that are searched.
+    pub fn named(
         types: &[ResourceType],
         name: &str,
         value: &str,
         at: Place<'_>,
     ) -> Result<Self, String> {
         let (first, rest) = name.split_once('.').ok_or("write it as in `subject.name`")?;
-        let (first, to) = match first.split_once(':') {
-            Some((first, kind)) => (first, Some(named_type(kind)?)),
-            None => (first, None),
+        let inner = |kind| {
+            Condition::parse(&[kind], rest, value, at.beyond()).map_err(|issue| advice(&issue))
+        };
+        Self::chain(types, first, inner, |advice| advice)
+    }
+
+    /// A chain by a reference such as `subject` or `subject:Patient`, and a condition for each type
+    /// that it leads to. Without a type these are all for which there is such a condition.
+    pub fn chain<E>(
+        types: &[ResourceType],
+        by: &str,
+        condition: impl Fn(ResourceType) -> Result<Condition, E>,
+        wrong: impl Fn(String) -> E,
+    ) -> Result<Self, E> {
+        let (by, to) = match by.split_once(':') {
+            Some((by, kind)) => (by, Some(named_type(kind).map_err(&wrong)?)),
+            None => (by, None),
         };
         let by_type: Vec<(ResourceType, &'static Parameter)> =
-            types.iter().filter_map(|kind| Some((*kind, reference(*kind, first)?))).collect();
+            types.iter().filter_map(|kind| Some((*kind, reference(*kind, by)?))).collect();
         if by_type.is_empty() {
-            return Err(format!("`{first}` is no reference that can be searched through"));
+            return Err(wrong(format!("`{by}` is no reference that can be searched through")));
         }
-        let mut refused = None;
         let kinds: Vec<ResourceType> = match to {
             Some(kind) => vec![kind],
             None => ResourceType::all().collect(),
         };
-        let inner = kinds.into_iter().filter_map(|kind| {
-            match Condition::parse(&[kind], rest, value, at.beyond()) {
-                Ok(condition) => Some((kind, Box::new(condition))),
-                Err(issue) => {
-                    refused.get_or_insert(issue);
-                    None
-                }
+        let (mut inner, mut refused) = (Vec::new(), None);
+        for kind in kinds {
+            match condition(kind) {
+                Ok(condition) => inner.push((kind, Box::new(condition))),
+                Err(error) => refused = refused.or(Some(error)),
             }
-        });
-        let inner: Vec<_> = inner.collect();
-        match (inner.is_empty(), refused) {
-            (true, Some(issue)) => Err(advice(&issue)),
+        }
+        match refused {
+            Some(error) if inner.is_empty() => Err(error),
             _ => Ok(Self::Chain { by_type, inner }),
         }
     }

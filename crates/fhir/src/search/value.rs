@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::decimal::Decimal;
+use super::near::Near;
 use super::parameters::Kind;
 use super::program::scalar_text;
 use super::terms::Members;
@@ -23,6 +24,10 @@ pub(super) enum Wanted {
     Contains(String),
     /// The text as it is.
     Exact(String),
+    /// Folded text compared with the whole of the node's.
+    Text(TextTest, String),
+    /// A place on the globe.
+    Near(Near),
     Date {
         prefix: Prefix,
         moments: Moments,
@@ -51,6 +56,18 @@ pub(super) enum Wanted {
     UriAbove(String),
 }
 
+/// How a text is compared with another, both folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TextTest {
+    Same,
+    Begins,
+    Ends,
+    Greater,
+    Less,
+    GreaterOrEqual,
+    LessOrEqual,
+}
+
 /// How a number or date is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Prefix {
@@ -63,6 +80,8 @@ pub(super) enum Prefix {
     StartsAfter,
     EndsBefore,
     About,
+    /// What the resource says includes the wanted one: only in `_filter`.
+    Includes,
 }
 
 /// What a reference is searched by.
@@ -97,7 +116,19 @@ impl Wanted {
             }
             Kind::Quantity => Self::quantity(text),
             Kind::Reference => Self::reference(text),
-            Kind::Composite | Kind::Special => Err("this kind of search is not done".to_owned()),
+            // The one special parameter that has values.
+            Kind::Special => Near::parse(text).map(Self::Near),
+            Kind::Composite => Err("a composite has several values".to_owned()),
+        }
+    }
+
+    /// The same number or time, looked for in what the resource's own one includes.
+    pub(super) fn around(self) -> Self {
+        let prefix = Prefix::Includes;
+        match self {
+            Self::Date { moments, .. } => Self::Date { prefix, moments },
+            Self::Number { number, .. } => Self::Number { prefix, number },
+            other => other,
         }
     }
 
@@ -166,6 +197,8 @@ impl Wanted {
             Self::Start(text) => texts(node).any(|one| words_start_with(&fold(one), text)),
             Self::Contains(text) => texts(node).any(|one| fold(one).contains(text)),
             Self::Exact(text) => texts(node).any(|one| one == text),
+            Self::Text(test, text) => texts(node).any(|one| test.holds(&fold(one), text)),
+            Self::Near(near) => near.has(node),
             Self::Date { prefix, moments } => {
                 dates(node).iter().any(|date| prefix.date_matches(*moments, *date))
             }
@@ -180,6 +213,20 @@ impl Wanted {
             Self::Uri(uri) => node == uri.as_str(),
             Self::UriBelow(uri) => node.as_str().is_some_and(|one| is_below(one, uri)),
             Self::UriAbove(uri) => node.as_str().is_some_and(|one| is_below(uri, one)),
+        }
+    }
+}
+
+impl TextTest {
+    fn holds(self, own: &str, wanted: &str) -> bool {
+        match self {
+            Self::Same => own == wanted,
+            Self::Begins => own.starts_with(wanted),
+            Self::Ends => own.ends_with(wanted),
+            Self::Greater => own > wanted,
+            Self::Less => own < wanted,
+            Self::GreaterOrEqual => own >= wanted,
+            Self::LessOrEqual => own <= wanted,
         }
     }
 }
@@ -202,6 +249,7 @@ impl Prefix {
             Self::StartsAfter => own.start_us >= searched.end_us,
             Self::EndsBefore => own.end_us <= searched.start_us,
             Self::About => searched.overlap(own),
+            Self::Includes => own.contain(searched),
         }
     }
 
@@ -217,6 +265,10 @@ impl Prefix {
             Self::About => {
                 let (low, high) = searched.tenth_around();
                 low <= own && own <= high
+            }
+            Self::Includes => {
+                let (low, high) = own.precision();
+                low <= searched && searched < high
             }
         }
     }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::issue::{Issue, IssueCode};
 use crate::resource::Resource;
+use crate::table::rows;
 
 pub(super) fn check(resource: &Resource) -> Vec<Issue> {
     let mut issues = Vec::new();
@@ -80,7 +81,7 @@ impl Binding {
 /// The bindings by the type of the resource.
 static BINDINGS: LazyLock<HashMap<&'static str, Vec<Binding>>> = LazyLock::new(|| {
     let mut bindings: HashMap<&str, Vec<Binding>> = HashMap::new();
-    for row in rows() {
+    for row in rows(TABLE) {
         let Some((paths, codes)) = row.split_once(" :") else { continue };
         for path in paths.split_ascii_whitespace() {
             let mut steps = path.split('.');
@@ -90,19 +91,6 @@ static BINDINGS: LazyLock<HashMap<&'static str, Vec<Binding>>> = LazyLock::new(|
     }
     bindings
 });
-
-/// Rows of the table: a line that is indented goes on with the one before.
-fn rows() -> impl Iterator<Item = &'static str> {
-    let mut rest = TABLE;
-    std::iter::from_fn(move || {
-        let mut ends = rest.match_indices('\n').map(|(at, _)| at + 1);
-        let end = ends.find(|end| !rest[*end..].starts_with("  "))?;
-        let (row, after) = rest.split_at(end);
-        rest = after;
-        Some(row.trim_end())
-    })
-    .filter(|row| !row.starts_with('#'))
-}
 
 const HL7_SYSTEMS: &str = "http://terminology.hl7.org/CodeSystem/";
 

@@ -107,8 +107,7 @@ impl Row {
 
     fn why_not(&self) -> &'static str {
         match (self.base, self.name) {
-            (_, "near") => "distances on a globe are not computed",
-            (_, "_filter" | "_query") => "refused: see below",
+            (_, "_filter" | "_query") => "no parameter of a type: see below",
             ("-", _) => "the definition names no type",
             (_, "part-agree") => "its expression is about another type than it says",
             _ => "the definition says not where the values are",
@@ -269,7 +268,17 @@ const TERMS: &str = "## What codes mean together\n\n\
     by `is-a` and `descendent-of` along a complete code system, less what it excludes. A set or \
     system that is not held, or cannot be\ntold in this way, is an error that says so, never an \
     empty answer.\n\n\
+    ## Filters and places\n\n\
+    `_filter` joins conditions by `and`, `or` and `not (...)`, from left to right: `and` does not \
+    go first. It has the operators of\n[R4](http://hl7.org/fhir/R4/search_filter.html) over the \
+    parameters above, as far as the table there gives them to a type. A chain may carry\na filter \
+    of its own: `subject[gender eq female].name co \"ada\"`. Whose records are searched is said \
+    beside it, by `patient=`. A scope or a\nfilter of an export looks at each record alone, \
+    without chains and value sets.\n\n\
+    `near` of a Location takes `latitude|longitude|distance|unit`: `km`, `m` or `mi`, 10 km if \
+    nothing is said. Distances are those on a sphere.\n\n\
     ## Parts of resources\n\n\
-    `_elements`, `_summary=text` and `_summary=data` give a part: what is asked for, what a \
-    resource of its type must have, and the tag\n`SUBSETTED`. What is kept has the bytes that were \
-    received. `_summary=true` gives the whole.\n";
+    `_elements`, `_summary=true`, `_summary=text` and `_summary=data` give a part: what is asked \
+    for, what a resource of its type must have,\nand the tag `SUBSETTED`. What is kept has the \
+    bytes that were received. `_summary=true` is what R4 marks as summary, also within\nelements \
+    and data types: a document comes without its file, an Encounter without its past states.\n";

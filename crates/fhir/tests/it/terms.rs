@@ -144,7 +144,7 @@ fn what_cannot_be_told_is_refused() {
         ("Observation?_content=", "write the words to look for"),
         ("Observation?_text:exact=heart", "`_text` takes no modifier"),
         ("Observation?_list=$current-problems", "is no List here: name one by its id"),
-        ("Observation?_filter=code eq heart", "write each condition as a parameter of its own"),
+        ("Observation?_filter=code in urn:set:none", "at character 1: the value set"),
         ("Observation?_query=mine", "no queries have names here"),
         ("Observation?_contained=true", "are found with their container only"),
         ("Observation?_total=many", "write `none`, `estimate` or `accurate`"),
@@ -208,6 +208,10 @@ fn a_part_of_a_resource_says_that_it_is_one() {
             Subset::Data,
             format!("{always} status code _issued issued valueQuantity modifierExtension"),
         ),
+        (
+            Subset::Summary,
+            format!("{always} status code _issued issued valueQuantity modifierExtension"),
+        ),
     ];
     for (subset, expected) in cases {
         let part = part(&subset, whole);
@@ -227,7 +231,10 @@ fn a_part_of_a_resource_says_that_it_is_one() {
         part(&of("status,code"), r#"{"status":"final","resourceType":"Observation","code":{}}"#),
         r#"{"status":"final","resourceType":"Observation","code":{}}"#
     );
-    for meta in ["", r#""meta":{},"#, r#""meta":{"tag":[]},"#, r#""meta":{"versionId":"1"},"#] {
+    // A `meta` that is none gives way to the mark.
+    let metas = ["", r#"{}"#, r#"{"tag":[]}"#, r#"{"versionId":"1"}"#, "[]", "7", r#"{"tag":7}"#];
+    for meta in metas {
+        let meta = if meta.is_empty() { String::new() } else { format!(r#""meta":{meta},"#) };
         let text = format!(r#"{{"resourceType":"Patient",{meta}"active":true}}"#);
         let part = part(&of("id"), &text);
         let value: Value = serde_json::from_str(&part).unwrap_or_else(|_| panic!("{part}"));
@@ -235,3 +242,46 @@ fn a_part_of_a_resource_says_that_it_is_one() {
         assert!(value.get("active").is_none() && !part.contains("[]"), "{part}");
     }
 }
+
+#[test]
+fn a_summary_is_what_the_standard_marks() {
+    let check = |whole: &str, expected: &str| {
+        let part = String::from_utf8(Subset::Summary.of(&resource(whole))).unwrap();
+        let tag = format!(r#","meta":{{"tag":[{SUBSETTED}]}}}}"#);
+        assert_eq!(part, expected.replace("+}", &tag));
+        assert_eq!(lines(&validate(&resource(&part))), lines(&validate(&resource(whole))));
+    };
+    // `status` brings no `statusHistory`; what must be there stays.
+    check(
+        r#"{"resourceType":"Encounter","status":"finished","class":{"code":"AMB"},
+            "statusHistory":[{"status":"planned","period":{}}],"length":{"value":1}}"#,
+        r#"{"resourceType":"Encounter","status":"finished","class":{"code":"AMB"}+}"#,
+    );
+    // Within an element, and within a data type: the file itself is no summary.
+    check(
+        r#"{"resourceType":"DocumentReference","status":"current","content":[{"attachment":
+            {"title":"a","data":"aGk=","size": 2}},{"attachment":{"title": "b"}}],
+            "context":{"period":{"start":"2024"},"event":[{"text":"e"}]}}"#,
+        concat!(
+            r#"{"resourceType":"DocumentReference","status":"current","content":[{"attachment":"#,
+            "\n            ",
+            r#"{"title":"a","size": 2}},{"attachment":{"title": "b"}}],"#,
+            r#""context":{"period":{"start":"2024"}}+}"#
+        ),
+    );
+    check(
+        r#"{"resourceType":"Observation","status":"final","code":{"text":"t"},
+            "note":[{"text":"n"}], "component":[{"code":{"text":"c"},
+            "valueQuantity":{"value": 1.50},"interpretation":[{"text":"h"}]}]}"#,
+        concat!(
+            r#"{"resourceType":"Observation","status":"final","code":{"text":"t"},"component":"#,
+            r#"[{"code":{"text":"c"},"valueQuantity":{"value": 1.50}}]+}"#
+        ),
+    );
+    // What is nothing but a summary is whole.
+    let whole = r#"{"resourceType":"Patient", "active": true}"#;
+    check(whole, whole);
+}
+
+const SUBSETTED: &str = "{\"system\":\"http://terminology.hl7.org/CodeSystem/v3-ObservationValue\",\
+    \"code\":\"SUBSETTED\"}";

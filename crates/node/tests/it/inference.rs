@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What a reader asks for: all ways in which an answer could tell of more than it shows.
-const REQUESTS: [&str; 46] = [
+const REQUESTS: [&str; 55] = [
     // Searches, totals, sort order, paging.
     "Observation?patient=p1",
     "Observation?patient=p1&_summary=count",
@@ -51,6 +51,17 @@ const REQUESTS: [&str; 46] = [
     "Observation?patient=p1&encounter:Encounter.type=secret",
     "Observation?patient=p1&subject:Patient._has:Condition:patient:code=secret",
     "Observation?patient=p1&focus:Condition.code=secret",
+    // Filters: chains in them, and the opposite of what is not there.
+    "Condition?patient=p1&_filter=code%20pr%20true",
+    "Condition?_id=secret-condition&_filter=not%20(code%20eq%20secret)",
+    "Observation?patient=p1&_filter=code%20eq%20secret%20or%20status%20pr%20true",
+    "Observation?patient=p1&_filter=encounter.status%20eq%20finished",
+    "Observation?patient=p1&_filter=not%20(encounter.status%20eq%20finished)",
+    "Observation?patient=p1&_filter=encounter%5Btype%20eq%20secret%5D.status%20pr%20true",
+    "Observation?patient=p1&_filter=not%20(focus:Condition.code%20eq%20secret)",
+    "Observation?patient=p1&_filter=_content%20co%20secret",
+    // Parts.
+    "Observation?patient=p1&_summary=true",
     // Includes.
     "Observation?patient=p1&_include=*",
     "Observation?patient=p1&_include=Observation:encounter&_include:iterate=*",

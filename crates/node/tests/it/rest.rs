@@ -329,6 +329,78 @@ fn what_the_hospital_itself_holds_is_searched_and_led_to() {
 }
 
 #[test]
+fn a_fhirpath_patch_corrects_a_resource() {
+    let hospital = Hospital::open();
+    let mut weight = note("w", "weight");
+    weight["valueQuantity"] = serde_json::from_str(r#"{"value": 72.50}"#).unwrap();
+    let path = format!(
+        "/fhir/{}",
+        name_of(&hospital.write("POST", "/fhir/Observation", &[], &weight, 201))
+    );
+    let by_path = json!({ "resourceType": "Parameters", "parameter": [{ "name": "operation",
+        "part": [{ "name": "type", "valueCode": "add" },
+            { "name": "path", "valueString": "Observation" },
+            { "name": "name", "valueString": "note" },
+            { "name": "value", "valueAnnotation": { "text": "on the ward's scales" } }] }] });
+    let fhir = [("x-purpose-of-use", "TREAT"), ("content-type", "application/fhir+json")];
+    let patch = |body: &Value| {
+        let body = body.to_string();
+        hospital.node.send("PATCH", &path, Some(&hospital.staff), &fhir, body.as_bytes())
+    };
+    let reply = patch(&by_path);
+    assert_eq!((reply.status, header(&reply, "etag")), (200, "W/\"2\""), "{}", reply.body);
+    let now = hospital.read(&path, &[]).body;
+    assert!(now.contains(r#""note":[{"text":"on the ward's scales"}]"#), "{now}");
+    assert!(now.contains("72.50"), "digits stay: {now}");
+    let mut nowhere = by_path.clone();
+    nowhere["parameter"][0]["part"][1]["valueString"] = json!("Observation.component");
+    let reply = patch(&nowhere);
+    assert_eq!(reply.status, 422, "{}", reply.body);
+    assert!(reply.body.contains("its path leads to nothing"), "{}", reply.body);
+    assert_eq!(patch(&json!({ "resourceType": "Patient" })).status, 422);
+}
+
+#[test]
+fn filters_distances_summaries_and_the_history_of_the_house() {
+    let hospital = Hospital::open();
+    for (id, code) in [("o1", "k"), ("o2", "fe")] {
+        let mut result = note(id, code);
+        result["id"] = json!(id);
+        result["code"] = json!({ "coding": [{ "system": "urn:lab", "code": code }] });
+        result["note"] = json!([{ "text": "long" }]);
+        hospital.write("PUT", &format!("/fhir/Observation/{id}"), &[], &result, 201);
+    }
+    for (name, status) in [("Ward", 201), ("Ward 7", 200)] {
+        let ward = json!({ "resourceType": "Location", "id": "ward", "name": name,
+            "position": { "latitude": 47.3769, "longitude": 8.5417 } });
+        hospital.write("PUT", "/fhir/Location/ward", &[], &ward, status);
+    }
+    let totals = [
+        ("Observation?patient=p1&_filter=code%20eq%20urn:lab%7Ck", 1),
+        ("Observation?patient=p1&_filter=not%20(code%20eq%20urn:lab%7Ck)", 1),
+        ("Observation?patient=p1&_filter=status%20eq%20final%20and%20code%20pr%20true", 2),
+        ("Location?near=47.4%7C8.6%7C20%7Ckm", 1),
+        ("Location?near=47.4%7C8.6%7C1%7Ckm", 0),
+        ("Location/_history", 2),
+        ("Observation/_history?patient=p1", 2),
+    ];
+    for (query, total) in totals {
+        assert_eq!(hospital.json(&format!("/fhir/{query}"))["total"], total, "{query}");
+    }
+    let unread = hospital.read("/fhir/Observation?patient=p1&_filter=code%20is%20k", &[]);
+    assert_eq!(unread.status, 400, "{}", unread.body);
+    assert!(unread.body.contains("at character 6: `is` is no operator"), "{}", unread.body);
+    // Of many patients at once there is no history: each has a receipt of its own.
+    for path in ["/fhir/_history", "/fhir/Observation/_history"] {
+        assert_eq!(hospital.read(path, &[]).status, 400, "{path}");
+    }
+    let short = hospital.json("/fhir/Observation?patient=p1&_summary=true&_id=o1");
+    let short = &short["entry"][0]["resource"];
+    assert_eq!(short["meta"]["tag"][0]["code"], "SUBSETTED", "{short}");
+    assert!(short.get("note").is_none() && short["code"].is_object(), "{short}");
+}
+
+#[test]
 fn what_clients_take_for_granted() {
     let node = Node::start();
     let hospital = Hospital {

@@ -77,6 +77,14 @@ pub const DELIVERING: Group = Group {
                     example: r#"{"status": "amended"}"#,
                 },
                 json("MergePatch", r#"{"status": "amended"}"#),
+                Content {
+                    kind: "application/fhir+json",
+                    schema: "Resource",
+                    example: r#"{"resourceType": "Parameters", "parameter": [{"name": "operation",
+                        "part": [{"name": "type", "valueCode": "replace"},
+                            {"name": "path", "valueString": "Observation.status"},
+                            {"name": "value", "valueCode": "amended"}]}]}"#,
+                },
             ])
             .answers(&[UPDATED, HELD])
             .refusals(&[NOT_THERE, GONE, INVALID, (412, "another version has come between")]),
@@ -134,7 +142,11 @@ pub const READING: Group = Group {
             .answers(&[FOUND])
             .refusals(&[NOT_THERE]),
         get("/fhir/{kind}/_history", "All versions of a type", STAFF)
-            .takes(&[needed(OF_PATIENT), PURPOSE, ACCESS, SINCE, COUNT])
+            .text(
+                "Of one patient; of what is about no patient, such as organizations, all that \
+                 the hospital has. Of many patients at once: `$export` with `_since`.",
+            )
+            .takes(&[OF_PATIENT, PURPOSE, ACCESS, SINCE, COUNT])
             .answers(&[FOUND])
             .query("patient=17"),
         get("/fhir/_history", "All versions of everything", STAFF)

@@ -1,5 +1,5 @@
-//! Change in part: JSON Patch ([RFC 6902](https://www.rfc-editor.org/rfc/rfc6902)), or the elements
-//! that change ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)).
+//! Change in part: JSON Patch ([RFC 6902](https://www.rfc-editor.org/rfc/rfc6902)), the elements
+//! that change ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)), or FHIRPath Patch.
 //!
 //! A member of staff corrects what they read: the latest version is opened under an access, with
 //! its receipt, and what comes out is filed as its next version.
@@ -40,10 +40,12 @@ fn form(headers: &HeaderMap) -> Result<PatchForm, Problem> {
     match kind.split(';').next().unwrap_or_default().trim() {
         "application/json-patch+json" => Ok(PatchForm::Operations),
         "application/merge-patch+json" | "application/json" => Ok(PatchForm::Merge),
+        "application/fhir+json" => Ok(PatchForm::Parameters),
         _ => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "not-supported",
-            "send a JSON Patch: `Content-Type: application/json-patch+json`",
+            "send a JSON Patch (`Content-Type: application/json-patch+json`) or a FHIRPath Patch \
+             (`application/fhir+json`)",
         )),
     }
 }

@@ -10,7 +10,8 @@ use flows::{FlowError, HistoryOf, HistoryPage, OpenedRecord, Session, words};
 use super::{
     Answered, audit, base, etag, fhir_json, names_version,
     session::{
-        ACCESS, Named, patient_named, purpose_of, session_for, session_of_house, session_with, take,
+        ACCESS, Named, is_about_nobody, patient_named, purpose_of, session_for, session_of_house,
+        session_with, take,
     },
     text,
 };
@@ -93,7 +94,8 @@ pub async fn history_of_resource(
     versions(&app, &session, &format!("{kind}/{id}/_history"), of, query)
 }
 
-/// `GET /fhir/Type/_history`, of what one access opens.
+/// `GET /fhir/Type/_history`, of what one access opens: of a patient, or of the house if the type
+/// is about nobody.
 pub async fn history_of_type(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
@@ -103,7 +105,7 @@ pub async fn history_of_type(
 ) -> Answered {
     let caller = caller?;
     caller.may_search(&kind)?;
-    let session = session_of_history(&app, &caller, &headers, query.as_deref()).await?;
+    let session = session_of_history(&app, &caller, &headers, &kind, query.as_deref()).await?;
     let of = HistoryOf { kind: Some(&kind), ..HistoryOf::default() };
     versions(&app, &session, &format!("{kind}/_history"), of, query)
 }
@@ -115,7 +117,7 @@ pub async fn history(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Answered {
-    let session = session_of_history(&app, &caller?, &headers, query.as_deref()).await?;
+    let session = session_of_history(&app, &caller?, &headers, "", query.as_deref()).await?;
     versions(&app, &session, "_history", HistoryOf::default(), query)
 }
 
@@ -214,12 +216,15 @@ async fn session_of_history(
     app: &App,
     caller: &Caller,
     headers: &HeaderMap,
+    kind: &str,
     query: Option<&str>,
 ) -> Result<std::sync::Arc<Session>, Problem> {
     caller.reader()?;
     let mut pairs = words::query_pairs(query.unwrap_or_default());
-    let patient = take(&mut pairs, "patient");
-    let patient = patient.map(|patient| known_patient(app, &patient)).transpose()?;
+    let patient = match take(&mut pairs, "patient") {
+        Some(patient) => Some(known_patient(app, &patient)?),
+        None => is_about_nobody(kind).then(|| app.member.house()),
+    };
     session_for(app, caller, headers, patient).await
 }
 

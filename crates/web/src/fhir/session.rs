@@ -208,7 +208,7 @@ pub fn purpose_of(caller: &Caller, headers: &HeaderMap) -> Result<Purpose, Probl
 }
 
 /// Whether records of this type are about no patient, such as organizations and groups.
-fn is_about_nobody(kind: &str) -> bool {
+pub fn is_about_nobody(kind: &str) -> bool {
     kind != "Patient"
         && ResourceType::parse(kind).is_some_and(|kind| kind.patient_paths().is_empty())
 }

@@ -4,19 +4,23 @@
 //! never be taken for the record, neither by who checks a proof nor by who writes it back. See
 //! [FHIR R4, elements](http://hl7.org/fhir/R4/search.html#elements).
 
-use std::ops::Range;
+mod cut;
+mod summary;
 
 use crate::issue::IssueCode;
-use crate::json::{Token, Tokens};
 use crate::limits::{Limits, SEARCH_ELEMENTS_MAX};
 use crate::resource::Resource;
+use crate::search::is_choice_of;
 use crate::validate::{Fhirkit, StructureValidator};
+use cut::{Part, parts};
 
 /// Which elements are wanted, beside those that a resource cannot do without.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subset {
     /// These.
     Elements(Vec<String>),
+    /// Those that the standard marks as summary (`_summary=true`).
+    Summary,
     /// The narrative (`_summary=text`).
     Text,
     /// All but the narrative (`_summary=data`).
@@ -44,17 +48,36 @@ impl Subset {
     /// The text of a resource with these elements alone; as it is, if that is all of it.
     pub fn of(&self, resource: &Resource) -> Vec<u8> {
         let text = resource.text();
-        let members = members(text);
+        let members = parts(text);
         let is_wanted = |name: &str| ALWAYS.contains(&name) || self.wants(resource, name);
-        let mut kept: Vec<bool> = members.iter().map(|member| is_wanted(&member.name)).collect();
-        if kept.iter().all(|kept| *kept) {
+        let mut kept: Vec<Option<String>> = members
+            .iter()
+            .map(|member| self.within(resource, text, member).filter(|_| is_wanted(&member.name)))
+            .collect();
+        let is_whole = |(member, kept): (&Part, &Option<String>)| {
+            kept.as_ref().is_some_and(|kept| kept.len() == member.text.len())
+        };
+        if members.iter().zip(&kept).all(is_whole) {
             return text.as_bytes().to_vec();
         }
-        let needed = needed(&assembled(text, &members, &kept));
+        let needed = needed(&assembled(&members, &kept));
         for (member, kept) in members.iter().zip(&mut kept) {
-            *kept |= needed.iter().any(|name| is_choice_of(&member.name, name));
+            if needed.iter().any(|name| is_choice_of(&member.name, name)) {
+                kept.get_or_insert_with(|| text[member.text.clone()].to_owned());
+            }
         }
-        assembled(text, &members, &kept).into_bytes()
+        assembled(&members, &kept).into_bytes()
+    }
+
+    /// A member, with its name, as far as it is wanted.
+    fn within(&self, resource: &Resource, text: &str, member: &Part) -> Option<String> {
+        let whole = &text[member.text.clone()];
+        if *self != Self::Summary {
+            return Some(whole.to_owned());
+        }
+        let paths = cut::beyond(summary::left_out(resource.type_name()), &member.name)?;
+        let value = cut::without(&text[member.value.clone()], &paths)?;
+        Some(format!("{}{value}", &text[member.text.start..member.value.start]))
     }
 
     fn wants(&self, resource: &Resource, member: &str) -> bool {
@@ -62,6 +85,9 @@ impl Subset {
         let element = member.strip_prefix('_').unwrap_or(member);
         match self {
             Self::Text => element == "text",
+            Self::Summary => summary::elements(resource.type_name())
+                .iter()
+                .any(|name| is_choice_of(element, name)),
             Self::Data => element != "text",
             Self::Elements(names) => names.iter().any(|name| {
                 let own = match name.split_once('.') {
@@ -77,69 +103,44 @@ impl Subset {
     }
 }
 
-/// A member of the resource: its name, and its text with the name in front.
-struct Member {
-    name: String,
-    text: Range<usize>,
-    value: Range<usize>,
-}
-
-/// The members of an object, as they lie in its text. The text was read before: it is JSON.
-fn members(text: &str) -> Vec<Member> {
-    let mut tokens = Tokens::new(text, Limits::STANDARD.depth_max);
-    let mut members: Vec<Member> = Vec::new();
-    while let Ok(Some((token, range))) = tokens.next_token() {
-        match token {
-            Token::Key(name) if tokens.depth() == 1 => members.push(Member {
-                name: name.decode().into_owned(),
-                text: range.clone(),
-                value: range.end..range.end,
-            }),
-            _ if tokens.depth() == 0 => {}
-            _ => {
-                if let Some(member) = members.last_mut() {
-                    if member.value.is_empty() {
-                        member.value.start = range.start;
-                    }
-                    member.value.end = range.end;
-                    member.text.end = range.end;
-                }
-            }
-        }
-    }
-    members
-}
-
-/// The object with some of its members, and with the mark.
-fn assembled(text: &str, members: &[Member], kept: &[bool]) -> String {
-    let mut parts = Vec::new();
+/// The object with what is kept of its members, and with the mark.
+fn assembled(members: &[Part], kept: &[Option<String>]) -> String {
+    let mut all = Vec::new();
     let mut is_marked = false;
-    for (member, _) in members.iter().zip(kept).filter(|(_, kept)| **kept) {
-        let own = &text[member.text.clone()];
+    for (member, kept) in members.iter().zip(kept) {
+        let Some(kept) = kept else { continue };
         if member.name == "meta" {
             is_marked = true;
-            parts.push(format!("\"meta\":{}", marked(&text[member.value.clone()])));
+            let value = &kept[member.value.start - member.text.start..];
+            all.push(format!("\"meta\":{}", marked(value)));
         } else {
-            parts.push(own.to_owned());
+            all.push(kept.clone());
         }
     }
     if !is_marked {
-        parts.push(format!("\"meta\":{{\"tag\":[{MARK}]}}"));
+        all.push(format!("\"meta\":{{\"tag\":[{MARK}]}}"));
     }
-    format!("{{{}}}", parts.join(","))
+    format!("{{{}}}", all.join(","))
 }
 
-/// `meta` with the tag beside those that it has.
+/// `meta` with the tag beside those that it has. What is no object, or no list of tags, gives way:
+/// the mark must stand.
 fn marked(meta: &str) -> String {
-    let Some(tags) = members(meta).into_iter().find(|member| member.name == "tag") else {
-        let rest = meta.trim_start().strip_prefix('{').unwrap_or_default();
-        let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
-        return format!("{{\"tag\":[{MARK}]{comma}{rest}");
+    let Some(rest) = meta.strip_prefix('{') else {
+        return format!("{{\"tag\":[{MARK}]}}");
     };
-    let (before, after) = (&meta[..tags.value.start], &meta[tags.value.start..]);
-    let rest = after.strip_prefix('[').unwrap_or_default();
-    let comma = if rest.trim_start().starts_with(']') { "" } else { "," };
-    format!("{before}[{MARK}{comma}{rest}")
+    let comma_before = |end: char, rest: &str| match rest.trim_start().starts_with(end) {
+        true => "",
+        false => ",",
+    };
+    let Some(tags) = parts(meta).into_iter().find(|member| member.name == "tag") else {
+        return format!("{{\"tag\":[{MARK}]{}{rest}", comma_before('}', rest));
+    };
+    let (before, after) = (&meta[..tags.value.start], &meta[tags.value.end..]);
+    match meta[tags.value.clone()].strip_prefix('[') {
+        Some(rest) => format!("{before}[{MARK}{}{rest}{after}", comma_before(']', rest)),
+        None => format!("{before}[{MARK}]{after}"),
+    }
 }
 
 /// The elements that the part must have to be a resource at all.
@@ -154,13 +155,6 @@ fn needed(part: &str) -> Vec<String> {
         Some(path.trim_end_matches("[x]").to_owned())
     });
     named.filter(|path| !path.contains('.')).collect()
-}
-
-/// Whether a member is the element: `valueQuantity` is `value`.
-fn is_choice_of(member: &str, element: &str) -> bool {
-    member.strip_prefix(element).is_some_and(|rest| {
-        rest.is_empty() || rest.starts_with(|first: char| first.is_ascii_uppercase())
-    })
 }
 
 /// What says which resource it is, and what may turn the meaning of the rest.
