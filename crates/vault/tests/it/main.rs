@@ -4,6 +4,7 @@ mod blobs;
 mod crash;
 mod envelope;
 mod equivalence;
+mod erasure;
 mod opaque;
 mod sqlite;
 mod suite;
