@@ -325,17 +325,14 @@ impl Vault for Memory {
     fn erase(&self, erased: &Erased) -> Result<u64, VaultError> {
         check::runs(&erased.runs)?;
         let mut state = self.state()?;
-        let mut count = 0;
-        for sequence in state.of_runs(erased) {
-            state.erase(sequence);
-            count += 1;
-        }
+        let sequences = state.of_runs(erased);
+        sequences.iter().for_each(|sequence| state.erase(*sequence));
         let State { wanted, hidden, .. } = &mut *state;
         wanted.retain(|_, wanted| {
             let is_left = |run: &Run| hidden.range(run.first..run.end()).next().is_some();
             wanted.runs.iter().any(is_left)
         });
-        Ok(count)
+        Ok(sequences.len() as u64)
     }
 
     fn erase_copies(&self, custodian: MemberId, erased: &Erased) -> Result<u64, VaultError> {

@@ -5,6 +5,7 @@ mod crash;
 mod envelope;
 mod equivalence;
 mod erasure;
+mod erasures;
 mod opaque;
 mod sqlite;
 mod suite;
