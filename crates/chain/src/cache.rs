@@ -27,6 +27,12 @@ impl<K: Hash + Eq, V> Cache<K, V> {
         self.young.get(key)
     }
 
+    /// Forgets a value.
+    pub fn remove(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
     /// Puts a value in place of what was there.
     pub fn insert(&mut self, key: K, value: V) {
         if self.young.len() >= self.capacity {

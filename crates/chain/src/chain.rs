@@ -10,7 +10,7 @@ use std::time::Instant;
 use futures::Stream;
 use ledger::{
     AccessId, AccessRecord, AccessState, Account, AnchorHead, CommandId, ConsentState, Entry,
-    EpochState, Genesis, MemberId, NetworkState, PatientId, Receipt, Reject, Scope,
+    EpochState, ErasureState, Genesis, MemberId, NetworkState, PatientId, Receipt, Reject, Scope,
 };
 
 use crate::admission::Admission;
@@ -193,6 +193,11 @@ impl Chain {
     /// See [`Snapshot::epochs`].
     pub fn epochs(&self, patient: PatientId) -> Result<EpochState> {
         self.snapshot()?.epochs(patient)
+    }
+
+    /// See [`Snapshot::erasures`].
+    pub fn erasures(&self, patient: PatientId) -> Result<ErasureState> {
+        self.snapshot()?.erasures(patient)
     }
 
     /// See [`Snapshot::anchor_head`].

@@ -5,8 +5,8 @@ use std::ops::Range;
 use borsh::BorshDeserialize;
 use ledger::{
     AccessId, AccessPlace, AccessRecord, AccessState, Account, AnchorHead, CommandId, ConsentState,
-    Entry, EpochState, Event, Key, MemberId, NetworkState, Outcome, PatientId, PatientView,
-    Receipt, Scope, codec,
+    Entry, EpochState, ErasureState, Event, Key, MemberId, NetworkState, Outcome, PatientId,
+    PatientView, Receipt, Scope, codec,
 };
 
 use crate::error::damaged;
@@ -58,6 +58,11 @@ impl<'a> Snapshot<'a> {
     /// The epochs of a patient's scopes.
     pub fn epochs(&self, patient: PatientId) -> Result<EpochState> {
         Ok(self.value(Key::Epochs(patient))?.unwrap_or_default())
+    }
+
+    /// How often records of a patient were erased.
+    pub fn erasures(&self, patient: PatientId) -> Result<ErasureState> {
+        Ok(self.value(Key::Erasures(patient))?.unwrap_or_default())
     }
 
     /// A custodian's commitments.

@@ -110,9 +110,11 @@ impl Values {
     /// What was pending is in the store now.
     pub fn committed(&mut self) {
         for (key, value) in self.pending.drain() {
-            // Local rows are written once and hardly ever read again.
-            if Key::decode(&key).is_some_and(|key| key.is_proven()) {
-                self.cache.insert(key, value);
+            // Local rows are written once and hardly ever read again. Somebody may have asked for one
+            // before there was one.
+            match Key::decode(&key).is_some_and(|key| key.is_proven()) {
+                true => self.cache.insert(key, value),
+                false => self.cache.remove(&key),
             }
         }
     }

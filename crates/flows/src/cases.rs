@@ -2,7 +2,8 @@
 //!
 //! A local patient is linked to an account of the ledger, or two local patients are merged into
 //! one; both can be taken back. A decision, what follows from it and a Provenance in the patients'
-//! own records are stored in one step. See `docs/matching.md` and decision 0013.
+//! own records are stored in one step. See `docs/matching.md` and decision 0013. An erasure is asked
+//! for and approved in the same way (`erase.rs`).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +15,7 @@ use vault::{Batch, KeptCase, KeptMessage, Relink, Token, Versions};
 
 use crate::{
     Change, FlowError, Incoming, Member, OpenedRecord, answers,
+    erase::Order,
     filing::{Aside, Patients, local_patient},
     limits,
     people::People,
@@ -47,6 +49,8 @@ pub enum Subject {
         /// Who gave way.
         gone: String,
     },
+    /// Records are erased.
+    Erase(Order),
 }
 
 /// A proposal, and what became of it.
@@ -149,6 +153,13 @@ impl Case {
     }
 }
 
+impl Subject {
+    /// Whether records are to be erased: then records officers decide.
+    pub fn erases(&self) -> bool {
+        matches!(self, Subject::Erase(_))
+    }
+}
+
 impl Decider {
     /// Under which name they stand in the decision.
     pub fn name(&self) -> &str {
@@ -208,11 +219,20 @@ impl Member {
     ) -> Result<Named, FlowError> {
         let known = self.case(token)?.case;
         known.may_be_decided(&by, is_approved)?;
+        if is_approved && matches!(known.subject, Subject::Erase(_)) {
+            self.approve_erasure(token, by).await?;
+            return self.case(token);
+        }
         let moving = match (&known.subject, is_approved) {
             (Subject::Unlink { local }, true) => self.moving(local, &by).await?,
             _ => Moving::default(),
         };
         self.conclude(token, by, is_approved, moving)
+    }
+
+    /// Decides what needs nobody else.
+    pub(crate) fn conclude_alone(&self, token: Token, by: Decider) -> Result<Named, FlowError> {
+        self.conclude(token, by, true, Moving::default())
     }
 
     /// Decides, with the records that go back with a patient.
@@ -240,6 +260,7 @@ impl Member {
             relinks: effect.relinks,
             cases: vec![self.sealed_case(token, &case)],
             messages: self.settled_by(whole(&people), &case)?.into_iter().collect(),
+            erasures: self.wanted_by(token, &case),
             ..Batch::default()
         };
         self.file_with(incoming, Aside { batch, patients: effect.patients, ..Aside::default() })?;
@@ -435,6 +456,7 @@ impl Member {
                 effect.patients.insert(local.clone(), (before, false));
                 Ok(effect)
             }
+            Subject::Erase(_) => Ok(Effect::default()),
         }
     }
 
@@ -603,6 +625,7 @@ fn told(subject: &Subject) -> String {
             format!("Patient/{local} is the account {}", PatientId(*account))
         }
         Subject::Unlink { local } => format!("Patient/{local} is not the account of its last link"),
+        Subject::Erase(order) => format!("{} is erased", order.what),
     }
 }
 

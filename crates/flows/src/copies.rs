@@ -1,8 +1,10 @@
 //! Copies: every sealed record lies with f other members too, who can hand it out when its custodian
 //! is down, and only against a receipt that is final on their own ledger.
 
+use std::collections::BTreeSet;
+
 use ledger::MemberId;
-use vault::{CopyBatch, SealedScope};
+use vault::{CopyBatch, SealedRecord, SealedScope};
 
 use crate::{
     Answer, Ask, FlowError, Member, limits,
@@ -21,39 +23,67 @@ impl Member {
         Ok(ids.iter().cycle().skip(place + 1).take(count).copied().collect())
     }
 
-    /// Sends the next page of records to a holder. Returns how many it now keeps more.
+    /// Sends the next page of records to a holder, and what is left of those that are erased.
+    /// Returns how many it now keeps more.
     pub async fn copy_step(&self, holder: MemberId) -> Result<u64, FlowError> {
         let from = self.vault.copy_cursor(holder.0)?;
-        let page = self.vault.records_from(from, limits::PAGE_RECORDS)?;
-        if page.is_empty() {
+        let (page, gone, reached) = self.next_copies(from)?;
+        if reached == from {
             return Ok(0);
         }
-        let (copies, next) = self.copies_of(holder, page).await?;
-        let answer = self.ask(holder, Ask::Keep(copies)).await?;
-        match answer {
-            Answer::Kept(kept) if kept == next => {
-                self.vault.advance_copy_cursor(holder.0, kept)?;
-                Ok(kept - from)
-            }
-            _ => Err(FlowError::Unavailable("a holder of copies did not keep what it was sent")),
+        let (copies, next) = match page.is_empty() {
+            true => (Copies::default(), reached),
+            false => self.copies_of(holder, page, reached).await?,
+        };
+        let commitments: Vec<_> = gone.into_iter().filter(|(at, _)| *at < next).collect();
+        if let Some(last) = commitments.last().map(|(last, _)| last + 1) {
+            kept(self.ask(holder, Ask::KeepErased { commitments }).await?, last)?;
         }
+        if let Some(last) = copies.records.last().map(|record| record.sequence + 1) {
+            kept(self.ask(holder, Ask::Keep(copies)).await?, last)?;
+        }
+        self.vault.advance_copy_cursor(holder.0, next)?;
+        Ok(next - from)
+    }
+
+    /// Records to be copied next, commitments of those that are erased among them, and where both
+    /// together end: before a record that is going to be erased but is not yet.
+    #[allow(clippy::type_complexity)]
+    fn next_copies(
+        &self,
+        from: u64,
+    ) -> Result<(Vec<SealedRecord>, Vec<(u64, [u8; 32])>, u64), FlowError> {
+        let mut page = self.vault.records_from(from, limits::PAGE_RECORDS)?;
+        let end = match page.last() {
+            Some(last) => last.sequence + 1,
+            None => self.vault.counts()?.records,
+        };
+        let gone = self.vault.erased_between(from, end)?;
+        let held: BTreeSet<u64> = page
+            .iter()
+            .map(|record| record.sequence)
+            .chain(gone.iter().map(|(sequence, _)| *sequence))
+            .collect();
+        let reached = (from..end).find(|sequence| !held.contains(sequence)).unwrap_or(end);
+        page.retain(|record| record.sequence < reached);
+        Ok((page, gone, reached))
     }
 
     /// What fits into one message, and where the next one begins. Large envelopes go ahead in parts.
     async fn copies_of(
         &self,
         holder: MemberId,
-        page: Vec<vault::SealedRecord>,
+        page: Vec<SealedRecord>,
+        reached: u64,
     ) -> Result<(Copies, u64), FlowError> {
         let mut copies = Copies::default();
-        let (mut bytes, mut next) = (0, 0);
+        let mut bytes = 0;
         for record in page {
             let size = record.envelope.as_bytes().len();
             bytes += size.min(limits::MESSAGE_ENVELOPE_BYTES);
             if bytes > limits::PAGE_BYTES && !copies.records.is_empty() {
-                break;
+                return Ok((copies, record.sequence));
             }
-            next = record.sequence + 1;
             let known = |scope: &WireScope| {
                 scope.tag == record.place.scope.0 && scope.epoch == record.place.epoch
             };
@@ -65,14 +95,10 @@ impl Member {
             }
             copies.records.push(WireRecord::new(record, limits::MESSAGE_ENVELOPE_BYTES));
         }
-        Ok((copies, next))
+        Ok((copies, reached))
     }
 
-    async fn send_parts(
-        &self,
-        holder: MemberId,
-        record: &vault::SealedRecord,
-    ) -> Result<(), FlowError> {
+    async fn send_parts(&self, holder: MemberId, record: &SealedRecord) -> Result<(), FlowError> {
         let mut offset = 0;
         for part in record.envelope.as_bytes().chunks(limits::MESSAGE_ENVELOPE_BYTES) {
             let (sequence, bytes) = (record.sequence, part.to_vec());
@@ -91,8 +117,10 @@ impl Member {
         Ok(own.map(|scope| WireScope::new(scope.sealed, None)))
     }
 
-    /// Keeps copies for another member: durable before it answers.
+    /// Keeps copies for another member: durable before it answers. What is erased on this member's
+    /// own ledger is refused.
     pub(crate) fn keep(&self, custodian: MemberId, copies: Copies) -> Result<Answer, FlowError> {
+        self.catch_up()?;
         let Some(next) = copies.records.last().map(|record| record.sequence + 1) else {
             return Ok(Answer::Refused(crate::Refusal::Malformed));
         };
@@ -105,13 +133,19 @@ impl Member {
         let records: Result<Vec<_>, _> = copies.records.into_iter().map(whole).collect();
         let Ok(records) = records else { return Ok(Answer::Refused(crate::Refusal::Malformed)) };
         let scopes: Vec<SealedScope> = copies.scopes.into_iter().map(WireScope::sealed).collect();
-        match self.vault.keep_copy(CopyBatch { custodian: custodian.0, scopes, records }) {
-            Ok(()) => Ok(Answer::Kept(next)),
-            Err(vault::VaultError::Conflict(_) | vault::VaultError::Invalid(_)) => {
-                Ok(Answer::Refused(crate::Refusal::Malformed))
-            }
-            Err(error) => Err(error.into()),
-        }
+        answer(self.vault.keep_copy(CopyBatch { custodian: custodian.0, scopes, records }), next)
+    }
+
+    /// Keeps what is left of another member's erased records.
+    pub(crate) fn keep_erased(
+        &self,
+        custodian: MemberId,
+        commitments: &[(u64, [u8; 32])],
+    ) -> Result<Answer, FlowError> {
+        let Some(next) = commitments.last().and_then(|(last, _)| last.checked_add(1)) else {
+            return Ok(Answer::Refused(crate::Refusal::Malformed));
+        };
+        answer(self.vault.keep_commitments(custodian.0, commitments), next)
     }
 
     /// Copies for as long as the member runs.
@@ -143,5 +177,23 @@ impl Member {
                 }
             }
         }
+    }
+}
+
+/// What a holder answers to what it was sent.
+fn answer(kept: Result<(), vault::VaultError>, next: u64) -> Result<Answer, FlowError> {
+    match kept {
+        Ok(()) => Ok(Answer::Kept(next)),
+        Err(vault::VaultError::Conflict(_) | vault::VaultError::Invalid(_)) => {
+            Ok(Answer::Refused(crate::Refusal::Malformed))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn kept(answer: Answer, next: u64) -> Result<(), FlowError> {
+    match answer {
+        Answer::Kept(kept) if kept == next => Ok(()),
+        _ => Err(FlowError::Unavailable("a holder of copies did not keep what it was sent")),
     }
 }

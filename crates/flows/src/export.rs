@@ -96,6 +96,9 @@ pub struct Export {
     pub begun_ms: u64,
     folder: PathBuf,
     key: sealed::Key,
+    /// Whose records it may hold, and how many erasures there had been before the first.
+    patients: Mutex<BTreeSet<PatientId>>,
+    erasures_seen: usize,
     stage: Mutex<Stage>,
 }
 
@@ -196,6 +199,8 @@ impl Exports {
             order,
             begun_ms: world.clock.now_ms(),
             key: Zeroizing::new(world.draw()),
+            patients: Mutex::default(),
+            erasures_seen: self.member.erasures_seen(),
             stage: Mutex::new(Stage::Running { done: 0, total: None }),
             id: id.clone(),
         });
@@ -207,6 +212,10 @@ impl Exports {
     pub fn find(&self, id: &str, reader: &str) -> Option<Arc<Export>> {
         let now = self.member.world.clock.now_ms();
         let export = self.kept().get(id).cloned()?;
+        if self.holds_erased(&export) {
+            self.remove(&export);
+            return None;
+        }
         let is_there = export.expires_ms().is_none_or(|end| now < end);
         (export.order.reader == reader && is_there).then_some(export)
     }
@@ -216,11 +225,18 @@ impl Exports {
         loop {
             self.member.world.clock.sleep(limits::EXPORT_SWEEP_MS).await;
             let now = self.member.world.clock.now_ms();
-            let has_ended =
-                |export: &&Arc<Export>| export.expires_ms().is_some_and(|end| end <= now);
+            let has_ended = |export: &&Arc<Export>| {
+                export.expires_ms().is_some_and(|end| end <= now) || self.holds_erased(export)
+            };
             let ended: Vec<_> = self.kept().values().filter(has_ended).cloned().collect();
             ended.iter().for_each(|export| self.remove(export));
         }
+    }
+
+    /// Whether something in it may have been erased since it was read.
+    fn holds_erased(&self, export: &Export) -> bool {
+        let patients = export.patients.lock().unwrap_or_else(PoisonError::into_inner);
+        self.member.were_erased_since(export.erasures_seen, &patients)
     }
 
     /// Ends an export, wherever it is, and removes its files.
@@ -263,6 +279,7 @@ impl Exports {
             if export.is_removed() {
                 return Err(Failed("nobody wants it any more".to_owned()));
             }
+            export.patients.lock().unwrap_or_else(PoisonError::into_inner).insert(patient);
             self.write_patient(export, patient, &mut output, &mut lacking).await?;
             if output.bytes() > limits::EXPORT_BYTES_MAX {
                 let max = limits::EXPORT_BYTES_MAX;

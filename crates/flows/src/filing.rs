@@ -295,22 +295,23 @@ impl Member {
         one: &Incoming,
         prepared: &mut Prepared,
     ) -> Result<u32, FlowError> {
-        let latest = match prepared.versions.get(&record) {
-            Some(latest) => *latest,
+        let (latest, last) = match prepared.versions.get(&record) {
+            Some(latest) => (*latest, *latest),
             None => {
                 let latest = self.vault.latest_version(record)?.unwrap_or(0);
                 // Somebody told something else of the same patient since.
                 if one.judged_after.is_some_and(|judged| judged != latest) {
                     return Err(FlowError::Conflict);
                 }
-                latest
+                // No version has the number of one that was erased.
+                (latest, self.vault.last_version(record)?)
             }
         };
         if one.expected.is_some_and(|expected| expected != latest) {
             return Err(FlowError::Stale { latest });
         }
-        prepared.versions.insert(record, latest + 1);
-        Ok(latest + 1)
+        prepared.versions.insert(record, last + 1);
+        Ok(last + 1)
     }
 
     fn seal(

@@ -15,7 +15,7 @@
 //!   whose they are
 //! - [`quality`]: what is wrong with what comes in, by this hospital's policy; [`worklist`]: what
 //!   waits for somebody
-//! - [`anchor`], [`copies`]: what then happens by itself
+//! - [`anchor`], [`copies`]: what then happens by itself; [`erase`]: how records end
 //! - [`receipt`], [`read`], [`sessions`], [`access`], [`staff`]: a consented read, receipt first;
 //!   [`complaint`]: against stewards that answer wrongly
 //! - [`message`], [`serve`], [`parted`]: what members do for each other
@@ -54,6 +54,7 @@ pub mod worklist;
 
 mod anchor;
 mod copies;
+pub mod erase;
 
 mod access;
 mod complaint;

@@ -117,3 +117,15 @@ pub const EXPORT_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 
 /// How much of an export is sealed at once, in bytes.
 pub const EXPORT_CHUNK_BYTES: usize = 64 * 1024;
+
+/// Most record versions that one order erases; a larger wish is carried out in several.
+pub const ERASE_RECORDS_MAX: usize = 10_000;
+
+/// Longest written reason of an order to erase, in bytes.
+pub const ERASE_WHY_BYTES_MAX: usize = 1_000;
+
+/// Entries of the log that are read at once to find erasures.
+pub const ERASURE_PAGE: u64 = 1_024;
+
+/// Entries of the log without an erasure after which it is noted how far they were read.
+pub const ERASURE_NOTED_EVERY: u64 = 16_384;

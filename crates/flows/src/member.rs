@@ -34,6 +34,7 @@ pub struct Member {
     pub(crate) founders: Vec<ledger::Member>,
     custody: RwLock<Option<Arc<Custody>>>,
     pub(crate) policy: RwLock<crate::quality::Policy>,
+    pub(crate) erasing: crate::erase::Erasing,
 }
 
 /// The custody key in force, and this member's part in it.
@@ -85,6 +86,7 @@ impl Member {
             founders,
             custody: RwLock::default(),
             policy: RwLock::default(),
+            erasing: Default::default(),
         })
     }
 

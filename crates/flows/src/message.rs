@@ -45,6 +45,12 @@ pub enum Ask {
         /// The part.
         bytes: Vec<u8>,
     },
+    /// A custodian hands a holder what is left of records that were erased before they were copied:
+    /// their commitments, for the paths of their neighbours.
+    KeepErased {
+        /// Sequence numbers and commitments, rising.
+        commitments: Vec<(u64, [u8; 32])>,
+    },
 }
 
 /// One epoch of one scope of the access's patient.
@@ -69,7 +75,7 @@ pub enum Answer {
     Part(Vec<u8>),
     /// Partials sealed to the reader's key, for `Open`.
     Opened(Vec<u8>),
-    /// All records before this sequence number are kept, for `Keep`.
+    /// All records before this sequence number are kept, for `Keep` and `KeepErased`.
     Kept(u64),
     /// Nothing, and why.
     Refused(Refusal),

@@ -32,6 +32,12 @@ impl Parted {
         Answer::Kept(envelope.len() as u64)
     }
 
+    /// Forgets what has come of records that are erased.
+    pub fn forget(&self, custodian: MemberId, is_erased: impl Fn(u64) -> bool) {
+        let mut envelopes = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        envelopes.retain(|(whose, sequence), _| *whose != custodian || !is_erased(*sequence));
+    }
+
     /// Takes a finished envelope.
     pub fn take(&self, custodian: MemberId, sequence: u64) -> Option<Vec<u8>> {
         let mut envelopes = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

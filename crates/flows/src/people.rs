@@ -51,6 +51,7 @@ impl People {
                 }
             }
             Subject::Unmerge { gone } => drop(self.merged.remove(gone)),
+            Subject::Erase(_) => {}
             Subject::Link { local, account } => {
                 let account = PatientId(*account);
                 let before = case.accounts().next();
@@ -151,6 +152,7 @@ mod tests {
             Subject::Merge { gone, survivor } => vec![gone, survivor],
             Subject::Unmerge { gone } => vec![gone],
             Subject::Link { local, .. } | Subject::Unlink { local } => vec![local],
+            Subject::Erase(_) => vec![],
         };
         let now = named.iter().map(|local| accounts[*local]).collect();
         let case = Case::decided(subject.clone(), Decider::Operator, people.next(), now);

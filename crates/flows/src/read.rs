@@ -71,7 +71,7 @@ impl Member {
         let session = Session {
             staff,
             reader: Arc::new(reader),
-            opened: (0, 0),
+            opened: (0, 0, 0),
             receipt_index,
             receipt,
             records: Vec::new(),
@@ -85,16 +85,18 @@ impl Member {
     /// An open session with what is there now: fetched again, under the same access, if this member has
     /// written since, or if some seconds have passed.
     pub async fn refresh(&self, session: Arc<Session>) -> Result<Arc<Session>, FlowError> {
-        let (opened_ms, own_records) = session.opened;
+        let (opened_ms, own_records, erasures) = session.opened;
         let age_ms = self.world.clock.now_ms().saturating_sub(opened_ms);
-        if age_ms < limits::SESSION_FRESH_MS && self.vault.counts()?.records == own_records {
+        let is_as_it_was = self.vault.counts()?.records == own_records
+            && self.chain.erasures(session.receipt.patient)?.count == erasures;
+        if age_ms < limits::SESSION_FRESH_MS && is_as_it_was {
             return Ok(session);
         }
         let receipt = session.receipt.clone();
         let loaded = self.load(Session {
             staff: session.staff.clone(),
             reader: session.reader.clone(),
-            opened: (0, 0),
+            opened: (0, 0, 0),
             receipt_index: session.receipt_index,
             receipt,
             records: Vec::new(),
@@ -108,7 +110,9 @@ impl Member {
     /// Fetches and opens the records of a session's access.
     async fn load(&self, mut session: Session) -> Result<Session, FlowError> {
         let clock = &*self.world.clock;
-        session.opened = (clock.now_ms(), self.vault.counts()?.records);
+        self.catch_up()?;
+        let erasures = self.chain.erasures(session.receipt.patient)?.count;
+        session.opened = (clock.now_ms(), self.vault.counts()?.records, erasures);
         let open = self
             .open_access(session.access(), self.id)?
             .ok_or(FlowError::Unavailable("the access has ended"))?;
@@ -135,6 +139,7 @@ impl Member {
                 }
             }
         }
+        self.without_erased(&mut session)?;
         session.timings.open_ms = session.timings.lap(clock);
         Ok(session)
     }

@@ -46,6 +46,7 @@ impl Member {
             }
             Ask::Open { access, scopes } => self.sign_scopes(from, access, &scopes).await,
             Ask::Keep(copies) => self.keep(from, copies),
+            Ask::KeepErased { commitments } => self.keep_erased(from, &commitments),
             Ask::KeepPart { sequence, offset, bytes } => {
                 Ok(self.parted.add(from, sequence, offset, bytes))
             }
@@ -63,6 +64,7 @@ impl Member {
         custodian: MemberId,
         from: u64,
     ) -> Result<Page, FlowError> {
+        self.catch_up()?;
         if !self.reaches(open, custodian)? {
             return Ok(Page::default());
         }
@@ -194,6 +196,7 @@ impl Member {
         custodian: MemberId,
         sequence: u64,
     ) -> Result<Option<SealedRecord>, FlowError> {
+        self.catch_up()?;
         if !self.reaches(open, custodian)? {
             return Ok(None);
         }

@@ -22,8 +22,9 @@ pub struct Session {
     pub staff: String,
     /// Opens the stewards' answers for this access, also when records are fetched again.
     pub(crate) reader: Arc<ReaderSecret>,
-    /// When the records were opened, and how many records this member's own vault had then.
-    pub(crate) opened: (u64, u64),
+    /// When the records were opened, how many records this member's own vault had then, and how
+    /// often the patient's records had been erased.
+    pub(crate) opened: (u64, u64, u64),
     /// Place of the receipt in the log.
     pub receipt_index: u64,
     /// The receipt.
@@ -329,6 +330,15 @@ impl Sessions {
     /// Forgets the sessions that no longer hold.
     pub fn retain(&self, holds: impl Fn(&Session) -> bool) {
         self.lock().retain(|_, session| holds(session));
+    }
+
+    /// Takes records that are erased, or going to be, out of every session.
+    pub fn forget(&self, is_gone: impl Fn(&OpenedRecord) -> bool) {
+        for session in self.lock().values_mut() {
+            if session.records.iter().any(|record| is_gone(record)) {
+                *session = Arc::new(session.narrowed(|record| !is_gone(record)));
+            }
+        }
     }
 
     /// How many there are.

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 pub use fhir::{Issue, outcome, types::ResourceType};
 use fhir::{IssueCode, Severity};
 pub use ledger::{
-    AccessId, Authenticator, Category, CategorySet, EmergencyReason, MemberId, PatientId, Purpose,
+    AccessId, Authenticator, Category, CategorySet, EmergencyReason, ErasureReason, MemberId,
+    PatientId, Purpose,
 };
 pub use vault::Token;
 
-use ledger::{Basis, Decision, Denial, Event, Receipt};
+use ledger::{Basis, Decision, Denial, Erasure, Event, Receipt};
 
 /// A key as people pass it on: `p256:` and the compressed point, or `ed25519:` and the key, in hex.
 pub fn authenticator_from_text(text: &str) -> Option<Authenticator> {
@@ -129,8 +130,39 @@ pub fn event_json(event: &Event) -> Value {
         Event::Enrolled(patient) => json!({ "enrolled": patient.to_string() }),
         Event::Claimed(patient) => json!({ "claimed": patient.to_string() }),
         Event::Accessed(receipt) => json!({ "receipt": receipt_json(receipt) }),
+        Event::Erased(erasure) => json!({ "erased": erasure_json(erasure) }),
         other => json!(format!("{other:?}").split([' ', '(', '{']).next()),
     }
+}
+
+/// An erasure for people and programs.
+pub fn erasure_json(erasure: &Erasure) -> Value {
+    let runs = erasure.runs.iter().map(|run| json!({ "first": run.first, "count": run.count }));
+    json!({
+        "number": erasure.number,
+        "patient": erasure.patient.to_string(),
+        "custodian": erasure.custodian.to_string(),
+        "records": erasure.records(),
+        "runs": runs.collect::<Vec<_>>(),
+        "reason": erasure_word(erasure.reason),
+        "time": erasure.time,
+    })
+}
+
+/// The reason of an erasure in a word.
+pub fn erasure_word(reason: ErasureReason) -> &'static str {
+    let found = ERASURE_REASONS.iter().find(|(other, _)| *other == reason);
+    found.map(|(_, word)| *word).unwrap_or_default()
+}
+
+/// The reason of an erasure by its word.
+pub fn erasure_reason(word: &str) -> Option<ErasureReason> {
+    ERASURE_REASONS.iter().find(|(_, other)| *other == word).map(|(reason, _)| *reason)
+}
+
+/// The words for the reasons of an erasure.
+pub fn erasure_words() -> String {
+    ERASURE_REASONS.map(|(_, word)| format!("`{word}`")).join(", ")
 }
 
 /// The names and values of a URL's query, decoded (`application/x-www-form-urlencoded`).
@@ -169,4 +201,13 @@ const REASONS: [(EmergencyReason, &str); 3] = [
     (EmergencyReason::Unresponsive, "unresponsive"),
     (EmergencyReason::ImmediateDanger, "immediate-danger"),
     (EmergencyReason::NoCapacity, "no-capacity"),
+];
+
+const ERASURE_REASONS: [(ErasureReason, &str); 6] = [
+    (ErasureReason::PatientRequest, "patient-request"),
+    (ErasureReason::WrongPatient, "wrong-patient"),
+    (ErasureReason::LegalOrder, "legal-order"),
+    (ErasureReason::RetentionEnded, "retention-ended"),
+    (ErasureReason::Unlawful, "unlawful"),
+    (ErasureReason::TestData, "test-data"),
 ];

@@ -190,6 +190,20 @@ pub enum Body {
         /// Which access.
         access: AccessId,
     },
+
+    // ---- erasure -----------------------------------------------------------------------------
+    /// A custodian erases records that it wrote about a patient. From the block that accepts it on,
+    /// nobody serves them and whoever holds them deletes them. What stays is their commitments,
+    /// under the anchors of their batches.
+    Erase {
+        /// Whose records.
+        patient: PatientId,
+        /// Which, by the custodian's sequence numbers: 1 to `ERASE_RUNS_MAX` runs, in rising
+        /// order, with something between each two.
+        runs: Vec<Run>,
+        /// Why.
+        reason: ErasureReason,
+    },
 }
 
 /// A change of the network that members vote on.
@@ -279,6 +293,46 @@ pub struct ReaderKey {
     /// Ed25519 signature over
     /// `"carestone/reader-key/v1\n" | network | member | patient | nonce (le u64)`.
     pub possession: [u8; 64],
+}
+
+/// A run of records that follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub struct Run {
+    /// Sequence number of the first.
+    pub first: u64,
+    /// How many, at least 1.
+    pub count: u32,
+}
+
+impl Run {
+    /// The sequence number after the last; none if there are not so many numbers.
+    pub fn end(&self) -> Option<u64> {
+        self.first.checked_add(self.count.into())
+    }
+
+    /// Whether a record is in it.
+    pub fn contains(&self, sequence: u64) -> bool {
+        sequence >= self.first && sequence - self.first < u64::from(self.count)
+    }
+}
+
+/// Why records are erased. The words of the order itself stay with the custodian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum ErasureReason {
+    /// The patient asked for it.
+    PatientRequest = 0,
+    /// The records are of somebody else, and were filed under this patient by mistake.
+    WrongPatient = 1,
+    /// A court or an authority ordered it.
+    LegalOrder = 2,
+    /// They need not be, or may not be, kept any longer.
+    RetentionEnded = 3,
+    /// They should never have been stored: without a legal basis, or not a record at all.
+    Unlawful = 4,
+    /// They were made to try something out.
+    TestData = 5,
 }
 
 /// Why asking the patient was impossible.

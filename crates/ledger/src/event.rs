@@ -6,8 +6,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use proof::Hash;
 
 use crate::{
-    AccessId, Author, BlockTime, CategorySet, CommandId, EmergencyReason, GrantId, MemberId,
-    PatientId, Purpose, Reject, RestrictionId, StaffRef, codec,
+    AccessId, Author, BlockTime, CategorySet, CommandId, EmergencyReason, ErasureReason, GrantId,
+    MemberId, PatientId, Purpose, Reject, RestrictionId, Run, StaffRef, codec,
 };
 
 /// One leaf of the log.
@@ -193,6 +193,32 @@ pub enum Event {
         /// How.
         why: Ending,
     },
+    /// Records were erased: nobody serves them any more, and whoever holds them deletes them.
+    Erased(Erasure),
+}
+
+/// The fact of an erasure. It outlives the records.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Erasure {
+    /// Number of this erasure in the patient's list; the first is 1.
+    pub number: u64,
+    /// Whose records.
+    pub patient: PatientId,
+    /// Who wrote them, and erased them.
+    pub custodian: MemberId,
+    /// Which, by the custodian's sequence numbers, in rising order.
+    pub runs: Vec<Run>,
+    /// Why.
+    pub reason: ErasureReason,
+    /// Block time.
+    pub time: BlockTime,
+}
+
+impl Erasure {
+    /// How many records.
+    pub fn records(&self) -> u64 {
+        self.runs.iter().map(|run| u64::from(run.count)).sum()
+    }
 }
 
 /// The trace of an access. It is in the log before any key is released.

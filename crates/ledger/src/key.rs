@@ -24,6 +24,16 @@ pub enum Key {
     Epochs(PatientId),
     /// [`AnchorHead`](crate::AnchorHead) of a member.
     Anchor(MemberId),
+    /// [`ErasureState`](crate::ErasureState) of a patient.
+    Erasures(PatientId),
+    /// [`ErasedChunk`](crate::ErasedChunk): which of a run of `limits::ERASED_CHUNK_RECORDS`
+    /// records of a member are erased.
+    Erased {
+        /// Whose records.
+        custodian: MemberId,
+        /// Number of the run; the first is 0.
+        chunk: u64,
+    },
     /// Local. The command was ordered: its `expires` (u64). The row is deleted when a block's time
     /// has passed that, since then the command is outside its window anyway.
     Seen(CommandId),
@@ -57,6 +67,10 @@ impl Key {
             Key::Accesses(patient) => tagged(ACCESSES, &[&patient.0]),
             Key::Epochs(patient) => tagged(EPOCHS, &[&patient.0]),
             Key::Anchor(member) => tagged(ANCHOR, &[&member.0]),
+            Key::Erasures(patient) => tagged(ERASURES, &[&patient.0]),
+            Key::Erased { custodian, chunk } => {
+                tagged(ERASED, &[&custodian.0, &chunk.to_be_bytes()])
+            }
             Key::Seen(command) => tagged(SEEN, &[&command.0]),
             Key::Access(access) => tagged(ACCESS, &[&access.0]),
             Key::Due { until, patient, access } => {
@@ -71,6 +85,9 @@ impl Key {
         if tag == DUE {
             return decode_due(rest);
         }
+        if tag == ERASED {
+            return decode_erased(rest);
+        }
         if tag == NETWORK {
             return rest.is_empty().then_some(Key::Network);
         }
@@ -81,6 +98,7 @@ impl Key {
             ACCESSES => Some(Key::Accesses(PatientId(id))),
             EPOCHS => Some(Key::Epochs(PatientId(id))),
             ANCHOR => Some(Key::Anchor(MemberId(id))),
+            ERASURES => Some(Key::Erasures(PatientId(id))),
             SEEN => Some(Key::Seen(CommandId(id))),
             ACCESS => Some(Key::Access(AccessId(id))),
             _ => None,
@@ -155,6 +173,12 @@ fn decode_due(rest: &[u8]) -> Option<Key> {
     })
 }
 
+fn decode_erased(rest: &[u8]) -> Option<Key> {
+    let (custodian, chunk) = rest.split_first_chunk::<32>()?;
+    let chunk = u64::from_be_bytes(chunk.try_into().ok()?);
+    Some(Key::Erased { custodian: MemberId(*custodian), chunk })
+}
+
 // Proven keys have low tags, local keys high ones.
 const NETWORK: u8 = 0x00;
 const ACCOUNT: u8 = 0x01;
@@ -162,6 +186,8 @@ const CONSENT: u8 = 0x02;
 const ACCESSES: u8 = 0x03;
 const EPOCHS: u8 = 0x04;
 const ANCHOR: u8 = 0x05;
+const ERASURES: u8 = 0x06;
+const ERASED: u8 = 0x07;
 const SEEN: u8 = 0x80;
 const ACCESS: u8 = 0x81;
 const DUE: u8 = 0x82;
@@ -180,6 +206,9 @@ mod tests {
             Key::Accesses(patient),
             Key::Epochs(patient),
             Key::Anchor(MemberId(id)),
+            Key::Erasures(patient),
+            Key::Erased { custodian: MemberId(id), chunk: 255 },
+            Key::Erased { custodian: MemberId(id), chunk: 256 },
             Key::Seen(CommandId(id)),
             Key::Access(access),
             Key::Due { until: 255, patient, access },
@@ -197,7 +226,7 @@ mod tests {
             assert_eq!(Key::decode(&longer), None);
         }
         assert_eq!(Key::decode(&[]), None);
-        assert_eq!(Key::decode(&[6; 33]), None);
+        assert_eq!(Key::decode(&[8; 33]), None);
     }
 
     #[test]

@@ -60,10 +60,10 @@ pub mod rules;
 pub use category::{Category, CategorySet};
 pub use check::{CheckContext, Checked, check, check_batch};
 pub use command::{
-    Assertion, Authenticator, Author, BlockTime, Body, Change, Command, EmergencyReason, Member,
-    Origin, ReaderKey, Request, Signature, SignedCommand, Terms,
+    Assertion, Authenticator, Author, BlockTime, Body, Change, Command, EmergencyReason,
+    ErasureReason, Member, Origin, ReaderKey, Request, Run, Signature, SignedCommand, Terms,
 };
-pub use event::{Basis, Decision, Denial, Ending, Entry, Event, Leaf, Outcome, Receipt};
+pub use event::{Basis, Decision, Denial, Ending, Entry, Erasure, Event, Leaf, Outcome, Receipt};
 pub use genesis::Genesis;
 pub use id::{
     AccessId, CommandId, Ed25519Key, GrantId, InvalidId, MemberId, NetworkId, PatientId,
@@ -78,6 +78,6 @@ pub use rules::{
 };
 pub use state::{
     AccessPlace, AccessRecord, AccessState, Account, AnchorHead, ConsentState, Custody, EpochState,
-    Grant, NetworkState, Proposal, Restriction,
+    ErasedChunk, ErasureState, Grant, NetworkState, Proposal, Restriction,
 };
 pub use working::{Fault, Working};

@@ -57,6 +57,15 @@ pub const OPEN_EMERGENCIES_PER_READER_MAX: usize = 4;
 /// Most records one anchor may commit to.
 pub const ANCHOR_COUNT_MAX: u32 = 4_096;
 
+/// Most runs of records in one erasure.
+pub const ERASE_RUNS_MAX: usize = 1_024;
+
+/// Records whose erasure is remembered in one value of the state.
+pub const ERASED_CHUNK_RECORDS: u64 = 65_536;
+
+/// Most such values that one erasure may change.
+pub const ERASE_CHUNKS_MAX: usize = 16;
+
 /// Longest run of one access, in milliseconds, whatever was asked for.
 pub const ACCESS_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 

@@ -94,6 +94,12 @@ pub enum Reject {
     /// The key named is not one of the account's.
     #[error("the key is not one of the account's; list the account's keys")]
     UnknownKey = 61,
+    /// The records named are not anchored yet, or there are none of these numbers.
+    #[error("the records are not anchored yet; wait for their anchor")]
+    NotAnchored = 62,
+    /// A record named was erased before.
+    #[error("a record was erased before; leave it out")]
+    Erased = 63,
 }
 
 impl Reject {
@@ -125,6 +131,8 @@ impl Reject {
         Reject::LastMember,
         Reject::UnknownCeremony,
         Reject::UnknownKey,
+        Reject::NotAnchored,
+        Reject::Erased,
     ];
 
     /// Whether the refusal is the command's one outcome; see

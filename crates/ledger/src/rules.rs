@@ -12,6 +12,7 @@
 //! - [`consent`]: grants and restrictions.
 //! - [`access`]: requests, receipts, and the question stewards and holders ask.
 //! - [`emergency`]: accesses without a grant.
+//! - [`erase`]: records that their custodian erases.
 //! - [`expiry`]: what ends by block time.
 //!
 //! Before any of them is asked, `author` establishes who speaks; afterwards, `heads` keeps the
@@ -28,6 +29,7 @@ mod author;
 pub mod consent;
 pub mod custody;
 pub mod emergency;
+pub mod erase;
 pub mod expiry;
 mod heads;
 pub mod network;
@@ -92,6 +94,13 @@ pub fn touches(checked: &Checked) -> KeySet {
         }
         Body::CloseAccess { patient, .. } => {
             keys.extend([Key::Accesses(*patient), Key::Epochs(*patient)]);
+        }
+        Body::Erase { patient, runs, .. } => {
+            keys.extend([Key::Account(*patient), Key::Erasures(*patient)]);
+            if let Author::Member(custodian) = command.author {
+                keys.push(Key::Anchor(custodian));
+                keys.extend(erase::chunks(runs).map(|chunk| Key::Erased { custodian, chunk }));
+            }
         }
     }
     keys.into_iter().collect()
@@ -202,6 +211,9 @@ fn member_rule(
             emergency::open(state, member, id, *reason, request, now)
         }
         Body::CloseAccess { patient, access } => access::close(state, member, *patient, *access),
+        Body::Erase { patient, runs, reason } => {
+            erase::erase(state, member, *patient, runs, *reason, now)
+        }
         _ => Err(Reject::NotAllowed.into()),
     }
 }

@@ -4,12 +4,14 @@ use alloc::vec::Vec;
 
 use crate::{
     Authenticator, Body, Change, Command, Ed25519Key, Member, MemberId, Origin, Reject, Request,
-    Signature, SignedCommand, Terms,
+    Run, Signature, SignedCommand, Terms,
     limits::{
         ADDRESS_BYTES_MAX, ANCHOR_COUNT_MAX, AUTHENTICATOR_DATA_BYTES_MAX, AUTHENTICATORS_MAX,
-        CEREMONY_BYTES_MAX, CLIENT_DATA_BYTES_MAX, CUSTODIANS_MAX, EVIDENCE_BYTES_MAX,
-        GRANT_MS_MAX, NAME_BYTES_MAX, ORIGIN_BYTES_MAX, ORIGINS_MAX,
+        CEREMONY_BYTES_MAX, CLIENT_DATA_BYTES_MAX, CUSTODIANS_MAX, ERASE_CHUNKS_MAX,
+        ERASE_RUNS_MAX, EVIDENCE_BYTES_MAX, GRANT_MS_MAX, NAME_BYTES_MAX, ORIGIN_BYTES_MAX,
+        ORIGINS_MAX,
     },
+    rules::erase::chunks,
 };
 
 /// Checks a whole command and its signature.
@@ -36,6 +38,7 @@ fn command(command: &Command) -> Result<(), Reject> {
         Body::Anchor { count, .. } if *count > ANCHOR_COUNT_MAX => Err(Reject::OverLimit),
         Body::Grant(terms) => grant(terms),
         Body::Restrict { custodians, .. } => ids(custodians),
+        Body::Erase { runs, .. } => erased(runs),
         Body::OpenAccess(asked) | Body::BreakGlass { request: asked, .. } => request(asked),
         Body::Propose(Change::Remove(_))
         | Body::Vote { .. }
@@ -107,6 +110,22 @@ fn grant(terms: &Terms) -> Result<(), Reject> {
 fn request(request: &Request) -> Result<(), Reject> {
     ids(&request.custodians)?;
     if is_small_order(&request.reader_key.key) { Err(Reject::NoPossession) } else { Ok(()) }
+}
+
+/// Runs of records have one encoding: in rising order, with something between each two.
+fn erased(runs: &[Run]) -> Result<(), Reject> {
+    if runs.len() > ERASE_RUNS_MAX {
+        return Err(Reject::OverLimit);
+    }
+    if runs.is_empty() || runs.iter().any(|run| run.count == 0 || run.end().is_none()) {
+        return Err(Reject::BadTerms);
+    }
+    let apart = |pair: &[Run]| pair[0].end().is_some_and(|end| end < pair[1].first);
+    if !runs.windows(2).all(apart) {
+        return Err(Reject::Malformed);
+    }
+    let few = chunks(runs).nth(ERASE_CHUNKS_MAX).is_none();
+    if few { Ok(()) } else { Err(Reject::OverLimit) }
 }
 
 fn keys(authenticators: &[Authenticator]) -> Result<(), Reject> {

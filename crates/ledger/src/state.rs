@@ -259,6 +259,50 @@ pub struct AnchorHead {
     pub next: u64,
 }
 
+/// The erasures of a patient's records, at every custodian.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ErasureState {
+    /// Erasures so far.
+    pub count: u64,
+    /// Chained head over their entries.
+    pub head: Hash,
+}
+
+/// Which records of one run of a custodian's sequence numbers are erased.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ErasedChunk {
+    /// First and last, counted from the chunk's beginning; rising, never next to each other.
+    runs: Vec<(u16, u16)>,
+}
+
+impl ErasedChunk {
+    /// Whether a record, counted from the chunk's beginning, is erased.
+    pub fn contains(&self, offset: u16) -> bool {
+        let after = self.runs.partition_point(|(first, _)| *first <= offset);
+        after > 0 && offset <= self.runs[after - 1].1
+    }
+
+    /// Adds the records from `first` to `last`. False, and nothing is added, if one was there.
+    pub(crate) fn add(&mut self, mut first: u16, mut last: u16) -> bool {
+        let place = self.runs.partition_point(|(start, _)| *start < first);
+        let before = place.checked_sub(1).map(|before| self.runs[before]);
+        let after = self.runs.get(place).copied();
+        if before.is_some_and(|(_, end)| end >= first) || after.is_some_and(|(at, _)| at <= last) {
+            return false;
+        }
+        let mut replaced = place..place;
+        if let Some((at, end)) = after.filter(|(at, _)| at - last == 1) {
+            assert!(at <= end, "a run is not empty");
+            (last, replaced.end) = (end, place + 1);
+        }
+        if let Some((at, _)) = before.filter(|(_, end)| first - end == 1) {
+            (first, replaced.start) = (at, place - 1);
+        }
+        self.runs.splice(replaced, [(first, last)]);
+        true
+    }
+}
+
 /// Whether a list of custodians, where empty means every one, names this custodian.
 pub(crate) fn names(custodians: &[MemberId], custodian: MemberId) -> bool {
     custodians.is_empty() || custodians.contains(&custodian)

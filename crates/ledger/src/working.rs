@@ -4,7 +4,7 @@ use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 
 use crate::{
     AccessId, AccessPlace, AccessState, Account, AnchorHead, BlockTime, ConsentState, EpochState,
-    Key, KeySet, NetworkState,
+    ErasedChunk, ErasureState, Key, KeySet, NetworkState,
     codec::{self, InvalidEncoding},
 };
 
@@ -180,6 +180,8 @@ pub(crate) enum Value {
     Accesses(AccessState),
     Epochs(Box<EpochState>),
     Anchor(AnchorHead),
+    Erasures(ErasureState),
+    Erased(ErasedChunk),
     Seen(BlockTime),
     Access(AccessPlace),
     Due(Scheduled),
@@ -197,6 +199,8 @@ impl Value {
             Key::Accesses(_) => Some(Value::Accesses(AccessState::default())),
             Key::Epochs(_) => Some(Value::Epochs(Box::default())),
             Key::Anchor(_) => Some(Value::Anchor(AnchorHead::default())),
+            Key::Erasures(_) => Some(Value::Erasures(ErasureState::default())),
+            Key::Erased { .. } => Some(Value::Erased(ErasedChunk::default())),
             _ => None,
         }
     }
@@ -209,6 +213,8 @@ impl Value {
             Key::Accesses(_) => Value::Accesses(codec::decode(bytes)?),
             Key::Epochs(_) => Value::Epochs(Box::new(codec::decode(bytes)?)),
             Key::Anchor(_) => Value::Anchor(codec::decode(bytes)?),
+            Key::Erasures(_) => Value::Erasures(codec::decode(bytes)?),
+            Key::Erased { .. } => Value::Erased(codec::decode(bytes)?),
             Key::Seen(_) => Value::Seen(codec::decode(bytes)?),
             Key::Access(_) => Value::Access(codec::decode(bytes)?),
             Key::Due { .. } if bytes.is_empty() => Value::Due(Scheduled),
@@ -224,6 +230,8 @@ impl Value {
             Value::Accesses(value) => codec::encode(value),
             Value::Epochs(value) => codec::encode(&**value),
             Value::Anchor(value) => codec::encode(value),
+            Value::Erasures(value) => codec::encode(value),
+            Value::Erased(value) => codec::encode(value),
             Value::Seen(value) => codec::encode(value),
             Value::Access(value) => codec::encode(value),
             Value::Due(Scheduled) => Vec::new(),
@@ -263,6 +271,8 @@ stored! {
     AccessState = Accesses;
     EpochState = Epochs in Box;
     AnchorHead = Anchor;
+    ErasureState = Erasures;
+    ErasedChunk = Erased;
     BlockTime = Seen;
     AccessPlace = Access;
     Scheduled = Due;

@@ -30,6 +30,7 @@ pub const TEMPLATE: &str = r##"
 #may_break_glass = true
 #may_deliver = false
 #may_register = false                 # look for patients, and say who is who: docs/matching.md
+#may_erase = false                    # erase records, two people together: docs/erasure.md
 
 #[[roles]]
 #name = "quality"

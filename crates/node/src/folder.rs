@@ -48,6 +48,9 @@ pub struct Config {
     /// Whether the operator alone may decide who is who among this hospital's patients.
     #[serde(default)]
     pub operator_decides: bool,
+    /// Staff who may erase records by a token of this node, two of them together.
+    #[serde(default)]
+    pub erasure_officers: Vec<String>,
     /// The apps.
     #[serde(default)]
     pub clients: Vec<ClientSettings>,
@@ -298,6 +301,9 @@ http_listen = "{http}"
 # Whether the operator alone may say that two patients are one, or which account a patient is; else
 # it takes two members of staff, or the patient. See docs/matching.md.
 # operator_decides = false
+
+# Staff who may erase records by a token of this node, two of them together: see docs/erasure.md.
+# erasure_officers = []
 {apps}{ports}{quality}"#,
         apps = crate::apps::TEMPLATE,
         ports = PORTS,
@@ -353,7 +359,7 @@ fn default_log() -> String {
 const CONFIG: &str = "carestone.toml";
 const KEY: &str = "node.key";
 const GENESIS: &str = "genesis.json";
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "name",
     "peer_listen",
     "http_listen",
@@ -362,6 +368,7 @@ const KEYS: [&str; 14] = [
     "gather_ms",
     "log",
     "operator_decides",
+    "erasure_officers",
     "clients",
     "roles",
     "identity_provider",

@@ -56,6 +56,8 @@ impl Node {
         let founders = genesis.members.clone();
         let member = Member::new(id, secret, founders, chain.clone(), vault, world);
         member.set_policy(policy);
+        // What was erased while this node was down, or before its vault came back from a backup.
+        member.catch_up().map_err(|error| anyhow!("{error}"))?;
         let exports = flows::Exports::open(member.clone(), folder.path("exports"));
         let exports = Arc::new(exports.context("cannot use the folder of exports")?);
         let product = Product {
@@ -94,6 +96,7 @@ impl Node {
             smart: self.smart.clone(),
             exports: self.exports.clone(),
             operator_decides: self.config.operator_decides,
+            erasure_officers: self.config.erasure_officers.clone().into(),
         };
         let exports = self.exports.clone();
         tokio::spawn(async move { exports.sweep().await });

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use flows::{Ask, FlowError, Member, ScopeEpoch, Session};
 use ledger::{AccessId, Body, Category, CategorySet, MemberId, PatientId};
+use vault::Versions;
 
 use crate::{
     Sabotage,
     patient::{COMMON, terms},
-    watch::Stored,
-    workload::{Workload, check_session, reading},
+    watch::{Notes, Stored},
+    workload::{Workload, check_session, erase, reading},
     world::Stage,
 };
 
@@ -39,6 +40,7 @@ pub async fn settle(stage: &Stage, workload: &mut Workload) -> Result<(), String
 fn is_settled(stage: &Stage, place: usize) -> bool {
     let Some(member) = stage.member(place) else { return false };
     let anchored = member.vault.unanchored(1).is_ok_and(|waiting| waiting.is_empty());
+    let erased = member.vault.wanted_erasures(None, 1).is_ok_and(|wanted| wanted.is_empty());
     let records = member.counts().map(|counts| counts.records).unwrap_or(u64::MAX);
     let copied = member.holders(member.id).is_ok_and(|holders| {
         holders.iter().all(|holder| {
@@ -50,7 +52,20 @@ fn is_settled(stage: &Stage, place: usize) -> bool {
             !is_honest || member.vault.copy_cursor(holder.0).is_ok_and(|next| next >= records)
         })
     });
-    anchored && copied
+    anchored && erased && copied
+}
+
+/// The last erasure: whatever happened before, a hospital can erase.
+pub async fn last_erasure(stage: &Stage) -> Result<(), String> {
+    for place in stage.cast.honest() {
+        let Some(member) = stage.member(place) else { continue };
+        let before = stage.watch.notes().erased.len();
+        erase(stage, &member, place, 0).await.map_err(|error| format!("an erasure: {error}"))?;
+        if stage.watch.notes().erased.len() > before {
+            return Ok(());
+        }
+    }
+    Err("nothing could be erased".to_owned())
 }
 
 /// The last read: a hospital that gets a grant for everything must open everything.
@@ -92,7 +107,8 @@ async fn read_all(
     workload.sign(&member, index, grant).await.map_err(say)?;
     let session = member.read(reading(account)).await.map_err(say)?;
     check_session(&stage.watch, &session);
-    let lacks = lacking(&stage.watch.notes().stored, stage, account, &session);
+    opened_nothing_erased(stage, &session);
+    let lacks = lacking(&stage.watch.notes(), stage, account, &session);
     match lacks {
         0 => Ok(()),
         lacks => Err(format!(
@@ -103,8 +119,42 @@ async fn read_all(
     }
 }
 
+/// Notes what a session shows although it was erased before.
+fn opened_nothing_erased(stage: &Stage, session: &Session) {
+    let mut notes = stage.watch.notes();
+    let is_erased = |place: &(MemberId, u64)| notes.erased.contains(place);
+    let places = session.records.iter().map(|record| (record.custodian, record.sequence));
+    let found: Vec<_> = places.filter(is_erased).collect();
+    notes.unerased.extend(found.iter().map(|place| format!("{place:?} was opened")));
+}
+
+/// Notes what a member still holds although it is erased on its own ledger.
+fn holds_nothing_erased(stage: &Stage, place: usize, member: &Member) {
+    let Some(node) = stage.node(place) else { return };
+    let erased: Vec<_> = node.oracle().all_erased().collect();
+    let is_kept = |(custodian, sequence, patient): &(MemberId, u64, PatientId)| {
+        let (all, patient) = (Versions::All, patient.0);
+        let page = match *custodian == member.id {
+            true => member.vault.records_of_patient(patient, all, *sequence, 1),
+            false => member.vault.copies_of_patient(custodian.0, patient, all, *sequence, 1),
+        };
+        page.is_ok_and(|page| page.iter().any(|record| record.sequence == *sequence))
+    };
+    let mut kept: Vec<_> = erased.iter().filter(|one| is_kept(one)).collect();
+    if stage.sabotage.is(Sabotage::KeptErased) {
+        kept.extend(erased.first());
+    }
+    let words = kept.iter().map(|one| format!("member {place} holds {:?}/{}", one.0, one.1));
+    stage.watch.notes().unerased.extend(words);
+}
+
 /// How many stored records of a patient a session lacks.
-fn lacking(stored: &[Stored], stage: &Stage, patient: PatientId, session: &Session) -> usize {
+fn lacking(
+    Notes { stored, erased, .. }: &Notes,
+    stage: &Stage,
+    patient: PatientId,
+    session: &Session,
+) -> usize {
     let is_there = |one: &&Stored| {
         let custodian = stage.cast.hospitals[one.custodian].id;
         session.records.iter().any(|record| {
@@ -113,7 +163,12 @@ fn lacking(stored: &[Stored], stage: &Stage, patient: PatientId, session: &Sessi
                 && record.exact.bytes()[..] == one.bytes[..]
         })
     };
-    stored.iter().filter(|one| one.patient == patient && !is_there(one)).count()
+    let is_erased = |one: &&Stored| {
+        let custodian = stage.cast.hospitals[one.custodian].id;
+        erased.contains(&(custodian, one.sequence))
+    };
+    let wanted = stored.iter().filter(|one| one.patient == patient && !is_erased(one));
+    wanted.filter(|one| !is_there(one)).count()
 }
 
 /// A last attempt at everybody, with an access that was closed and with one that never was.
@@ -157,6 +212,7 @@ pub async fn take_stock(stage: &Arc<Stage>) {
             }
         }
         if stage.cast.honest().any(|honest| honest == place) {
+            holds_nothing_erased(stage, place, &member);
             count(stage, place, &member);
         }
     }
@@ -171,6 +227,7 @@ async fn read_back(
     let mut own = reading(patient);
     own.custodians = vec![member.id];
     let session = member.read(own).await?;
+    opened_nothing_erased(stage, &session);
     {
         let mut notes = stage.watch.notes();
         for record in &session.records {

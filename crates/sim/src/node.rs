@@ -370,6 +370,15 @@ impl Inner {
         let tags = patient.filter(|_| is_own).map(|patient| self.tags(&patient.0));
         let scopes = page.scopes.iter().map(|scope| (scope.tag, scope.patient));
         let records = page.records.iter().map(|record| (record.tag, record.patient));
+        let is_erased = |record: &&flows::message::WireRecord| {
+            let patient = ledger::PatientId(record.patient);
+            lock(&self.oracle).erased(custodian, record.sequence, patient)
+        };
+        for record in page.records.iter().filter(is_erased) {
+            let (place, sequence) = (self.place, record.sequence);
+            let words = format!("member {place} gave {custodian:?}/{sequence}, which is erased");
+            self.watch.notes().unerased.push(words);
+        }
         for (tag, whose) in scopes.chain(records) {
             let category = tags.as_ref().and_then(|tags| tags.get(&ScopeTag(tag)).copied());
             let is_theirs = patient.is_none_or(|patient| patient.0 == whose);

@@ -22,6 +22,7 @@ pub struct Oracle {
     accesses: BTreeMap<AccessId, Access>,
     receipts: BTreeMap<PatientId, u64>,
     anchored: BTreeMap<MemberId, u64>,
+    erased: BTreeMap<(MemberId, u64), PatientId>,
     settled: BTreeSet<CommandId>,
     now: u64,
 }
@@ -103,6 +104,7 @@ impl Oracle {
             accesses: BTreeMap::new(),
             receipts: BTreeMap::new(),
             anchored: BTreeMap::new(),
+            erased: BTreeMap::new(),
             settled: BTreeSet::new(),
             now: 0,
         }
@@ -147,6 +149,16 @@ impl Oracle {
     /// An access that was allowed at some time.
     pub fn access(&self, id: AccessId) -> Option<&Access> {
         self.accesses.get(&id)
+    }
+
+    /// Whether a custodian has erased its record of this patient.
+    pub fn erased(&self, custodian: MemberId, sequence: u64, patient: PatientId) -> bool {
+        self.erased.get(&(custodian, sequence)) == Some(&patient)
+    }
+
+    /// Everything that was erased: by whom, which, and whose it was.
+    pub fn all_erased(&self) -> impl Iterator<Item = (MemberId, u64, PatientId)> {
+        self.erased.iter().map(|((custodian, sequence), patient)| (*custodian, *sequence, *patient))
     }
 
     /// Whether an allowed receipt of this reader covers records of this custodian, of this kind if it is
@@ -299,6 +311,21 @@ impl Oracle {
                 }
                 _ => Verdict::Refused,
             },
+            Body::Erase { patient, runs, .. } => {
+                let anchored = self.anchored.get(&member).copied().unwrap_or_default();
+                let numbers =
+                    runs.iter().flat_map(|run| (0..run.count).map(|at| run.first + u64::from(at)));
+                let numbers: Vec<u64> = numbers.collect();
+                let is_there = |number: &u64| {
+                    *number < anchored && !self.erased.contains_key(&(member, *number))
+                };
+                let sound = self.linked(*patient, member) && numbers.iter().all(is_there);
+                if sound {
+                    let places = numbers.into_iter().map(|number| ((member, number), *patient));
+                    self.erased.extend(places);
+                }
+                accepted_if(sound)
+            }
             _ => Verdict::Refused,
         }
     }

@@ -68,6 +68,8 @@ pub enum Sabotage {
     StrangeBlock,
     /// `complete_receipts`: members show a patient all receipts but the last.
     HiddenReceipt,
+    /// `erased_is_gone`: a member keeps what was erased.
+    KeptErased,
     /// `determinism`: a member's blocks do not lead to what it has.
     ForgottenCommand,
     /// `liveness`: no steward answers in the last read.
@@ -220,10 +222,13 @@ async fn end(stage: &Arc<Stage>, story: &mut Workload, options: &Options) {
         stage.cut_off(&[0, 1]).await;
     }
     stage.watch.say(format!("healed at {} ms", stage.now_ms()));
-    let alive = match finale::settle(stage, story).await {
-        Ok(()) => finale::last_read(stage, story).await,
-        Err(error) => Err(error),
+    let alive = async {
+        finale::settle(stage, story).await?;
+        finale::last_erasure(stage).await?;
+        finale::settle(stage, story).await?;
+        finale::last_read(stage, story).await
     };
+    let alive = alive.await;
     let is_alive = alive.is_ok();
     stage.watch.notes().finale.alive = Some(alive);
     if !is_alive {

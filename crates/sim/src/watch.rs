@@ -6,7 +6,7 @@ use std::{
 };
 
 use ledger::{
-    AccessId, Category, MemberId, PatientId,
+    AccessId, Category, Event, MemberId, Outcome, PatientId,
     sign::{SigningKey, VerificationKey},
 };
 use proof::Hash;
@@ -36,6 +36,10 @@ pub struct Notes {
     pub handed: Vec<Handed>,
     /// What was stored and acknowledged.
     pub stored: Vec<Stored>,
+    /// What was erased, on the ledger of some member: custodian, sequence number.
+    pub erased: BTreeSet<(MemberId, u64)>,
+    /// Erased records that somebody still gave, opened or holds.
+    pub unerased: Vec<String>,
     /// What readers opened that nobody had stored.
     pub untrue: Vec<String>,
     /// What was found at the end.
@@ -79,6 +83,8 @@ pub struct Stored {
     pub sequence: u64,
     /// The exact bytes.
     pub bytes: Vec<u8>,
+    /// Type and logical id.
+    pub name: (String, String),
 }
 
 /// What was found at the end, after everything had healed.
@@ -142,6 +148,7 @@ impl Notes {
     pub fn applied(&mut self, member: usize, applied: &chain::Applied) {
         let root = applied.tip.root;
         self.roots.entry(member).or_default().insert(applied.tip.height, root);
+        self.erased.extend(applied.entries.iter().flat_map(erased));
         let leaves = self.leaves.entry(member).or_default();
         for (position, entry) in (applied.first..).zip(&applied.entries) {
             let hash = ledger::Leaf::new(entry.clone()).hash;
@@ -158,4 +165,15 @@ impl Notes {
         let roots = self.signed.entry(member).or_default();
         roots.entry(size).or_default().insert(root);
     }
+}
+
+/// The records that an entry of the log erases.
+fn erased(entry: &ledger::Entry) -> Vec<(MemberId, u64)> {
+    let ledger::Entry::Outcome { outcome: Outcome::Accepted(Event::Erased(one)), .. } = entry
+    else {
+        return Vec::new();
+    };
+    let numbers =
+        one.runs.iter().flat_map(|run| (0..run.count).map(|at| run.first + u64::from(at)));
+    numbers.map(|number| (one.custodian, number)).collect()
 }

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use flows::{
     Aim, Ask, Became, Delivery, EntryOutcome, Filed, FlowError, Member, Reading, ScopeEpoch,
     Session,
+    erase::{Part, Wish},
 };
 use ledger::{
-    AccessId, Body, Category, CategorySet, EmergencyReason, Event, GrantId, MemberId, PatientId,
-    Purpose, Reject, RestrictionId,
+    AccessId, Body, Category, CategorySet, EmergencyReason, ErasureReason, Event, GrantId,
+    MemberId, PatientId, Purpose, Reject, RestrictionId,
 };
 
 use crate::{
@@ -107,6 +108,7 @@ impl Workload {
             14 => ("write more", self.write_more(stage, index)),
             15 => ("close", self.close(&member, place).await),
             16 => ("read cut off", self.read_cut_off(stage, index).await),
+            17 => ("erase", self.erase(stage, &member, place).await),
             _ => ("pry", self.pry(stage, place, index).await),
         };
         stage.watch.say(format!("{what} {index} at {place}: {}", words(&outcome)));
@@ -272,6 +274,19 @@ impl Workload {
         Ok(())
     }
 
+    // ---- erasing ---------------------------------------------------------------------------------
+
+    /// Two people of a hospital erase one of its records.
+    async fn erase(
+        &mut self,
+        stage: &Stage,
+        member: &Arc<Member>,
+        place: usize,
+    ) -> Result<(), FlowError> {
+        let roll = self.dice.roll();
+        erase(stage, member, place, roll).await
+    }
+
     // ---- writing ---------------------------------------------------------------------------------
 
     fn write_more(&mut self, stage: &Stage, index: usize) -> Result<(), FlowError> {
@@ -286,13 +301,48 @@ impl Workload {
         let bytes = observation(local_id, self.dice.below(1_000)).into_bytes();
         let aim = Aim::Create { unless: None };
         let filed = member.ingest_resource("system:sim", bytes.clone(), "Observation", &aim)?;
-        let Became::Filed(Filed { sequence, .. }) = filed.became else {
+        let Became::Filed(Filed { sequence, target, .. }) = filed.became else {
             return Err(FlowError::Conflict);
         };
+        let filed_id = target.id;
         let patient = self.patients[index].account.ok_or(DOWN)?;
-        stage.watch.notes().stored.push(Stored { custodian: place, patient, sequence, bytes });
+        let name = ("Observation".to_owned(), filed_id);
+        stage.watch.notes().stored.push(Stored {
+            custodian: place,
+            patient,
+            sequence,
+            bytes,
+            name,
+        });
         Ok(())
     }
+}
+
+/// Two people of a hospital erase one of its records, if it has one that can go.
+pub async fn erase(
+    stage: &Stage,
+    member: &Arc<Member>,
+    place: usize,
+    choice: u64,
+) -> Result<(), FlowError> {
+    let name = {
+        let notes = stage.watch.notes();
+        let is_left = |stored: &&Stored| {
+            stored.custodian == place
+                && stored.name.0 == "Observation"
+                && !notes.erased.contains(&(member.id, stored.sequence))
+        };
+        let left: Vec<_> = notes.stored.iter().filter(is_left).collect();
+        let index = choice.checked_rem(left.len() as u64);
+        index.map(|index| left[index as usize].name.clone())
+    };
+    let Some((kind, id)) = name else { return Ok(()) };
+    let (part, limit, reason) = (Part::Everything, 9, ErasureReason::PatientRequest);
+    let wish = Wish { kind, id, part, limit, reason, why: "the patient's letter".to_owned() };
+    for officer in ["ms.ito", "mr.kaya"] {
+        member.expunge(&wish, officer).await?;
+    }
+    Ok(())
 }
 
 /// A read of everything at everybody, for treatment.
@@ -336,7 +386,8 @@ pub fn ingest(member: &Member, custodian: usize, bytes: Vec<u8>) -> Result<Vec<S
         let (Some(exact), sequence) = (entry.exact(), filed.sequence) else { continue };
         let kind = filed.target.resource_type.name();
         let patient = member.patient_of(kind, &filed.target.id)?.ok_or(FlowError::Conflict)?;
-        stored.push(Stored { custodian, patient, sequence, bytes: exact.bytes().to_vec() });
+        let (bytes, name) = (exact.bytes().to_vec(), (kind.to_owned(), filed.target.id.clone()));
+        stored.push(Stored { custodian, patient, sequence, bytes, name });
     }
     Ok(stored)
 }

@@ -4,7 +4,8 @@
 //! Writing: `open(name.part, O_CREAT | O_EXCL)`, `write`, `fsync`, `rename(name.part, name)`,
 //! `open(folder)`, `fsync`. Only then may a row with the name be committed. A crash in between
 //! leaves a file that no row names; [`Blobs::sweep`] removes those before anything else is written.
-//! Removing is `unlink` alone: if a crash undoes it, the next sweep repeats it.
+//! Removing is `unlink` alone: if a crash undoes it, the next sweep repeats it. What is erased is
+//! unlinked after its row is gone, and then the folder synced.
 //!
 //! *Trust:* none. Whoever edits a file is found out by the digest in its row, and before that the
 //! envelope would not open; whoever removes one makes that record damaged, to be restored from a
@@ -75,6 +76,17 @@ impl Blobs {
         fs::remove_file(self.folder.join(name))
     }
 
+    /// Removes blobs that no row names any more; durable on return.
+    pub fn erase(&self, names: &[String]) -> io::Result<()> {
+        for name in names {
+            match self.remove(name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        if names.is_empty() { Ok(()) } else { sync_folder(&self.folder) }
+    }
+
     /// Removes every file that is not `named`; to be called before the first write. Returns how
     /// many.
     pub fn sweep<E: From<io::Error>>(
@@ -92,6 +104,9 @@ impl Blobs {
                 fs::remove_file(self.folder.join(&name))?;
                 removed += 1;
             }
+        }
+        if removed > 0 {
+            sync_folder(&self.folder)?;
         }
         Ok(removed)
     }

@@ -4,13 +4,16 @@ use proof::Hash;
 
 use crate::{
     Batch, Conflict, CopyBatch, KeptCase, KeptMessage, Mark, NewEmergency, NewRecord, PatientId,
-    Place, Portrait, SealedScope, Tally, VaultError,
+    Place, Portrait, Run, SealedScope, Tally, VaultError,
     VaultError::Invalid,
+    WantedErasure,
     limits::{
-        ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_CASES_MAX, BATCH_MESSAGES_MAX, BATCH_RECORDS_MAX,
-        BATCH_SCOPES_MAX, BATCH_TALLIES_MAX, CASE_BYTES_MAX, EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX,
-        MESSAGE_BYTES_MAX, NAME_BYTES_MAX, PORTRAIT_BYTES_MAX, SEAL_BYTES_MAX, SETTING_BYTES_MAX,
-        SETTING_NAME_BYTES_MAX, TALLY_NAME_BYTES_MAX, TOKENS_MAX, WRAPPED_BYTES_MAX,
+        ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_CASES_MAX, BATCH_ERASURES_MAX, BATCH_MESSAGES_MAX,
+        BATCH_RECORDS_MAX, BATCH_SCOPES_MAX, BATCH_TALLIES_MAX, CASE_BYTES_MAX,
+        EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX, ERASURE_BYTES_MAX, ERASURE_RECORDS_MAX,
+        ERASURE_RUNS_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, PAGE_ITEMS_MAX, PORTRAIT_BYTES_MAX,
+        SEAL_BYTES_MAX, SETTING_BYTES_MAX, SETTING_NAME_BYTES_MAX, TALLY_NAME_BYTES_MAX,
+        TOKENS_MAX, WRAPPED_BYTES_MAX,
     },
 };
 
@@ -23,6 +26,7 @@ pub(crate) fn batch(batch: &Batch) -> Result<(), VaultError> {
     batch.marks.iter().try_for_each(mark)?;
     portraits(&batch.portraits)?;
     tallies(&batch.tallies)?;
+    erasures(&batch.erasures)?;
     for scope in &batch.scopes {
         self::scope(&scope.sealed)?;
         require(scope.wrapped.len() <= WRAPPED_BYTES_MAX, "the wrapped scope secret is too large")?;
@@ -148,6 +152,35 @@ fn tallies(tallies: &[Tally]) -> Result<(), VaultError> {
     let is_short = |tally: &Tally| tally.sealed.len() <= TALLY_NAME_BYTES_MAX;
     require(tallies.iter().all(is_short), "the tally's name is too long")?;
     tallies.iter().try_for_each(|tally| sequence(tally.count))
+}
+
+fn erasures(erasures: &[WantedErasure]) -> Result<(), VaultError> {
+    let is_few = erasures.len() <= BATCH_ERASURES_MAX;
+    require(is_few, "the batch has too many orders to erase, split it")?;
+    for WantedErasure { runs, sealed, .. } in erasures {
+        self::runs(runs)?;
+        let records: u64 = runs.iter().map(|run| u64::from(run.count)).sum();
+        require(!runs.is_empty(), "an order to erase names records")?;
+        require(records <= ERASURE_RECORDS_MAX, "the order names too many records, split it")?;
+        require(sealed.len() <= ERASURE_BYTES_MAX, "the order to erase is too large")?;
+    }
+    Ok(())
+}
+
+/// Runs in rising order that do not overlap.
+pub(crate) fn runs(runs: &[Run]) -> Result<(), VaultError> {
+    require(runs.len() <= ERASURE_RUNS_MAX, "there are too many runs of records")?;
+    for run in runs {
+        require(run.count >= 1, "a run has at least one record")?;
+        sequence(run.end())?;
+    }
+    let apart = |pair: &[Run]| pair[0].end() <= pair[1].first;
+    require(runs.windows(2).all(apart), "runs of records rise and do not overlap")
+}
+
+pub(crate) fn commitments(commitments: &[(u64, Hash)]) -> Result<(), VaultError> {
+    require(commitments.len() <= PAGE_ITEMS_MAX, "there are too many commitments")?;
+    commitments.iter().try_for_each(|(number, _)| sequence(*number))
 }
 
 fn scope(scope: &SealedScope) -> Result<(), VaultError> {

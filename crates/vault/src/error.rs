@@ -69,6 +69,9 @@ pub enum Conflict {
     /// A custodian sent something else under a name that is taken.
     #[error("the custodian sent a different copy of its record {0}")]
     Copy(u64),
+    /// A record is not there to be erased, or a copy of it not to be kept.
+    #[error("record {0} is erased, or is going to be")]
+    Erased(u64),
     /// A custodian sent another seal for an epoch that is taken.
     #[error("the custodian sent a different seal for {scope}, epoch {epoch}")]
     CopiedEpoch {

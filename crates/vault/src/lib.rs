@@ -10,6 +10,7 @@
 //! - [`id`], [`keys`]: opaque names, and the two keys that make and protect them.
 //! - [`padding`], [`envelope`]: what a record looks like at rest.
 //! - [`permit`], [`emergency`]: what must be there before an envelope opens.
+//! - [`erasure`]: what is to go, and what is gone.
 //! - [`message`], [`quality`]: what is kept beside records: messages that wait, portraits, counts.
 //! - [`store`]: the trait [`Vault`], what goes in and comes out; [`error`]: how it fails.
 //! - [`memory`]: a vault that forgets, for tests and simulations.
@@ -24,6 +25,7 @@
 pub mod case;
 pub mod emergency;
 pub mod envelope;
+pub mod erasure;
 pub mod error;
 pub mod id;
 pub mod keys;
@@ -42,6 +44,7 @@ mod check;
 pub use case::{KeptCase, Mark, Relink};
 pub use emergency::{EmergencyEntry, LocalEmergency, NewEmergency};
 pub use envelope::{Content, Envelope, Opened, commitment, open, seal};
+pub use erasure::{Erased, Run, WantedErasure};
 pub use error::{Conflict, OpenError, SealError, VaultError};
 pub use id::{MemberId, PatientId, Place, RecordId, ScopeTag, Token};
 pub use keys::NodeKeys;

@@ -36,6 +36,18 @@ pub const BATCH_CASES_MAX: usize = 64;
 /// Largest sealed part of a case.
 pub const CASE_BYTES_MAX: usize = 16 * 1024;
 
+/// Most orders to erase in one batch.
+pub const BATCH_ERASURES_MAX: usize = 16;
+
+/// Most runs of records in one order to erase; the ledger's limit is the same.
+pub const ERASURE_RUNS_MAX: usize = 1_024;
+
+/// Most records in one order to erase.
+pub const ERASURE_RECORDS_MAX: u64 = 16_384;
+
+/// Largest sealed part of an order to erase.
+pub const ERASURE_BYTES_MAX: usize = 32 * 1024;
+
 /// Largest sealed part of a message.
 pub const MESSAGE_BYTES_MAX: usize = 24 * 1024 * 1024;
 

@@ -12,10 +12,10 @@ use std::{
 use proof::Hash;
 
 use crate::{
-    AnchoredBatch, Batch, Conflict, CopyBatch, Counts, EmergencyEntry, KeptCase, KeptMessage, Link,
-    LocalEmergency, Mark, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId,
-    RecordId, Relink, ScopeTag, SealedRecord, SealedScope, Stored, Tally, Token, Vault, VaultError,
-    Version, Versions, case, check,
+    AnchoredBatch, Batch, Conflict, CopyBatch, Counts, EmergencyEntry, Erased, KeptCase,
+    KeptMessage, Link, LocalEmergency, Mark, MemberId, MessageCounts, NewEmergency, NewRecord,
+    OwnScope, PatientId, Place, RecordId, Relink, Run, ScopeTag, SealedRecord, SealedScope, Stored,
+    Tally, Token, Vault, VaultError, Version, Versions, WantedErasure, case, check,
     check::require,
     limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
     message,
@@ -43,15 +43,19 @@ impl Vault for Memory {
         check::batch(&batch)?;
         let mut state = self.state()?;
         state.admit(&batch)?;
-        let stored =
-            Stored { first: state.records.len() as u64, count: batch.records.len() as u32 };
+        let stored = Stored { first: state.next_sequence(), count: batch.records.len() as u32 };
         for scope in batch.scopes {
             state.scopes.insert((scope.sealed.scope, scope.sealed.epoch), scope);
         }
         state.links.extend(batch.links.iter().map(|link| (link.token, link.patient)));
         state.links.extend(batch.relinks.iter().map(|relink| (relink.token, relink.to)));
         batch.records.into_iter().for_each(|record| state.push(record));
+        // What is erased is not marked any more.
+        let is_held = |state: &State, mark: &Mark| state.records.contains_key(&mark.sequence);
         for mark in batch.marks {
+            if !is_held(&state, &mark) {
+                continue;
+            }
             state.by_token.extend(mark.tokens.into_iter().map(|token| (token, mark.sequence)));
         }
         batch.cases.into_iter().for_each(|case| state.keep_case(case));
@@ -61,12 +65,19 @@ impl Vault for Memory {
         for Tally { day, token, sealed, count } in batch.tallies {
             state.tallies.entry((day, token)).or_insert((sealed, 0)).1 += count;
         }
+        for wanted in batch.erasures {
+            state.hidden.extend(wanted.runs.iter().flat_map(|run| run.first..run.end()));
+            state.wanted.insert(wanted.token, wanted);
+        }
         Ok(stored)
     }
 
     fn latest_version(&self, record: RecordId) -> Result<Option<u32>, VaultError> {
-        let latest = self.state()?.latest(record);
-        Ok((latest > 0).then_some(latest))
+        Ok(self.state()?.latest(record))
+    }
+
+    fn last_version(&self, record: RecordId) -> Result<u32, VaultError> {
+        Ok(self.state()?.last(record))
     }
 
     fn record(
@@ -75,13 +86,12 @@ impl Vault for Memory {
         version: Version,
     ) -> Result<Option<SealedRecord>, VaultError> {
         let state = self.state()?;
-        let versions = state.versions.get(&record).map_or(&[][..], Vec::as_slice);
-        let sequence = match version {
+        let mut versions = state.visible_versions(record);
+        let found = match version {
             Version::Latest => versions.last(),
-            Version::At(0) => None,
-            Version::At(version) => versions.get(version as usize - 1),
+            Version::At(at) => versions.find(|found| found.place.version == at),
         };
-        Ok(sequence.map(|sequence| state.records[*sequence as usize].clone()))
+        Ok(found.cloned())
     }
 
     fn history(
@@ -91,9 +101,8 @@ impl Vault for Memory {
         max: usize,
     ) -> Result<Vec<SealedRecord>, VaultError> {
         let state = self.state()?;
-        let versions = state.versions.get(&record).map_or(&[][..], Vec::as_slice);
-        let sequences = versions.iter().copied().filter(|sequence| *sequence >= from);
-        Ok(page(sequences.map(|sequence| &state.records[sequence as usize]), max))
+        let versions = state.visible_versions(record);
+        Ok(page(versions.filter(|version| version.sequence >= from), max))
     }
 
     fn records_of_scope(
@@ -136,16 +145,16 @@ impl Vault for Memory {
     fn are_known(&self, tokens: &[Token]) -> Result<Vec<bool>, VaultError> {
         let state = self.state()?;
         let is_known = |token: &Token| {
-            let mut carriers = state.by_token.range((*token, 0)..);
-            carriers.next().is_some_and(|(carried, _)| carried == token)
+            let mut carriers = state.by_token.range((*token, 0)..=(*token, u64::MAX));
+            carriers.any(|(_, sequence)| state.visible(*sequence).is_some())
         };
         Ok(tokens.iter().map(is_known).collect())
     }
 
     fn records_from(&self, from: u64, max: usize) -> Result<Vec<SealedRecord>, VaultError> {
         let state = self.state()?;
-        let from = from.min(state.records.len() as u64) as usize;
-        Ok(page(state.records[from..].iter(), max))
+        let records = state.records.range(from..).filter_map(|(at, _)| state.visible(*at));
+        Ok(page(records, max))
     }
 
     fn scope(&self, scope: ScopeTag) -> Result<Vec<OwnScope>, VaultError> {
@@ -160,7 +169,8 @@ impl Vault for Memory {
     }
 
     fn name(&self, record: RecordId) -> Result<Option<Vec<u8>>, VaultError> {
-        Ok(self.state()?.names.get(&record).cloned())
+        let state = self.state()?;
+        Ok(state.latest(record).and_then(|_| state.names.get(&record).cloned()))
     }
 
     fn patient_by_token(&self, token: Token) -> Result<Option<PatientId>, VaultError> {
@@ -178,8 +188,8 @@ impl Vault for Memory {
         let state = self.state()?;
         let next = state.next_anchor();
         let max = max.min(PAGE_ITEMS_MAX);
-        let waiting = state.records[next as usize..].iter().take(max);
-        Ok(waiting.map(|record| (record.sequence, record.commitment)).collect())
+        let waiting = (next..).zip(&state.commitments[next as usize..]).take(max);
+        Ok(waiting.map(|(sequence, commitment)| (sequence, *commitment)).collect())
     }
 
     fn mark_anchored(
@@ -229,9 +239,10 @@ impl Vault for Memory {
             state.copied_scopes.insert((batch.custodian, scope.scope, scope.epoch), scope);
         }
         for record in batch.records {
-            let newest = state.copied_versions.entry((batch.custodian, record.place.record));
-            let newest = newest.or_insert(0);
-            *newest = record.place.version.max(*newest);
+            let Place { record: id, version, .. } = record.place;
+            state.copied_versions.insert((batch.custodian, id, version, record.sequence));
+            let key = (batch.custodian, record.sequence);
+            state.copied_commitments.insert(key, record.commitment);
             state.copies.insert((batch.custodian, record.sequence), record);
         }
         Ok(())
@@ -248,7 +259,7 @@ impl Vault for Memory {
         let state = self.state()?;
         let copies = state.copies.range((custodian, from)..=(custodian, u64::MAX));
         let wanted = copies.map(|(_, record)| record).filter(|record| {
-            let newest = state.copied_versions[&(custodian, record.place.record)];
+            let newest = state.newest_copy(custodian, record.place.record);
             record.place.patient == patient
                 && (versions == Versions::All || record.place.version == newest)
         });
@@ -276,7 +287,7 @@ impl Vault for Memory {
         let state = self.state()?;
         let run = (custodian, first)..(custodian, first + u64::from(count));
         let commitments: Vec<Hash> =
-            state.copies.range(run).map(|(_, record)| record.commitment).collect();
+            state.copied_commitments.range(run).map(|(_, commitment)| *commitment).collect();
         Ok((commitments.len() == count as usize).then_some(commitments))
     }
 
@@ -286,9 +297,97 @@ impl Vault for Memory {
 
     fn advance_copy_cursor(&self, peer: MemberId, next: u64) -> Result<(), VaultError> {
         let mut state = self.state()?;
-        require(next <= state.records.len() as u64, "the cursor is beyond the last record")?;
+        require(next <= state.next_sequence(), "the cursor is beyond the last record")?;
         let cursor = state.cursors.entry(peer).or_insert(0);
         *cursor = next.max(*cursor);
+        Ok(())
+    }
+
+    fn wanted_erasures(
+        &self,
+        after: Option<Token>,
+        max: usize,
+    ) -> Result<Vec<WantedErasure>, VaultError> {
+        let state = self.state()?;
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let wanted = state.wanted.range((from, Bound::Unbounded)).take(max.min(PAGE_ITEMS_MAX));
+        Ok(wanted.map(|(_, wanted)| wanted.clone()).collect())
+    }
+
+    fn keep_wanted(&self, token: Token) -> Result<(), VaultError> {
+        let mut state = self.state()?;
+        if let Some(wanted) = state.wanted.remove(&token) {
+            state.hidden.retain(|sequence| !wanted.runs.iter().any(|run| run.contains(*sequence)));
+        }
+        Ok(())
+    }
+
+    fn erase(&self, erased: &Erased) -> Result<u64, VaultError> {
+        check::runs(&erased.runs)?;
+        let mut state = self.state()?;
+        let sequences = state.of_runs(erased);
+        sequences.iter().for_each(|sequence| state.erase(*sequence));
+        let State { wanted, hidden, .. } = &mut *state;
+        wanted.retain(|_, wanted| {
+            let is_left = |run: &Run| hidden.range(run.first..run.end()).next().is_some();
+            wanted.runs.iter().any(is_left)
+        });
+        Ok(sequences.len() as u64)
+    }
+
+    fn erase_copies(&self, custodian: MemberId, erased: &Erased) -> Result<u64, VaultError> {
+        check::runs(&erased.runs)?;
+        let mut state = self.state()?;
+        let mut count = 0;
+        for run in &erased.runs {
+            state.erased.entry((custodian, run.first)).or_insert((*run, erased.patient));
+            let held = state.copies.range((custodian, run.first)..(custodian, run.end()));
+            let held = held.filter(|(_, copy)| copy.place.patient == erased.patient);
+            let keys: Vec<_> = held.map(|(key, _)| *key).collect();
+            for key in keys {
+                let copy = state.copies.remove(&key).expect("just found");
+                let Place { record, version, .. } = copy.place;
+                state.copied_versions.remove(&(custodian, record, version, copy.sequence));
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    fn is_erased(
+        &self,
+        custodian: MemberId,
+        patient: PatientId,
+        sequence: u64,
+    ) -> Result<bool, VaultError> {
+        Ok(self.state()?.is_erased(custodian, patient, sequence))
+    }
+
+    fn erased_between(&self, from: u64, to: u64) -> Result<Vec<(u64, Hash)>, VaultError> {
+        let state = self.state()?;
+        let gone = (from..to.min(state.next_sequence()))
+            .filter(|sequence| !state.records.contains_key(sequence));
+        let gone = gone.map(|sequence| (sequence, state.commitments[sequence as usize]));
+        Ok(gone.take(PAGE_ITEMS_MAX).collect())
+    }
+
+    fn keep_commitments(
+        &self,
+        custodian: MemberId,
+        commitments: &[(u64, Hash)],
+    ) -> Result<(), VaultError> {
+        check::commitments(commitments)?;
+        let mut state = self.state()?;
+        let mut new = BTreeMap::new();
+        for (sequence, commitment) in commitments {
+            let key = (custodian, *sequence);
+            let held = new.get(&key).or_else(|| state.copied_commitments.get(&key));
+            if held.is_some_and(|held| held != commitment) {
+                return Err(Conflict::Copy(*sequence).into());
+            }
+            new.insert(key, *commitment);
+        }
+        state.copied_commitments.extend(new);
         Ok(())
     }
 
@@ -350,7 +449,9 @@ impl Vault for Memory {
     }
 
     fn portrait(&self, record: RecordId) -> Result<Option<Vec<u8>>, VaultError> {
-        Ok(self.state()?.portraits.get(&record).cloned())
+        let state = self.state()?;
+        let is_hidden = state.latest(record).is_none() && state.last(record) > 0;
+        Ok(state.portraits.get(&record).filter(|_| !is_hidden).cloned())
     }
 
     fn tallies(&self, from_day: u32) -> Result<Vec<Tally>, VaultError> {
@@ -378,7 +479,7 @@ impl Vault for Memory {
     fn counts(&self) -> Result<Counts, VaultError> {
         let state = self.state()?;
         Ok(Counts {
-            records: state.records.len() as u64,
+            records: state.next_sequence(),
             anchored: state.next_anchor(),
             copies: state.copies.len() as u64,
             emergencies: state.emergencies.len() as u64,
@@ -388,10 +489,17 @@ impl Vault for Memory {
 
 #[derive(Default)]
 struct State {
-    /// Record versions; the index is the sequence number.
-    records: Vec<SealedRecord>,
-    /// Sequence numbers of each record's versions; the index is the version less one.
-    versions: BTreeMap<RecordId, Vec<u64>>,
+    /// Commitments of all record versions ever; the index is the sequence number.
+    commitments: Vec<Hash>,
+    /// Record versions that are not erased.
+    records: BTreeMap<u64, SealedRecord>,
+    /// Sequence numbers of their versions.
+    versions: BTreeMap<(RecordId, u32), u64>,
+    /// The last version of each record, erased or not.
+    last: BTreeMap<RecordId, u32>,
+    /// Those that are to be erased, and the orders that say so.
+    hidden: BTreeSet<u64>,
+    wanted: BTreeMap<Token, WantedErasure>,
     by_scope: BTreeSet<(ScopeTag, u64)>,
     by_patient: BTreeSet<(PatientId, u64)>,
     by_token: BTreeSet<(Token, u64)>,
@@ -402,7 +510,10 @@ struct State {
     anchors: BTreeMap<u64, Anchor>,
 
     copies: BTreeMap<(MemberId, u64), SealedRecord>,
-    copied_versions: BTreeMap<(MemberId, RecordId), u32>,
+    copied_commitments: BTreeMap<(MemberId, u64), Hash>,
+    copied_versions: BTreeSet<(MemberId, RecordId, u32, u64)>,
+    /// Runs of other custodians' records that are erased, and whose they were.
+    erased: BTreeMap<(MemberId, u64), (Run, PatientId)>,
     copied_scopes: BTreeMap<(MemberId, ScopeTag, u32), SealedScope>,
     cursors: BTreeMap<MemberId, u64>,
 
@@ -439,7 +550,7 @@ impl State {
         for relink in &batch.relinks {
             self.admit_relink(relink, &mut links)?;
         }
-        let records = (self.records.len() + batch.records.len()) as u64;
+        let records = self.next_sequence() + batch.records.len() as u64;
         let is_there = |mark: &Mark| mark.sequence < records;
         require(batch.marks.iter().all(is_there), "a mark names a record that does not exist")?;
         let mut versions = BTreeMap::new();
@@ -459,6 +570,22 @@ impl State {
             let stored = stored.map(|case| case.is_open);
             case::follows(cases.get(&new.token).copied().or(stored), new)?;
             cases.insert(new.token, new.is_open);
+        }
+        self.admit_erasures(&batch.erasures)?;
+        Ok(())
+    }
+
+    /// Orders name records that were there before the batch, each once.
+    fn admit_erasures(&self, erasures: &[WantedErasure]) -> Result<(), VaultError> {
+        let (mut hidden, mut tokens) = (BTreeSet::new(), BTreeSet::new());
+        for wanted in erasures {
+            let is_new = !self.wanted.contains_key(&wanted.token) && tokens.insert(wanted.token);
+            require(is_new, "there is an order to erase of this name")?;
+            for sequence in wanted.runs.iter().flat_map(|run| run.first..run.end()) {
+                if self.visible(sequence).is_none() || !hidden.insert(sequence) {
+                    return Err(Conflict::Erased(sequence).into());
+                }
+            }
         }
         Ok(())
     }
@@ -510,7 +637,7 @@ impl State {
         versions: &mut BTreeMap<RecordId, u32>,
     ) -> Result<(), VaultError> {
         let place = &new.place;
-        let latest = versions.entry(place.record).or_insert_with(|| self.latest(place.record));
+        let latest = versions.entry(place.record).or_insert_with(|| self.last(place.record));
         check::version_follows(*latest, place)?;
         let epoch = (place.scope, place.epoch);
         let stored = self.scopes.get(&epoch).map(|own| own.sealed.patient);
@@ -534,8 +661,14 @@ impl State {
             check::scope_known(scope.map(|scope| scope.patient), &record.place)?;
             let held = records.get(&record.sequence).copied();
             let stored = self.copies.get(&(batch.custodian, record.sequence));
-            if held.or(stored).is_some_and(|held| held != record) {
+            let commitment = self.copied_commitments.get(&(batch.custodian, record.sequence));
+            let is_other = held.or(stored).is_some_and(|held| held != record)
+                || commitment.is_some_and(|commitment| *commitment != record.commitment);
+            if is_other {
                 return Err(Conflict::Copy(record.sequence).into());
+            }
+            if self.is_erased(batch.custodian, record.place.patient, record.sequence) {
+                return Err(Conflict::Erased(record.sequence).into());
             }
             records.insert(record.sequence, record);
         }
@@ -557,19 +690,73 @@ impl State {
     }
 
     fn push(&mut self, new: NewRecord) {
-        let sequence = self.records.len() as u64;
+        let sequence = self.next_sequence();
         let NewRecord { place, commitment, envelope, tokens, name } = new;
         self.names.entry(place.record).or_insert(name);
-        self.versions.entry(place.record).or_default().push(sequence);
+        self.versions.insert((place.record, place.version), sequence);
+        self.last.insert(place.record, place.version);
         self.by_scope.insert((place.scope, sequence));
         self.by_patient.insert((place.patient, sequence));
         self.by_token.extend(tokens.into_iter().map(|token| (token, sequence)));
-        self.records.push(SealedRecord { sequence, place, commitment, envelope });
+        self.commitments.push(commitment);
+        let record = SealedRecord { sequence, place, commitment, envelope };
+        self.records.insert(sequence, record);
     }
 
-    /// The latest version of a record; 0 if there is none.
-    fn latest(&self, record: RecordId) -> u32 {
-        self.versions.get(&record).map_or(0, |sequences| sequences.len() as u32)
+    fn erase(&mut self, sequence: u64) {
+        let Some(record) = self.records.remove(&sequence) else { return };
+        let Place { record: id, version, patient, scope, .. } = record.place;
+        self.versions.remove(&(id, version));
+        self.by_scope.remove(&(scope, sequence));
+        self.by_patient.remove(&(patient, sequence));
+        self.by_token.retain(|(_, carrier)| *carrier != sequence);
+        self.hidden.remove(&sequence);
+        if self.versions.range((id, 0)..=(id, u32::MAX)).next().is_none() {
+            self.names.remove(&id);
+            self.portraits.remove(&id);
+        }
+    }
+
+    /// This node's records that an erasure names.
+    fn of_runs(&self, erased: &Erased) -> Vec<u64> {
+        let records = erased.runs.iter().flat_map(|run| self.records.range(run.first..run.end()));
+        let records = records.filter(|(_, record)| record.place.patient == erased.patient);
+        records.map(|(sequence, _)| *sequence).collect()
+    }
+
+    fn is_erased(&self, custodian: MemberId, patient: PatientId, sequence: u64) -> bool {
+        let before = self.erased.range((custodian, 0)..=(custodian, sequence)).next_back();
+        before.is_some_and(|(_, (run, of))| run.contains(sequence) && *of == patient)
+    }
+
+    fn next_sequence(&self) -> u64 {
+        self.commitments.len() as u64
+    }
+
+    /// A record version, unless it is erased or going to be.
+    fn visible(&self, sequence: u64) -> Option<&SealedRecord> {
+        self.records.get(&sequence).filter(|_| !self.hidden.contains(&sequence))
+    }
+
+    fn visible_versions(&self, record: RecordId) -> impl Iterator<Item = &SealedRecord> {
+        let versions = self.versions.range((record, 0)..=(record, u32::MAX));
+        versions.filter_map(|(_, sequence)| self.visible(*sequence))
+    }
+
+    /// The latest version of a record that can be seen.
+    fn latest(&self, record: RecordId) -> Option<u32> {
+        self.visible_versions(record).last().map(|found| found.place.version)
+    }
+
+    /// The last version that a record ever had; 0 if it had none.
+    fn last(&self, record: RecordId) -> u32 {
+        self.last.get(&record).copied().unwrap_or(0)
+    }
+
+    /// The newest version of a record that is kept for a custodian.
+    fn newest_copy(&self, custodian: MemberId, record: RecordId) -> u32 {
+        let all = (custodian, record, 0, 0)..=(custodian, record, u32::MAX, u64::MAX);
+        self.copied_versions.range(all).next_back().map_or(0, |(_, _, version, _)| *version)
     }
 
     fn next_anchor(&self) -> u64 {
@@ -579,8 +766,7 @@ impl State {
 
     /// The commitments of a run, as far as there are records.
     fn commitments(&self, first: u64, count: u32) -> Vec<Hash> {
-        let records = self.records.iter().skip(first as usize).take(count as usize);
-        records.map(|record| record.commitment).collect()
+        self.commitments.iter().skip(first as usize).take(count as usize).copied().collect()
     }
 
     fn select<'a, K: 'a>(
@@ -589,9 +775,10 @@ impl State {
         versions: Versions,
         max: usize,
     ) -> Vec<SealedRecord> {
-        let records = index.map(|(_, sequence)| &self.records[*sequence as usize]);
+        let records = index.filter_map(|(_, sequence)| self.visible(*sequence));
         let wanted = records.filter(|record| {
-            versions == Versions::All || record.place.version == self.latest(record.place.record)
+            let latest = || self.latest(record.place.record);
+            versions == Versions::All || Some(record.place.version) == latest()
         });
         page(wanted, max)
     }

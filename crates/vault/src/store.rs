@@ -9,7 +9,8 @@
 //! Methods with `from` and `max` answer in rising sequence numbers, starting at `from`, with at
 //! most `max` and [`PAGE_ITEMS_MAX`](crate::limits::PAGE_ITEMS_MAX) items, and stop early when the
 //! envelopes get heavy ([`PAGE_BYTES_MAX`](crate::limits::PAGE_BYTES_MAX)). Only an empty page is
-//! the end; the next page starts after the last item's sequence number.
+//! the end; the next page starts after the last item's sequence number. Sequence numbers of records
+//! that are erased, or are going to be, are left out.
 //!
 //! # Errors
 //! Every method may fail with [`VaultError::Fatal`]; after that it always does. Others are named
@@ -20,8 +21,9 @@ use std::fmt;
 use proof::Hash;
 
 use crate::{
-    EmergencyEntry, Envelope, KeptCase, KeptMessage, LocalEmergency, Mark, MemberId, MessageCounts,
-    NewEmergency, PatientId, Place, Portrait, RecordId, Relink, ScopeTag, Tally, Token, VaultError,
+    EmergencyEntry, Envelope, Erased, KeptCase, KeptMessage, LocalEmergency, Mark, MemberId,
+    MessageCounts, NewEmergency, PatientId, Place, Portrait, RecordId, Relink, ScopeTag, Tally,
+    Token, VaultError, WantedErasure,
 };
 
 /// A store of sealed records. See the module's text for order, pages and errors.
@@ -30,14 +32,14 @@ pub trait Vault: Send + Sync {
 
     /// Stores a batch: all of it, durably, or nothing.
     ///
-    /// Scopes come first, then links, changed links, records, marks, messages, cases, portraits
-    /// and tallies, in the order given. A record's version must follow its latest one; its scope
+    /// Scopes come first, then links, changed links, records, marks, messages, cases, portraits,
+    /// tallies and orders to erase, in the order given. A record's version must follow its latest one; its scope
     /// epoch must be known or in the batch, for the same patient. A scope's epoch must rise; its
     /// first has no way back to an earlier one, and every later one has.
     ///
     /// # Errors
     /// [`VaultError::Conflict`] if somebody stored the version, epoch, link, message or case first,
-    /// or if a changed link leads elsewhere by now, and
+    /// if a changed link leads elsewhere by now, or a record to be erased is not there, and
     /// [`VaultError::Invalid`] if the batch contradicts itself or exceeds a limit.
     fn store(&self, batch: Batch) -> Result<Stored, VaultError>;
 
@@ -45,6 +47,10 @@ pub trait Vault: Send + Sync {
 
     /// The latest version of a record, if there is the record.
     fn latest_version(&self, record: RecordId) -> Result<Option<u32>, VaultError>;
+
+    /// The last version that a record ever had, erased or not; 0 if it had none. The next one
+    /// follows it.
+    fn last_version(&self, record: RecordId) -> Result<u32, VaultError>;
 
     /// One version of a record.
     ///
@@ -145,7 +151,8 @@ pub trait Vault: Send + Sync {
     /// # Errors
     /// [`Conflict::Copy`](crate::Conflict::Copy) or
     /// [`Conflict::CopiedEpoch`](crate::Conflict::CopiedEpoch) if the custodian sent something else
-    /// before, [`VaultError::Invalid`] as for [`store`](Self::store).
+    /// before, [`Conflict::Erased`](crate::Conflict::Erased) if a record is erased,
+    /// [`VaultError::Invalid`] as for [`store`](Self::store).
     fn keep_copy(&self, batch: CopyBatch) -> Result<(), VaultError>;
 
     /// A page of the copies of a patient's records that are kept for a custodian.
@@ -185,6 +192,50 @@ pub trait Vault: Send + Sync {
     /// # Errors
     /// [`VaultError::Invalid`] if `next` is beyond the last record.
     fn advance_copy_cursor(&self, peer: MemberId, next: u64) -> Result<(), VaultError>;
+
+    // ---- erasure -------------------------------------------------------------------------------
+
+    /// A page of the orders to erase that are under way, by token, those after a token.
+    fn wanted_erasures(
+        &self,
+        after: Option<Token>,
+        max: usize,
+    ) -> Result<Vec<WantedErasure>, VaultError>;
+
+    /// Takes an order back: what it hid is there again. Repeating it is harmless.
+    fn keep_wanted(&self, token: Token) -> Result<(), VaultError>;
+
+    /// Deletes records of this node, with everything that was stored about them: on return they are
+    /// in no file of the vault. Orders of which nothing is left are done. What is not there is
+    /// skipped, so repeating it is harmless. Returns how many record versions went.
+    fn erase(&self, erased: &Erased) -> Result<u64, VaultError>;
+
+    /// Deletes copies that are kept for a custodian, in the same way, and remembers what is erased.
+    /// Returns how many went.
+    fn erase_copies(&self, custodian: MemberId, erased: &Erased) -> Result<u64, VaultError>;
+
+    /// Whether a custodian's record of this patient is remembered as erased.
+    fn is_erased(
+        &self,
+        custodian: MemberId,
+        patient: PatientId,
+        sequence: u64,
+    ) -> Result<bool, VaultError>;
+
+    /// The commitments of this node's records that are erased, between two sequence numbers, the
+    /// second not included; at most [`PAGE_ITEMS_MAX`](crate::limits::PAGE_ITEMS_MAX).
+    fn erased_between(&self, from: u64, to: u64) -> Result<Vec<(u64, Hash)>, VaultError>;
+
+    /// Keeps what is left of a custodian's erased records, for the paths of their neighbours.
+    /// Repeating it is harmless.
+    ///
+    /// # Errors
+    /// [`Conflict::Copy`](crate::Conflict::Copy) if the custodian sent another commitment before.
+    fn keep_commitments(
+        &self,
+        custodian: MemberId,
+        commitments: &[(u64, Hash)],
+    ) -> Result<(), VaultError>;
 
     // ---- emergencies without the network -------------------------------------------------------
 
@@ -268,6 +319,8 @@ pub struct Batch {
     pub portraits: Vec<Portrait>,
     /// What is counted.
     pub tallies: Vec<Tally>,
+    /// Orders to erase: what they name is hidden from now on.
+    pub erasures: Vec<WantedErasure>,
 }
 
 /// A record version to be stored.

@@ -157,6 +157,24 @@ impl Caller {
         }
     }
 
+    /// Who erases records: a records officer, by a token of the node and the node's configuration, or
+    /// an app's user whose role erases, with a scope that deletes. Gives their name without the app,
+    /// since it counts who it was.
+    pub fn may_erase(&self, app: &App, kind: &str) -> Result<&str, Problem> {
+        match self {
+            Caller::Own(Bearer::Staff(name)) if app.erasure_officers.contains(name) => Ok(name),
+            Caller::App(caller) if caller.rights.may_erase => {
+                let deletes = caller.allows(Interaction::Delete, kind);
+                let person = caller.person().filter(|_| deletes);
+                person.ok_or_else(|| scope_missing("is a user's and deletes, as in `user/*.d`"))
+            }
+            _ => Err(forbidden(
+                "only a records officer erases: a name in `erasure_officers` of the configuration, \
+                 or a role with `may_erase = true`",
+            )),
+        }
+    }
+
     /// A change in part, of what was read: also by staff, who correct what they see.
     pub fn may_patch(&self, kind: &str) -> Result<(), Problem> {
         match self {

@@ -135,11 +135,27 @@ pub async fn decide(
     Path(case): Path<String>,
     Json(Decide { approve }): Json<Decide>,
 ) -> Result<Json<Value>, Problem> {
+    let is_erasure = || {
+        app.member
+            .case(token(&case)?)
+            .map(|named| named.case.subject.erases())
+            .map_err(Problem::from)
+    };
+    if let Ok(officer) = caller.may_erase(&app, "Patient")
+        && is_erasure()?
+    {
+        let by = Decider::Staff(officer.to_owned());
+        return Ok(Json(case_json(&app.member.decide(token(&case)?, by, approve).await?)));
+    }
     let by = match caller.is_operator() {
         Ok(()) if app.operator_decides => Decider::Operator,
         Ok(()) => return Err(not_alone()),
         Err(_) => Decider::Staff(caller.may_register()?.to_owned()),
     };
+    // Only now: who may not decide does not learn which cases there are.
+    if is_erasure()? {
+        return Err(not_an_officer());
+    }
     Ok(Json(case_json(&app.member.decide(token(&case)?, by, approve).await?)))
 }
 
@@ -190,6 +206,11 @@ fn not_alone() -> Problem {
     Problem::new(axum::http::StatusCode::FORBIDDEN, "forbidden", detail)
 }
 
+fn not_an_officer() -> Problem {
+    let detail = "only a records officer decides about an erasure, another than who asked for it";
+    Problem::new(axum::http::StatusCode::FORBIDDEN, "forbidden", detail)
+}
+
 fn token(text: &str) -> Result<flows::words::Token, Problem> {
     token_from_text(text).ok_or_else(|| Problem::bad_request("a case is 32 hexadecimal digits"))
 }
@@ -218,6 +239,15 @@ fn case_json(named: &Named) -> Value {
             ("merge", json!({ "gone": gone, "survivor": survivor }))
         }
         Subject::Unmerge { gone } => ("unmerge", json!({ "patient": gone })),
+        Subject::Erase(order) => (
+            "erase",
+            json!({
+                "what": order.what,
+                "records": order.records(),
+                "reason": flows::words::erasure_word(order.reason),
+                "comment": order.why,
+            }),
+        ),
     };
     json[kind] = words;
     if kind == "link" && decision.is_none() {

@@ -73,6 +73,8 @@ pub struct App {
     pub exports: Arc<flows::Exports>,
     /// Whether the operator alone may decide who is who; else it takes two people, or the patient.
     pub operator_decides: bool,
+    /// Staff who may erase records by a token of this node; apps' users may by their role.
+    pub erasure_officers: Arc<[String]>,
 }
 
 /// All routes of a node, for an application.

@@ -128,3 +128,12 @@ pub const MATCHES_MAX: usize = 16;
 
 /// Longest pause between two questions how far an export is, in seconds.
 pub const EXPORT_RETRY_S_MAX: u64 = 60;
+
+/// Record versions that one request erases if it says nothing.
+pub const EXPUNGED: usize = 1_000;
+
+/// Most record versions that one request may ask to be erased.
+pub const EXPUNGED_MAX: usize = 10_000;
+
+/// Longest written reason of an erasure, in bytes.
+pub const WHY_BYTES: usize = 1_000;

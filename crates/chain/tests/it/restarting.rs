@@ -1,6 +1,7 @@
 //! Coming back: everything is rebuilt from the store, at every height.
 
 use chain::{Chain, Error};
+use ledger::{Body, Entry, Event, Outcome, SignedCommand};
 
 use crate::world::{World, on_disk};
 
@@ -34,6 +35,38 @@ fn a_chain_goes_on_after_a_restart_at_each_height() {
         let file = chain.prove_receipts(person.id).unwrap().to_text();
         proof::verify(&file, &chain.policy().unwrap()).unwrap();
     }
+}
+
+/// A member knows the id of its access before it is ordered, and may ask for it too early.
+#[test]
+fn what_was_asked_for_too_early_is_found_once_it_is_there() {
+    let mut world = World::new(34, 4);
+    let (_, enrolment) = world.enrol(0);
+    let access = world.open_access(0, 0);
+    let id = ledger::AccessId(chain_id(&access));
+    let steward = world.hospitals[1].id;
+    let complain = |evidence| Body::Complain { access: id, steward, evidence: vec![evidence] };
+    let early = world.by_member(0, complain(1));
+    let late = world.by_member(0, complain(2));
+    let blocks = [vec![enrolment], vec![early], vec![access], vec![late]];
+    let blocks = blocks.map(|commands| world.block(commands));
+    let straight = Chain::open(None, &world.genesis).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for block in &blocks {
+        let restarted = on_disk(folder.path(), &world.genesis, 150);
+        assert_eq!(restarted.apply(block).unwrap(), straight.apply(block).unwrap());
+    }
+    let entries = straight.entries(0..straight.tip().size).unwrap();
+    let complained = |entry: &&Entry| {
+        matches!(entry, Entry::Outcome { outcome: Outcome::Accepted(Event::Complained { .. }), .. })
+    };
+    assert_eq!(entries.iter().filter(complained).count(), 1);
+}
+
+/// The id of a signed command.
+fn chain_id(signed: &[u8]) -> [u8; 32] {
+    let signed: SignedCommand = ledger::codec::decode(signed).unwrap();
+    signed.command.id().0
 }
 
 #[test]

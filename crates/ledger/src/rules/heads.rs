@@ -4,7 +4,8 @@
 use proof::Hash;
 
 use crate::{
-    AccessState, AnchorHead, ConsentState, Entry, Event, Fault, Key, Leaf, Outcome, Working,
+    AccessState, AnchorHead, ConsentState, Entry, ErasureState, Event, Fault, Key, Leaf, Outcome,
+    Working,
 };
 
 /// Extends the head of the list that the leaf belongs to, if it belongs to one.
@@ -31,6 +32,11 @@ pub(super) fn extend(state: &mut Working, leaf: &Leaf) -> Result<(), Fault> {
             list.batches += 1;
             list.head = next(ANCHORS, &list.head, leaf);
         }
+        Event::Erased(erasure) => {
+            let list: &mut ErasureState = state.edit(Key::Erasures(erasure.patient))?;
+            list.count += 1;
+            list.head = next(ERASURES, &list.head, leaf);
+        }
         _ => {}
     }
     Ok(())
@@ -43,3 +49,4 @@ fn next(domain: &[u8], head: &Hash, leaf: &Leaf) -> Hash {
 const RECEIPTS: &[u8] = b"carestone/receipts/v1\n";
 const CONSENTS: &[u8] = b"carestone/consents/v1\n";
 const ANCHORS: &[u8] = b"carestone/anchors/v1\n";
+const ERASURES: &[u8] = b"carestone/erasures/v1\n";

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use ledger::Reject;
 
-use crate::{access, anchor, author, check, consent, custody, emergency, expiry, network, patient};
+use crate::{
+    access, anchor, author, check, consent, custody, emergency, erase, expiry, network, patient,
+};
 
 #[test]
 fn every_refusal_is_produced_by_a_table() {
@@ -16,6 +18,7 @@ fn every_refusal_is_produced_by_a_table() {
         consent::TABLES,
         custody::TABLES,
         emergency::TABLES,
+        erase::TABLES,
         expiry::TABLES,
         network::TABLES,
         patient::TABLES,

@@ -11,6 +11,7 @@ mod consent;
 mod coverage;
 mod custody;
 mod emergency;
+mod erase;
 mod expiry;
 mod network;
 mod passkey;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{
     AccessId, AnchorHead, Author, Basis, Body, Category, CategorySet, Change, Command, CommandId,
-    Decision, Denial, Entry, Event, GrantId, Key, Leaf, MemberId, Outcome, PatientId, Receipt,
-    Request, RestrictionId, SignedCommand, Terms, codec,
+    Decision, Denial, Entry, ErasedChunk, ErasureState, Event, GrantId, Key, Leaf, MemberId,
+    Outcome, PatientId, Receipt, Request, RestrictionId, SignedCommand, Terms, codec,
 };
 use proof::Hash;
 
@@ -27,6 +27,8 @@ pub struct Oracle {
     receipts: BTreeMap<PatientId, List>,
     consents: BTreeMap<PatientId, List>,
     anchors: BTreeMap<MemberId, (List, u64)>,
+    erasures: BTreeMap<PatientId, List>,
+    erased: BTreeSet<(MemberId, u64)>,
 }
 
 /// An allowed access.
@@ -84,6 +86,9 @@ impl Oracle {
             let consent = world.consent(index);
             let list = List { count: consent.count, head: consent.head };
             assert_eq!(list, self.consents.get(&patient).copied().unwrap_or_default());
+            let erasures: ErasureState = world.value(Key::Erasures(patient)).unwrap_or_default();
+            let list = List { count: erasures.count, head: erasures.head };
+            assert_eq!(list, self.erasures.get(&patient).copied().unwrap_or_default());
             let open: BTreeSet<AccessId> = accesses.open.iter().map(|record| record.id).collect();
             let ours = self.accesses.iter().filter(|(_, own)| own.patient == patient && !own.over);
             assert_eq!(open, ours.map(|(id, _)| *id).collect());
@@ -94,6 +99,12 @@ impl Oracle {
             let list = List { count: head.batches, head: head.head };
             let ours = self.anchors.get(&member).copied().unwrap_or_default();
             assert_eq!((list, head.next), ours);
+            let erased: ErasedChunk =
+                world.value(Key::Erased { custodian: member, chunk: 0 }).unwrap_or_default();
+            for sequence in 0..=head.next {
+                let ours = self.erased.contains(&(member, sequence));
+                assert_eq!(erased.contains(sequence as u16), ours);
+            }
         }
     }
 
@@ -163,6 +174,22 @@ impl Oracle {
                 assert_eq!(first, next);
                 list.push("carestone/anchors/v1\n", leaf);
                 *next += u64::from(*count);
+            }
+            (Body::Erase { patient, runs, .. }, Event::Erased(erasure)) => {
+                let Author::Member(custodian) = command.author else { panic!("members erase") };
+                assert!(self.links.contains(&(*patient, custodian)));
+                let anchored = self.anchors[&custodian].1;
+                for run in runs {
+                    for sequence in run.first..run.first + u64::from(run.count) {
+                        assert!(sequence < anchored, "what is erased was anchored");
+                        assert!(self.erased.insert((custodian, sequence)), "once");
+                    }
+                }
+                let list = self.erasures.entry(*patient).or_default();
+                list.push("carestone/erasures/v1\n", leaf);
+                assert_eq!((erasure.number, erasure.time), (list.count, now));
+                assert_eq!((erasure.patient, erasure.custodian), (*patient, custodian));
+                assert_eq!(erasure.runs, *runs);
             }
             (Body::OpenAccess(request) | Body::BreakGlass { request, .. }, event) => {
                 let Event::Accessed(receipt) = event else { panic!("{event:?}") };

@@ -1,8 +1,8 @@
 //! Properties that must hold after every history, however odd.
 
 use ledger::{
-    AccessId, Body, Category, CategorySet, Change, CommandId, EmergencyReason, Key, MemberId,
-    PatientView, Purpose, Scope, Terms, codec,
+    AccessId, Body, Category, CategorySet, Change, CommandId, EmergencyReason, ErasureReason, Key,
+    MemberId, PatientView, Purpose, Run, Scope, Terms, codec,
 };
 use proptest::prelude::*;
 
@@ -120,10 +120,7 @@ impl History {
                 let (patient, authenticator) = (patient(PATIENTS - 1), passkey_of(PATIENTS - 1));
                 (M(usize::from(rest[1] > 200)), Body::Claim { patient, authenticator })
             }
-            9 => {
-                let (first, root) = (u64::from(rest[0]) % 3, [rest[1]; 32]);
-                (M(who as usize % 2), Body::Anchor { first, count: 1, root })
-            }
+            9 => self.anchor(who as usize % 2, rest),
             10 => (person, Body::Link(id(rest[1] as usize % MEMBERS_EVER))),
             11..15 => (person, Body::Grant(self.terms(rest))),
             15 => {
@@ -141,8 +138,18 @@ impl History {
                 (who, Body::CloseAccess { patient: patient(of), access: access_id(access) })
             }
             20..23 => (staff, emergency(of, rest)),
+
+            23 | 24 => (if who < 200 { M(of % 2) } else { staff }, erase(of, rest)),
             _ => (staff, Body::OpenAccess(asked(of, rest))),
         }
+    }
+
+    fn anchor(&self, member: usize, rest: &[u8]) -> (Who, Body) {
+        let head: ledger::AnchorHead =
+            self.world.value(Key::Anchor(id(member))).unwrap_or_default();
+        let first = if rest[0] < 200 { head.next } else { u64::from(rest[0]) % 3 };
+        let count = 1 + u32::from(rest[2] % 4);
+        (M(member), Body::Anchor { first, count, root: [rest[1]; 32] })
     }
 
     fn terms(&self, rest: &[u8]) -> Terms {
@@ -178,6 +185,14 @@ fn propose(rest: &[u8]) -> Body {
 
 fn restrict(rest: &[u8]) -> Body {
     Body::Restrict { categories: categories(rest[1], rest[2]), custodians: custodians(rest[3]) }
+}
+
+fn erase(of: usize, rest: &[u8]) -> Body {
+    let one = Run { first: u64::from(rest[1] % 8), count: 1 + u32::from(rest[3] % 2) };
+    let other = Run { first: one.first + 2 + u64::from(rest[4] % 2), count: 1 };
+    let runs = if rest[3] < 128 { vec![one] } else { vec![one, other] };
+    let runs = if one.end() == Some(other.first) { vec![one] } else { runs };
+    Body::Erase { patient: patient(of), runs, reason: ErasureReason::TestData }
 }
 
 fn asked(of: usize, rest: &[u8]) -> ledger::Request {
@@ -295,6 +310,8 @@ proptest! {
                 Key::Consent(_) => codec::encode(&world.value::<ledger::ConsentState>(key)),
                 Key::Accesses(_) => codec::encode(&world.value::<ledger::AccessState>(key)),
                 Key::Epochs(_) => codec::encode(&world.value::<ledger::EpochState>(key)),
+                Key::Erasures(_) => codec::encode(&world.value::<ledger::ErasureState>(key)),
+                Key::Erased { .. } => codec::encode(&world.value::<ledger::ErasedChunk>(key)),
                 _ => continue,
             };
             // An `Option` puts one byte before the value.
@@ -321,7 +338,7 @@ fn random_histories_reach_every_kind_of_answer() {
 
     let mut runner = TestRunner::deterministic();
     let mut said = std::collections::BTreeSet::new();
-    for _ in 0..60 {
+    for _ in 0..90 {
         let steps = steps(120).new_tree(&mut runner).expect("steps").current();
         let world = History::play(&steps).world;
         let words = world.leaves.iter().map(crate::world::describe);
@@ -334,6 +351,9 @@ fn random_histories_reach_every_kind_of_answer() {
         "Denied NotLinked",
         "Denied NotVital",
         "Ended Closed",
+        "Erased",
+        "Reject Erased",
+        "Reject NotAnchored",
         "Granted",
         "Lifted",
         "Linked",

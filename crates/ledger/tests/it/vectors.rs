@@ -7,10 +7,11 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use ledger::{
     AccessId, AccessPlace, AccessRecord, AccessState, Account, AnchorHead, Authenticator, Author,
     Basis, Body, Category, CategorySet, Change, Command, CommandId, ConsentState, Custody,
-    Decision, Denial, EmergencyReason, Ending, Entry, EpochState, Event, Grant, GrantId, Key,
-    MemberId, NetworkId, NetworkState, Origin, Outcome, PatientId, Proposal, Purpose, ReaderKey,
-    Receipt, Reject, Request, Restriction, RestrictionId, Signature, SignedCommand, StaffRef,
-    Terms, codec, passkey, sign,
+    Decision, Denial, EmergencyReason, Ending, Entry, EpochState, ErasedChunk, Erasure,
+    ErasureReason, ErasureState, Event, Grant, GrantId, Key, MemberId, NetworkId, NetworkState,
+    Origin, Outcome, PatientId, Proposal, Purpose, ReaderKey, Receipt, Reject, Request,
+    Restriction, RestrictionId, Run, Signature, SignedCommand, StaffRef, Terms, codec, passkey,
+    sign,
     state::{CustodianEpochs, Speaker},
 };
 
@@ -178,6 +179,7 @@ fn bodies() -> Vec<Body> {
         Body::OpenAccess(request()),
         Body::BreakGlass { reason: EmergencyReason::NoCapacity, request: request() },
         Body::CloseAccess { patient: PATIENT, access: ACCESS },
+        Body::Erase { patient: PATIENT, runs: runs(), reason: ErasureReason::RetentionEnded },
     ]
 }
 
@@ -223,7 +225,23 @@ fn events() -> Vec<Event> {
         Event::Lifted { patient: PATIENT, restriction: RESTRICTION },
         Event::Accessed(receipt(decisions().remove(0))),
         Event::Ended { patient: PATIENT, access: ACCESS, why: Ending::Revoked },
+        Event::Erased(erasure()),
     ]
+}
+
+fn runs() -> Vec<Run> {
+    vec![Run { first: 7, count: 1 }, Run { first: 9, count: 300 }]
+}
+
+fn erasure() -> Erasure {
+    Erasure {
+        number: 3,
+        patient: PATIENT,
+        custodian: CUSTODIAN,
+        runs: runs(),
+        reason: ErasureReason::RetentionEnded,
+        time: TIME,
+    }
 }
 
 fn decisions() -> Vec<Decision> {
@@ -266,6 +284,8 @@ fn keys() -> Vec<Key> {
         Key::Accesses(PATIENT),
         Key::Epochs(PATIENT),
         Key::Anchor(CUSTODIAN),
+        Key::Erasures(PATIENT),
+        Key::Erased { custodian: CUSTODIAN, chunk: 258 },
         Key::Seen(COMMAND),
         Key::Access(ACCESS),
         Key::Due { until: TIME, patient: PATIENT, access: ACCESS },
@@ -299,7 +319,20 @@ fn values(text: &mut String) {
     }];
     line(text, "value", &EpochState { everywhere: core::array::from_fn(|_| 1), at });
     line(text, "value", &AnchorHead { batches: 3, head: [3; 32], next: 700 });
+    line(text, "value", &ErasureState { count: 3, head: [4; 32] });
+    line(text, "value", &erased());
     line(text, "value", &AccessPlace { patient: PATIENT, reader: READER });
+}
+
+/// As the rules leave it: the type makes itself, by adding.
+fn erased() -> ErasedChunk {
+    let mut world = World::with_patients();
+    world.accept(crate::world::M(0), Body::Anchor { first: 0, count: 400, root: [0; 32] });
+    let patient = crate::world::patient(0);
+    let reason = ErasureReason::RetentionEnded;
+    world.accept(crate::world::M(0), Body::Erase { patient, runs: runs(), reason });
+    let custodian = crate::world::id(0);
+    world.value(Key::Erased { custodian, chunk: 0 }).expect("records were erased")
 }
 
 fn network() -> NetworkState {

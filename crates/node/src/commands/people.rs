@@ -253,13 +253,15 @@ fn index(at: &AtNode, print: Print) -> Result<()> {
 
 fn case_words(case: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let what =
-        ["link", "unlink", "merge", "unmerge"].into_iter().find(|kind| !case[kind].is_null());
+    let what = ["link", "unlink", "merge", "unmerge", "erase"]
+        .into_iter()
+        .find(|kind| !case[kind].is_null());
     let what = what.unwrap_or_default();
     let about = &case[what];
     let about = match what {
         "merge" => format!("{} into {}", text(&about["gone"]), text(&about["survivor"])),
         "link" => format!("{} to {}", text(&about["patient"]), text(&about["account"])),
+        "erase" => format!("{} ({} versions)", text(&about["what"]), about["records"]),
         _ => text(&about["patient"]),
     };
     let decided = &case["decided"];

@@ -24,6 +24,7 @@ mod crash;
 mod demo;
 mod described;
 mod document;
+mod erasure;
 mod feed;
 mod inference;
 mod integrating;

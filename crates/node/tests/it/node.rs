@@ -40,6 +40,53 @@ impl Node {
         Node::begin(configuration, None)
     }
 
+    /// Founds and starts a network of several, with more in their configurations.
+    pub fn network(members: usize, configuration: &str) -> Vec<Node> {
+        let mut cards = Vec::new();
+        let mut made = Vec::new();
+        for number in 0..members {
+            let folder = tempfile::tempdir().unwrap();
+            let data = folder.path().join("data");
+            let (peer, http) = (free_port(), free_port());
+            let (name, peer) = (format!("Hospital {number}"), format!("127.0.0.1:{peer}"));
+            let (place, at) = (data.to_str().unwrap(), format!("127.0.0.1:{http}"));
+            let init = ["init", "--join", "--name", &name, "--data", place, "--peer", &peer];
+            let card = stdout(&carestone(&[&init[..], &["--http", &at]].concat()));
+            let file = folder.path().join("card.json");
+            fs::write(&file, card).unwrap();
+            cards.push(file.to_str().unwrap().to_owned());
+            let path = data.join("carestone.toml");
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(&path, format!("{text}\n{configuration}\n")).unwrap();
+            made.push((folder, http));
+        }
+        let cards = cards.iter().map(String::as_str);
+        let arguments: Vec<&str> =
+            ["genesis", "--name", "Test network"].into_iter().chain(cards).collect();
+        let genesis = stdout(&carestone(&arguments));
+        let start = |(folder, http): (tempfile::TempDir, u16)| {
+            let data = folder.path().join("data");
+            fs::write(data.join("genesis.json"), &genesis).unwrap();
+            let (child, url) = (run(&data), format!("http://localhost:{http}"));
+            Node { folder, child, roots: RootCerts::new_with_certs(&[]), url }
+        };
+        let nodes: Vec<Node> = made.into_iter().map(start).collect();
+        nodes.iter().for_each(Node::wait_ready);
+        nodes
+    }
+
+    /// Kills it.
+    pub fn down(&mut self) {
+        self.child.kill().expect("the node can be killed");
+        self.child.wait().expect("the node ends");
+    }
+
+    /// Starts it again, and waits until it takes records.
+    pub fn up(&mut self) {
+        self.child = run(&self.data());
+        self.wait_ready();
+    }
+
     /// The same, over TLS with a certificate of this authority.
     pub fn start_over_tls(configuration: &str, authority: &str) -> Node {
         let authority = Certificate::from_pem(authority.as_bytes()).unwrap();
@@ -81,11 +128,9 @@ impl Node {
 
     /// Kills it, does something to its folder, and starts it again.
     pub fn stopped(&mut self, act: impl FnOnce()) {
-        self.child.kill().expect("the node can be killed");
-        self.child.wait().expect("the node ends");
+        self.down();
         act();
-        self.child = run(&self.data());
-        self.wait_ready();
+        self.up();
     }
 
     /// The node's folder.

@@ -3,6 +3,7 @@
 mod agreement;
 mod complete_receipts;
 mod determinism;
+mod erased_is_gone;
 mod liveness;
 mod no_receipt_no_key;
 mod nothing_lost;
@@ -34,10 +35,11 @@ pub fn check(cast: &Cast, notes: &Notes) -> Vec<Failure> {
 type Check = fn(&Cast, &Notes) -> Result<(), String>;
 
 /// Every property.
-pub const CHECKERS: [(&str, Check); 10] = [
+pub const CHECKERS: [(&str, Check); 11] = [
     ("agreement", agreement::check),
     ("complete_receipts", complete_receipts::check),
     ("determinism", determinism::check),
+    ("erased_is_gone", erased_is_gone::check),
     ("liveness", liveness::check),
     ("no_receipt_no_key", no_receipt_no_key::check),
     ("nothing_lost", nothing_lost::check),

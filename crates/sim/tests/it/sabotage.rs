@@ -31,6 +31,11 @@ fn determinism_can_fail() {
 }
 
 #[test]
+fn erased_is_gone_can_fail() {
+    fails(Sabotage::KeptErased, "erased_is_gone");
+}
+
+#[test]
 fn liveness_can_fail_without_shares() {
     fails(Sabotage::MuteStewards, "liveness");
 }

@@ -38,10 +38,10 @@ use self::{
     writer::Writer,
 };
 use crate::{
-    AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, KeptCase, KeptMessage, Link,
-    LocalEmergency, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId,
-    RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Tally, Token, Vault, VaultError,
-    Version, Versions,
+    AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, Erased, KeptCase,
+    KeptMessage, Link, LocalEmergency, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope,
+    PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Tally, Token, Vault,
+    VaultError, Version, Versions, WantedErasure,
     blobs::{self, Blob, Blobs},
     check,
     limits::PAGE_ITEMS_MAX,
@@ -84,6 +84,8 @@ impl Sqlite {
         let blobs = Arc::new(Blobs::open(folder.join("blobs"), generation)?);
         blobs.sweep(|name| read::blob_is_named(&connection, name))?;
         check_emergencies(&connection)?;
+        // A crash may have left the log with what was erased.
+        writer::clear_log(&connection)?;
         blobs::sync_folder(folder)?;
         let fatal = Fatal::default();
         let writer = Writer::start(connection, fatal.clone())?;
@@ -125,6 +127,13 @@ impl Sqlite {
         }
     }
 
+    /// Removes the files of what was erased; if that fails, nobody may think that they are gone.
+    fn unlink(&self, (count, files): (u64, Vec<String>)) -> Result<u64, VaultError> {
+        let erased = self.blobs.erase(&files);
+        erased.map_err(|error| self.fatal.note(format!("erasing a blob: {error}")))?;
+        Ok(count)
+    }
+
     /// Removes the files of a refused batch. After a failure nobody knows what is durable: they
     /// stay.
     fn settle<T>(&self, files: &[Blob], outcome: &Result<T, VaultError>) {
@@ -156,6 +165,10 @@ impl Vault for Sqlite {
 
     fn latest_version(&self, record: RecordId) -> Result<Option<u32>, VaultError> {
         self.read(|connection| read::latest_version(connection, record))
+    }
+
+    fn last_version(&self, record: RecordId) -> Result<u32, VaultError> {
+        self.read(|connection| read::last_version(connection, record))
     }
 
     fn record(
@@ -312,6 +325,61 @@ impl Vault for Sqlite {
 
     fn advance_copy_cursor(&self, peer: MemberId, next: u64) -> Result<(), VaultError> {
         self.writer.call(0, move |connection| write::advance_copy_cursor(connection, peer, next))
+    }
+
+    fn wanted_erasures(
+        &self,
+        after: Option<Token>,
+        max: usize,
+    ) -> Result<Vec<WantedErasure>, VaultError> {
+        self.read(|connection| read::wanted_erasures(connection, after, max))
+    }
+
+    fn keep_wanted(&self, token: Token) -> Result<(), VaultError> {
+        self.writer.call(0, move |connection| write::keep_wanted(connection, token))
+    }
+
+    fn erase(&self, erased: &Erased) -> Result<u64, VaultError> {
+        check::runs(&erased.runs)?;
+        let erased = erased.clone();
+        let gone = self.writer.erase(move |connection| write::erase(connection, &erased));
+        self.unlink(gone?)
+    }
+
+    fn erase_copies(&self, custodian: MemberId, erased: &Erased) -> Result<u64, VaultError> {
+        check::runs(&erased.runs)?;
+        let erased = erased.clone();
+        let gone = self
+            .writer
+            .erase(move |connection| write::erase_copies(connection, custodian, &erased));
+        self.unlink(gone?)
+    }
+
+    fn is_erased(
+        &self,
+        custodian: MemberId,
+        patient: PatientId,
+        sequence: u64,
+    ) -> Result<bool, VaultError> {
+        self.read(|connection| match read::peer(connection, custodian)? {
+            Some(peer) => read::is_erased(connection, peer, patient, sequence),
+            None => Ok(false),
+        })
+    }
+
+    fn erased_between(&self, from: u64, to: u64) -> Result<Vec<(u64, Hash)>, VaultError> {
+        self.read(|connection| read::erased_between(connection, from, to))
+    }
+
+    fn keep_commitments(
+        &self,
+        custodian: MemberId,
+        commitments: &[(u64, Hash)],
+    ) -> Result<(), VaultError> {
+        check::commitments(commitments)?;
+        let commitments = commitments.to_vec();
+        self.writer
+            .call(0, move |connection| write::keep_commitments(connection, custodian, &commitments))
     }
 
     fn declare_emergency(&self, emergency: NewEmergency) -> Result<LocalEmergency, VaultError> {

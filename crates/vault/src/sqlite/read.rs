@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     AnchoredBatch, Counts, EmergencyEntry, KeptCase, KeptMessage, Link, MemberId, MessageCounts,
-    OwnScope, PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Tally, Token, Version,
-    Versions,
+    OwnScope, PatientId, RecordId, Run, ScopeTag, SealedRecord, SealedScope, Tally, Token, Version,
+    Versions, WantedErasure,
     blobs::Blobs,
     limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
 };
@@ -34,10 +34,19 @@ pub(super) fn latest_version(
     connection: &Connection,
     record: RecordId,
 ) -> Result<Option<u32>, Failure> {
-    let mut statement = connection.prepare_cached(
-        "SELECT version FROM records WHERE record = ? ORDER BY version DESC LIMIT 1",
-    )?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT version FROM records r WHERE record = ? {VISIBLE} ORDER BY version DESC LIMIT 1",
+    ))?;
     Ok(statement.query_row([record.0], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn last_version(connection: &Connection, record: RecordId) -> Result<u32, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT max(
+             coalesce((SELECT max(version) FROM records WHERE record = ?1), 0),
+             coalesce((SELECT version FROM last_versions WHERE record = ?1), 0))",
+    )?;
+    Ok(statement.query_row([record.0], |row| row.get(0))?)
 }
 
 pub(super) fn record(
@@ -50,7 +59,9 @@ pub(super) fn record(
         Version::Latest => (0, u32::MAX),
         Version::At(version) => (version, version),
     };
-    let sql = records("WHERE r.record = ? AND r.version BETWEEN ? AND ? ORDER BY r.version DESC");
+    let sql = records(&format!(
+        "WHERE r.record = ? AND r.version BETWEEN ? AND ? {VISIBLE} ORDER BY r.version DESC"
+    ));
     let mut statement = connection.prepare_cached(&sql)?;
     let held = statement.query_row(params![record.0, least, most], Held::read).optional()?;
     held.map(|held| held.load(blobs)).transpose()
@@ -90,12 +101,13 @@ fn select_sql(select: &Select, versions: Versions) -> String {
         Versions::All => "",
         Versions::Latest => {
             "AND NOT EXISTS
-                 (SELECT 1 FROM records n WHERE n.record = r.record AND n.version > r.version)"
+                 (SELECT 1 FROM records n WHERE n.record = r.record AND n.version > r.version
+                      AND NOT EXISTS (SELECT 1 FROM hidden h WHERE h.sequence = n.sequence))"
         }
     };
     // A record's versions rise with its sequence numbers, and its index is by version.
     let order = if matches!(select, Select::Record(_)) { "r.version" } else { "r.sequence" };
-    records(&format!("WHERE r.sequence >= ?1 AND {condition} {newest} ORDER BY {order}"))
+    records(&format!("WHERE r.sequence >= ?1 AND {condition} {VISIBLE} {newest} ORDER BY {order}"))
 }
 
 pub(super) fn scopes(connection: &Connection, scopes: Scopes) -> Result<Vec<OwnScope>, Failure> {
@@ -112,6 +124,9 @@ pub(super) fn scopes(connection: &Connection, scopes: Scopes) -> Result<Vec<OwnS
 }
 
 pub(super) fn name(connection: &Connection, record: RecordId) -> Result<Option<Vec<u8>>, Failure> {
+    if latest_version(connection, record)?.is_none() {
+        return Ok(None);
+    }
     let mut statement = connection.prepare_cached("SELECT name FROM names WHERE record = ?")?;
     Ok(statement.query_row([record.0], |row| row.get(0)).optional()?)
 }
@@ -278,6 +293,88 @@ pub(super) fn copied_commitments(
     Ok((commitments.len() == count as usize).then_some(commitments))
 }
 
+/// The runs of an order to erase.
+fn wanted_runs(connection: &Connection, number: i64) -> Result<Vec<Run>, Failure> {
+    let mut statement = connection
+        .prepare_cached("SELECT sequence FROM hidden WHERE number = ? ORDER BY sequence")?;
+    let sequences = statement.query_map([number], |row| self::number(row, 0))?;
+    let mut runs: Vec<Run> = Vec::new();
+    for sequence in sequences {
+        let sequence = sequence?;
+        match runs.last_mut() {
+            Some(run) if run.end() == sequence => run.count += 1,
+            _ => runs.push(Run { first: sequence, count: 1 }),
+        }
+    }
+    Ok(runs)
+}
+
+pub(super) fn wanted_erasures(
+    connection: &Connection,
+    after: Option<Token>,
+    max: usize,
+) -> Result<Vec<WantedErasure>, Failure> {
+    let after: &[u8] = after.as_ref().map_or(&[], |token| &token.0);
+    let mut statement = connection.prepare_cached(
+        "SELECT number, token, sealed FROM wanted WHERE token > ? ORDER BY token LIMIT ?",
+    )?;
+    let limit = int(max.min(PAGE_ITEMS_MAX) as u64);
+    let rows = statement.query_map(params![after, limit], |row| {
+        Ok((row.get::<_, i64>(0)?, Token(row.get(1)?), row.get(2)?))
+    })?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (number, token, sealed) = row?;
+        found.push(WantedErasure { token, runs: wanted_runs(connection, number)?, sealed });
+    }
+    Ok(found)
+}
+
+/// Whether a record of this patient is in a run that a peer erased.
+pub(super) fn is_erased(
+    connection: &Connection,
+    peer: i64,
+    patient: PatientId,
+    sequence: u64,
+) -> Result<bool, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT first, count, patient FROM erased WHERE peer = ? AND first <= ?
+         ORDER BY first DESC LIMIT 1",
+    )?;
+    let run = |row: &rusqlite::Row<'_>| {
+        Ok((Run { first: number(row, 0)?, count: row.get(1)? }, row.get::<_, PatientId>(2)?))
+    };
+    let before = statement.query_row(params![peer, int(sequence)], run).optional()?;
+    Ok(before.is_some_and(|(run, of)| run.contains(sequence) && of == patient))
+}
+
+pub(super) fn erased_between(
+    connection: &Connection,
+    from: u64,
+    to: u64,
+) -> Result<Vec<(u64, Hash)>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT c.sequence, c.commitment FROM commitments c
+         WHERE c.sequence >= ? AND c.sequence < ?
+             AND NOT EXISTS (SELECT 1 FROM records r WHERE r.sequence = c.sequence)
+         ORDER BY c.sequence LIMIT ?",
+    )?;
+    let range = params![int(from), int(to), PAGE_ITEMS_MAX as i64];
+    let gone = statement.query_map(range, |row| Ok((number(row, 0)?, row.get(1)?)))?;
+    Ok(gone.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn copied_commitment(
+    connection: &Connection,
+    peer: i64,
+    sequence: u64,
+) -> Result<Option<Hash>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT commitment FROM copied_commitments WHERE peer = ? AND sequence = ?",
+    )?;
+    Ok(statement.query_row(params![peer, int(sequence)], |row| row.get(0)).optional()?)
+}
+
 pub(super) fn last_emergency(connection: &Connection) -> Result<Option<EmergencyEntry>, Failure> {
     let sql = emergencies_sql("ORDER BY sequence DESC LIMIT 1");
     let mut statement = connection.prepare_cached(&sql)?;
@@ -366,8 +463,10 @@ pub(super) fn message_counts(
 }
 
 pub(super) fn are_known(connection: &Connection, tokens: &[Token]) -> Result<Vec<bool>, Failure> {
-    let mut statement =
-        connection.prepare_cached("SELECT 1 FROM tokens WHERE token = ? LIMIT 1")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT 1 FROM tokens t WHERE token = ?
+             AND NOT EXISTS (SELECT 1 FROM hidden h WHERE h.sequence = t.sequence) LIMIT 1",
+    )?;
     let known = tokens.iter().map(|token| statement.exists([token.0]));
     Ok(known.collect::<Result<_, _>>()?)
 }
@@ -376,6 +475,10 @@ pub(super) fn portrait(
     connection: &Connection,
     record: RecordId,
 ) -> Result<Option<Vec<u8>>, Failure> {
+    let is_hidden = latest_version(connection, record)?.is_none();
+    if is_hidden && last_version(connection, record)? > 0 {
+        return Ok(None);
+    }
     let mut statement =
         connection.prepare_cached("SELECT sealed FROM portraits WHERE record = ?")?;
     Ok(statement.query_row([record.0], |row| row.get(0)).optional()?)
@@ -423,6 +526,9 @@ pub(super) fn blob_is_named(connection: &Connection, name: &str) -> Result<bool,
     )?;
     Ok(statement.query_row([name], |row| row.get(0))?)
 }
+
+/// Leaves out of the records `r` what is going to be erased.
+const VISIBLE: &str = "AND NOT EXISTS (SELECT 1 FROM hidden h WHERE h.sequence = r.sequence)";
 
 /// Takes a page; see [`store`](crate::store) for where it ends. Nothing is read beyond it.
 fn page(

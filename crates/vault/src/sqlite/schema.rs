@@ -10,7 +10,10 @@ use super::failure::Failure;
 
 /// What makes the tables, one step for each version; `user_version` counts those that were done. A
 /// step that was released never changes.
-const STEPS: [&str; 3] = [TABLES, CASES, QUALITY];
+const STEPS: [&str; 4] = [TABLES, CASES, QUALITY, ERASURE];
+
+/// The version since which deleted content is overwritten.
+const SECURE_SINCE: i64 = 4;
 
 /// `CSTV`, kept in `application_id`.
 const APPLICATION_ID: i64 = 0x4353_5456;
@@ -41,6 +44,7 @@ pub(super) fn writer(connection: &Connection) -> Result<(), Failure> {
     }
     connection.execute_batch(
         "PRAGMA synchronous = FULL;
+         PRAGMA secure_delete = ON;
          PRAGMA foreign_keys = ON;
          PRAGMA wal_autocheckpoint = 0;
          PRAGMA cache_size = -65536;",
@@ -79,6 +83,10 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
     match (application, done) {
         (APPLICATION_ID, Some([])) => Ok(()),
         (0 | APPLICATION_ID, Some(steps)) if (application == 0) == (version == 0) => {
+            if (1..SECURE_SINCE).contains(&version) {
+                // What was deleted or moved before may still lie in unused parts of the file.
+                connection.execute_batch("VACUUM")?;
+            }
             take(connection, steps)
         }
         (APPLICATION_ID, None) => Err(Failure::library(format!(
@@ -125,6 +133,40 @@ CREATE TABLE tallies (
     count  INTEGER NOT NULL CHECK (count >= 0),
     PRIMARY KEY (day, token)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What is erased, and what is going to be.
+const ERASURE: &str = "
+-- Orders under way, and the records that they hide.
+CREATE TABLE wanted (
+    number INTEGER PRIMARY KEY,
+    token  BLOB NOT NULL UNIQUE CHECK (length(token) = 16),
+    sealed BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE hidden (
+    sequence INTEGER PRIMARY KEY REFERENCES records ON DELETE CASCADE,
+    number   INTEGER NOT NULL REFERENCES wanted ON DELETE CASCADE
+) STRICT;
+CREATE INDEX hidden_of_wanted ON hidden (number);
+
+-- The last version of records of which some version is erased: no name is used twice.
+CREATE TABLE last_versions (
+    record  BLOB PRIMARY KEY CHECK (length(record) = 16),
+    version INTEGER NOT NULL CHECK (version >= 1)
+) STRICT, WITHOUT ROWID;
+
+-- Runs of other members' records that are erased: a copy that comes late is refused.
+CREATE TABLE erased (
+    peer    INTEGER NOT NULL REFERENCES peers,
+    first   INTEGER NOT NULL CHECK (first >= 0),
+    count   INTEGER NOT NULL CHECK (count >= 1),
+    patient BLOB NOT NULL CHECK (length(patient) = 32),
+    PRIMARY KEY (peer, first)
+) STRICT, WITHOUT ROWID;
+
+-- Tokens go with their record.
+CREATE INDEX tokens_of_record ON tokens (sequence);
 ";
 
 const TABLES: &str = "

@@ -10,8 +10,9 @@ use super::{
     rows::{self, Body, Held, int, number},
 };
 use crate::{
-    Batch, Conflict, EmergencyEntry, KeptCase, KeptMessage, Link, Mark, MemberId, NewEmergency,
-    OwnScope, Place, Portrait, Relink, SealedScope, Stored, Tally, Token,
+    Batch, Conflict, EmergencyEntry, Erased, KeptCase, KeptMessage, Link, Mark, MemberId,
+    NewEmergency, OwnScope, Place, Portrait, RecordId, Relink, SealedScope, Stored, Tally, Token,
+    WantedErasure,
     blobs::{Blob, Blobs},
     check::{self, require},
 };
@@ -61,6 +62,9 @@ pub(super) fn store(connection: &Connection, batch: &PlacedBatch) -> Result<Stor
     for more in &batch.rest.tallies {
         tally(connection, more)?;
     }
+    for new in &batch.rest.erasures {
+        wanted(connection, new, first)?;
+    }
     Ok(Stored { first, count: batch.records.len() as u32 })
 }
 
@@ -105,6 +109,11 @@ fn relink(connection: &Connection, change: &Relink) -> Result<(), Failure> {
 fn mark(connection: &Connection, more: &Mark) -> Result<(), Failure> {
     let is_there = more.sequence < read::next_sequence(connection)?;
     require(is_there, "a mark names a record that does not exist")?;
+    // What is erased is not marked any more.
+    let mut held = connection.prepare_cached("SELECT 1 FROM records WHERE sequence = ?")?;
+    if !held.exists([int(more.sequence)])? {
+        return Ok(());
+    }
     tokens(connection, more.sequence, &more.tokens)
 }
 
@@ -120,8 +129,7 @@ fn tokens(connection: &Connection, sequence: u64, tokens: &[Token]) -> Result<()
 
 fn record(connection: &Connection, sequence: u64, new: &PlacedRecord) -> Result<(), Failure> {
     let place = &new.place;
-    let latest = read::latest_version(connection, place.record)?;
-    check::version_follows(latest.unwrap_or(0), place)?;
+    check::version_follows(read::last_version(connection, place.record)?, place)?;
     let patient = connection
         .prepare_cached("SELECT patient FROM scopes WHERE scope = ? AND epoch = ?")?
         .query_row(params![place.scope.0, place.epoch], |row| row.get(0))
@@ -194,6 +202,139 @@ fn tally(connection: &Connection, more: &Tally) -> Result<(), Failure> {
              ON CONFLICT (day, token) DO UPDATE SET count = count + excluded.count",
         )?
         .execute(params![more.day, more.token.0, more.sealed, int(more.count)])?;
+    Ok(())
+}
+
+/// An order names records that were there before the batch.
+fn wanted(connection: &Connection, new: &WantedErasure, before: u64) -> Result<(), Failure> {
+    let mut known = connection.prepare_cached("SELECT 1 FROM wanted WHERE token = ?")?;
+    require(!known.exists([new.token.0])?, "there is an order to erase of this name")?;
+    connection
+        .prepare_cached("INSERT INTO wanted (token, sealed) VALUES (?, ?)")?
+        .execute(params![new.token.0, new.sealed])?;
+    let number = connection.last_insert_rowid();
+    let mut hide = connection.prepare_cached(
+        "INSERT INTO hidden (sequence, number)
+         SELECT sequence, ?2 FROM records WHERE sequence = ?1 ON CONFLICT DO NOTHING",
+    )?;
+    for sequence in new.runs.iter().flat_map(|run| run.first..run.end()) {
+        if sequence >= before || hide.execute(params![int(sequence), number])? == 0 {
+            return Err(Conflict::Erased(sequence).into());
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn keep_wanted(connection: &Connection, token: Token) -> Result<(), Failure> {
+    connection.prepare_cached("DELETE FROM wanted WHERE token = ?")?.execute([token.0])?;
+    Ok(())
+}
+
+/// Deletes records and all that hangs on them. Returns how many, and the files to be removed.
+pub(super) fn erase(
+    connection: &Connection,
+    erased: &Erased,
+) -> Result<(u64, Vec<String>), Failure> {
+    let (mut count, mut files) = (0, Vec::new());
+    for run in &erased.runs {
+        let range = (int(run.first), int(run.end()), erased.patient);
+        let mut found = connection.prepare_cached(&format!(
+            "SELECT sequence, record, blob FROM records WHERE {IN_RUN}"
+        ))?;
+        let rows = found
+            .query_map(range, |row| {
+                Ok((number(row, 0)?, RecordId(row.get(1)?), row.get::<_, Option<String>>(2)?))
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        connection
+            .prepare_cached(&format!(
+                "INSERT INTO last_versions (record, version)
+                 SELECT record, max(version) FROM records WHERE {IN_RUN} GROUP BY record
+                 ON CONFLICT (record) DO UPDATE SET version = max(version, excluded.version)"
+            ))?
+            .execute(range)?;
+        for (sequence, record, file) in rows {
+            erase_record(connection, sequence, record)?;
+            files.extend(file);
+            count += 1;
+        }
+    }
+    connection
+        .prepare_cached(
+            "DELETE FROM wanted WHERE NOT EXISTS
+                 (SELECT 1 FROM hidden WHERE hidden.number = wanted.number)",
+        )?
+        .execute([])?;
+    Ok((count, files))
+}
+
+fn erase_record(connection: &Connection, sequence: u64, record: RecordId) -> Result<(), Failure> {
+    for table in ["tokens", "hidden", "records"] {
+        connection
+            .prepare_cached(&format!("DELETE FROM {table} WHERE sequence = ?"))?
+            .execute([int(sequence)])?;
+    }
+    let mut other = connection.prepare_cached("SELECT 1 FROM records WHERE record = ?")?;
+    if !other.exists([record.0])? {
+        for table in ["names", "portraits"] {
+            connection
+                .prepare_cached(&format!("DELETE FROM {table} WHERE record = ?"))?
+                .execute([record.0])?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes copies, and remembers what is erased. Returns how many, and the files to be removed.
+pub(super) fn erase_copies(
+    connection: &Connection,
+    custodian: MemberId,
+    erased: &Erased,
+) -> Result<(u64, Vec<String>), Failure> {
+    let peer = peer(connection, custodian)?;
+    let (mut count, mut files) = (0, Vec::new());
+    for run in &erased.runs {
+        connection
+            .prepare_cached(
+                "INSERT INTO erased (peer, first, count, patient) VALUES (?, ?, ?, ?)
+                 ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![peer, int(run.first), run.count, erased.patient])?;
+        let range = (int(run.first), int(run.end()), erased.patient, peer);
+        let mut found = connection.prepare_cached(&format!(
+            "SELECT blob FROM copies WHERE {IN_RUN} AND peer = ?4 AND blob IS NOT NULL"
+        ))?;
+        for file in found.query_map(range, |row| row.get::<_, String>(0))? {
+            files.push(file?);
+        }
+        count += connection
+            .prepare_cached(&format!("DELETE FROM copies WHERE {IN_RUN} AND peer = ?4"))?
+            .execute(range)? as u64;
+    }
+    Ok((count, files))
+}
+
+/// Keeps what is left of erased records.
+pub(super) fn keep_commitments(
+    connection: &Connection,
+    custodian: MemberId,
+    commitments: &[(u64, Hash)],
+) -> Result<(), Failure> {
+    let peer = peer(connection, custodian)?;
+    for (sequence, commitment) in commitments {
+        match read::copied_commitment(connection, peer, *sequence)? {
+            Some(held) if held == *commitment => {}
+            Some(_) => return Err(Conflict::Copy(*sequence).into()),
+            None => {
+                connection
+                    .prepare_cached(
+                        "INSERT INTO copied_commitments (peer, sequence, commitment)
+                         VALUES (?, ?, ?)",
+                    )?
+                    .execute(params![peer, int(*sequence), commitment])?;
+            }
+        }
+    }
     Ok(())
 }
 
@@ -310,6 +451,13 @@ fn copied_record(
             Err(Conflict::Copy(new.sequence).into())
         };
     }
+    let commitment = read::copied_commitment(connection, peer, new.sequence)?;
+    if commitment.is_some_and(|commitment| commitment != new.commitment) {
+        return Err(Conflict::Copy(new.sequence).into());
+    }
+    if read::is_erased(connection, peer, place.patient, new.sequence)? {
+        return Err(Conflict::Erased(new.sequence).into());
+    }
     insert_copy(connection, peer, new)?;
     Ok(true)
 }
@@ -332,7 +480,8 @@ fn insert_copy(connection: &Connection, peer: i64, new: &Held) -> Result<(), Fai
     let place = &new.place;
     connection
         .prepare_cached(
-            "INSERT INTO copied_commitments (peer, sequence, commitment) VALUES (?, ?, ?)",
+            "INSERT INTO copied_commitments (peer, sequence, commitment) VALUES (?, ?, ?)
+             ON CONFLICT DO NOTHING",
         )?
         .execute(params![peer, int(new.sequence), new.commitment])?;
     let file = new.body.file();
@@ -404,3 +553,6 @@ pub(super) fn setting(connection: &Connection, name: &str, value: &[u8]) -> Resu
         .execute(params![name, value])?;
     Ok(())
 }
+
+/// `?1` is the first sequence number, `?2` the one after the last, `?3` the patient.
+const IN_RUN: &str = "sequence >= ?1 AND sequence < ?2 AND patient = ?3";

@@ -6,8 +6,9 @@
 //! the group is told so, the thread ends, and with it the vault.
 
 use std::{
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rusqlite::Connection;
@@ -48,13 +49,33 @@ impl Writer {
         answer.recv().map_err(|_| self.gone())?
     }
 
+    /// As [`Writer::call`], for what deletes: afterwards it is not in the log either, unless
+    /// somebody reads from there for long; then soon.
+    pub(super) fn erase<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, VaultError> {
+        self.fatal.check()?;
+        let answer = self.enqueue(0, true, work)?;
+        answer.recv().map_err(|_| self.gone())?
+    }
+
     fn queue<T: Send + 'static>(
         &self,
         bytes: usize,
         work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<Receiver<Result<T, VaultError>>, VaultError> {
+        self.enqueue(bytes, false, work)
+    }
+
+    fn enqueue<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        leaves_traces: bool,
+        work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<Receiver<Result<T, VaultError>>, VaultError> {
         let (reply, answer) = sync_channel(1);
-        let call = Call { bytes, work: Some(work), done: None, reply };
+        let call = Call { bytes, leaves_traces, work: Some(work), done: None, reply };
         let queue = self.queue.as_ref().expect("the queue is open until the writer is dropped");
         queue.send(Box::new(call)).map_err(|_| self.gone())?;
         Ok(answer)
@@ -79,6 +100,8 @@ impl Drop for Writer {
 /// A call, with its answer's type forgotten.
 trait Job: Send {
     fn bytes(&self) -> usize;
+    /// Whether it deletes what must not be found in the log afterwards.
+    fn leaves_traces(&self) -> bool;
     /// Runs inside a savepoint; says whether to keep the changes.
     fn run(&mut self, connection: &Connection) -> Result<bool, String>;
     /// Answers, after the commit or its failure.
@@ -87,6 +110,7 @@ trait Job: Send {
 
 struct Call<T, F> {
     bytes: usize,
+    leaves_traces: bool,
     work: Option<F>,
     done: Option<Result<T, VaultError>>,
     reply: SyncSender<Result<T, VaultError>>,
@@ -99,6 +123,10 @@ where
 {
     fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    fn leaves_traces(&self) -> bool {
+        self.leaves_traces && matches!(self.done, Some(Ok(_)))
     }
 
     fn run(&mut self, connection: &Connection) -> Result<bool, String> {
@@ -122,12 +150,27 @@ where
 }
 
 fn run(connection: Connection, calls: &Receiver<Box<dyn Job>>, fatal: &Fatal) {
-    while let Ok(first) = calls.recv() {
+    // Whether erased content may still be in the log.
+    let mut has_traces = false;
+    loop {
+        let first = match has_traces {
+            false => calls.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            true => calls.recv_timeout(Duration::from_millis(TRACES_RETRY_MS)),
+        };
         let mut group = Vec::new();
-        let committed = commit(&connection, first, calls, &mut group);
-        let committed = committed.map_err(|why| fatal.note(why));
-        let go_on = committed.is_ok();
-        group.into_iter().for_each(|job| job.answer(committed.clone()));
+        let committed = match first {
+            Ok(first) => commit(&connection, first, calls, &mut group),
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        has_traces |= group.iter().any(|job| job.leaves_traces());
+        let cleared = committed.and_then(|()| {
+            let clear = || clear_log(&connection).map_err(|error| error.to_string());
+            if has_traces { clear().map(|is_clear| has_traces = !is_clear) } else { Ok(()) }
+        });
+        let answer = cleared.map_err(|why| fatal.note(why));
+        let go_on = answer.is_ok();
+        group.into_iter().for_each(|job| job.answer(answer.clone()));
         if !go_on {
             return;
         }
@@ -136,6 +179,14 @@ fn run(connection: Connection, calls: &Receiver<Box<dyn Job>>, fatal: &Fatal) {
             return;
         }
     }
+}
+
+/// Moves all of the log's pages to the main file and cuts the log to nothing, so that no old page
+/// with deleted content is left in it. False if somebody still reads from it: then it is tried
+/// again.
+pub(super) fn clear_log(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")?;
+    statement.query_row([], |row| Ok(row.get::<_, i64>(0)? == 0))
 }
 
 /// Runs the first call and those that wait, up to the limits of a group, in one transaction.
@@ -184,6 +235,9 @@ fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+/// How long after a reader was in the way the log is cleared again, in milliseconds.
+const TRACES_RETRY_MS: u64 = 500;
 
 #[cfg(test)]
 mod tests {

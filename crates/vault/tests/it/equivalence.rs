@@ -6,8 +6,8 @@ use std::fmt::Debug;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use vault::{
-    Batch, CopyBatch, Memory, NewEmergency, NewRecord, Place, SealedRecord, Sqlite, Vault, Version,
-    Versions,
+    Batch, CopyBatch, Erased, Memory, NewEmergency, NewRecord, Place, Run, SealedRecord, Sqlite,
+    Vault, Version, Versions, WantedErasure,
 };
 
 use crate::support::{link, new_record, own_scope, patient, record_id, root, scope_tag, token};
@@ -21,6 +21,11 @@ enum Step {
     Advance { peer: u8, next: u64 },
     Emergency { until_ms: u64 },
     Setting { name: u8, value: u8 },
+    Want { name: u8, first: u64, count: u32 },
+    KeepWanted { name: u8 },
+    Erase { of: u8, first: u64, count: u32 },
+    EraseCopies { custodian: u8, of: u8, first: u64, count: u32 },
+    KeepCommitments { custodian: u8, first: u64, of: u8 },
     Reopen,
 }
 
@@ -40,6 +45,17 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..3u8, 0..12u64).prop_map(|(peer, next)| Step::Advance { peer, next }),
         1 => (0..3u64).prop_map(|until_ms| Step::Emergency { until_ms }),
         1 => (1..3u8, any::<u8>()).prop_map(|(name, value)| Step::Setting { name, value }),
+        2 => (1..4u8, 0..9u64, 1..4u32)
+            .prop_map(|(name, first, count)| Step::Want { name, first, count }),
+        1 => (1..4u8).prop_map(|name| Step::KeepWanted { name }),
+        3 => (1..3u8, 0..9u64, 1..5u32)
+            .prop_map(|(of, first, count)| Step::Erase { of, first, count }),
+        2 => (1..3u8, 1..3u8, 0..8u64, 1..4u32).prop_map(|(custodian, of, first, count)| {
+            Step::EraseCopies { custodian, of, first: first * 4, count }
+        }),
+        1 => (1..3u8, 0..8u64, 1..4u8).prop_map(|(custodian, first, of)| {
+            Step::KeepCommitments { custodian, first, of }
+        }),
         1 => Just(Step::Reopen),
     ]
 }
@@ -80,6 +96,20 @@ fn take(vault: &dyn Vault, step: &Step) -> String {
         Step::Advance { peer, next } => text(vault.advance_copy_cursor([*peer; 32], *next)),
         Step::Emergency { until_ms } => text(vault.declare_emergency(emergency(*until_ms))),
         Step::Setting { name, value } => text(vault.put_setting(&name.to_string(), &[*value])),
+        Step::Want { name, first, count } => {
+            let (token, runs) = (token(*name), vec![Run { first: *first, count: *count }]);
+            let erasures = vec![WantedErasure { token, runs, sealed: vec![*name] }];
+            text(vault.store(Batch { erasures, ..Batch::default() }))
+        }
+        Step::KeepWanted { name } => text(vault.keep_wanted(token(*name))),
+        Step::Erase { of, first, count } => text(vault.erase(&erased(*of, *first, *count))),
+        Step::EraseCopies { custodian, of, first, count } => {
+            text(vault.erase_copies([*custodian; 32], &erased(*of, *first, *count)))
+        }
+        Step::KeepCommitments { custodian, first, of } => {
+            let NewRecord { commitment, .. } = sealed(*of, 1, 1, 0);
+            text(vault.keep_commitments([*custodian; 32], &[(*first, commitment)]))
+        }
         Step::Reopen => text(vault.counts()),
     }
 }
@@ -110,6 +140,10 @@ fn batch(scopes: &[(u8, u32, bool)], links: &[(u8, u8)], records: &[(u8, u32, u8
         records.iter().map(|(r, version, scope, epoch)| sealed(*r, *version, *scope, *epoch));
     let (scopes, links) = (scopes.collect(), links.collect());
     Batch { scopes, links, records: records.collect(), ..Batch::default() }
+}
+
+fn erased(of: u8, first: u64, count: u32) -> Erased {
+    Erased { patient: patient(of), runs: vec![Run { first, count }] }
 }
 
 fn anchor(vault: &dyn Vault, skip: u64, count: u32, wrong: bool) -> Result<(), vault::VaultError> {
@@ -145,6 +179,8 @@ fn emergency(until_ms: u64) -> NewEmergency {
 fn look(vault: &dyn Vault) -> Vec<String> {
     let mut seen = vec![text(vault.counts()), text(vault.records_from(0, 500))];
     seen.push(text(vault.unanchored(3)));
+    seen.push(text(vault.wanted_erasures(None, 9)));
+    seen.push(text(vault.erased_between(1, 30)));
     seen.push(text(vault.links_after(None, 9)));
     for sequence in 0..20 {
         seen.push(text(vault.batch_of(sequence)));
@@ -163,6 +199,9 @@ fn look(vault: &dyn Vault) -> Vec<String> {
 fn look_at_records(vault: &dyn Vault, number: u8, seen: &mut Vec<String>) {
     let record = record_id(number);
     seen.push(text(vault.latest_version(record)));
+    seen.push(text(vault.last_version(record)));
+    seen.push(text(vault.name(record)));
+    seen.push(text(vault.are_known(&[token(number)])));
     seen.push(text(vault.history(record, 1, 9)));
     seen.push(text(vault.scope(scope_tag(number))));
     seen.push(text(vault.scopes_of_patient(patient(number))));
@@ -189,6 +228,9 @@ fn look_at_copies(vault: &dyn Vault, number: u8, seen: &mut Vec<String>) {
                 seen.push(text(page));
             }
         }
+    }
+    for sequence in 0..32 {
+        seen.push(text(vault.is_erased(custodian, patient(1), sequence)));
     }
     for first in 0..8 {
         seen.push(text(vault.copied_commitments(custodian, first, 2)));

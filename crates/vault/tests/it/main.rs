@@ -4,6 +4,8 @@ mod blobs;
 mod crash;
 mod envelope;
 mod equivalence;
+mod erasure;
+mod erasures;
 mod opaque;
 mod sqlite;
 mod suite;

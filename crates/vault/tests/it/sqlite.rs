@@ -64,14 +64,41 @@ fn a_file_of_an_earlier_version_gets_what_it_lacks() {
     let vault = Sqlite::open(folder.path()).unwrap();
     vault.store(batch(true, vec![new_record(place(1, 1), b"one")])).unwrap();
     drop(vault);
-    let lacks = "DROP TABLE cases; DROP TABLE portraits; DROP TABLE tallies";
+    let lacks = "DROP TABLE cases; DROP TABLE portraits; DROP TABLE tallies;
+        DROP TABLE hidden; DROP TABLE wanted; DROP TABLE last_versions; DROP TABLE erased;
+        DROP INDEX tokens_of_record";
     behind_its_back(folder.path(), &format!("{lacks}; PRAGMA user_version = 1"));
     for _ in 0..2 {
         let vault = Sqlite::open(folder.path()).unwrap();
         assert_eq!(vault.records_from(0, 9).unwrap().len(), 1);
         assert_eq!(vault.cases(0, 9).unwrap(), []);
         assert_eq!(vault.tallies(0).unwrap(), []);
+        assert_eq!(vault.wanted_erasures(None, 9).unwrap(), []);
     }
+}
+
+/// A file of before the erasures may hold, in its unused parts, what was replaced long ago.
+#[test]
+fn an_older_file_is_cleaned_of_what_was_deleted_before() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Sqlite::open(folder.path()).unwrap());
+    let trace = "a trace of long ago ".repeat(400);
+    behind_its_back(
+        folder.path(),
+        &format!(
+            "PRAGMA secure_delete = OFF; INSERT INTO settings VALUES ('old', CAST('{trace}' AS BLOB));
+             DELETE FROM settings WHERE name = 'old';
+             DROP TABLE hidden; DROP TABLE wanted; DROP TABLE last_versions; DROP TABLE erased;
+             DROP INDEX tokens_of_record; PRAGMA user_version = 3;"
+        ),
+    );
+    let holds_it = || {
+        let bytes = std::fs::read(folder.path().join("vault.sqlite")).unwrap();
+        bytes.windows(40).any(|window| window == &trace.as_bytes()[..40])
+    };
+    assert!(holds_it(), "SQLite leaves it there by itself");
+    drop(Sqlite::open(folder.path()).unwrap());
+    assert!(!holds_it());
 }
 
 #[test]

@@ -8,6 +8,12 @@ use vault::{
     VaultError, Version, Versions, limits,
 };
 
+use crate::erasures::{
+    commitments_of_erased_copies_are_kept, copies_are_erased_and_stay_away,
+    orders_name_what_is_there, versions_go_on_after_an_erasure,
+    what_is_erased_is_gone_and_its_neighbours_are_not, what_is_kept_after_all_is_there_again,
+    what_is_wanted_is_hidden,
+};
 use crate::support::{
     CUSTODIAN, KEY, assert_invalid, batch, link, new_record, open, own_scope, patient, place,
     record_id, root, scope_tag, sequences, token,
@@ -62,6 +68,13 @@ suite! {
     tallies_add_up
     tokens_are_known
     settings_are_replaced
+    what_is_wanted_is_hidden
+    what_is_kept_after_all_is_there_again
+    what_is_erased_is_gone_and_its_neighbours_are_not
+    versions_go_on_after_an_erasure
+    orders_name_what_is_there
+    copies_are_erased_and_stay_away
+    commitments_of_erased_copies_are_kept
     threads_share_one_order
     one_of_many_wins_a_version
 }

@@ -6,8 +6,8 @@ use super::operation::{
 };
 use super::parameters::{
     ACCESS, ANY_TOKEN, ANYBODY, BYTES, CONDITION, COUNT, IF_MATCH, IF_MODIFIED_SINCE,
-    IF_NONE_EXIST, IF_NONE_MATCH, OF_PATIENT, PREFER, PREFER_ASYNC, PURPOSE, PURPOSE_TO_READ,
-    REGISTRAR, SEARCH, SERVICE, SINCE, STAFF, SYSTEM, needed, query,
+    IF_NONE_EXIST, IF_NONE_MATCH, OF_PATIENT, OFFICER, PREFER, PREFER_ASYNC, PURPOSE,
+    PURPOSE_TO_READ, REGISTRAR, SEARCH, SERVICE, SINCE, STAFF, SYSTEM, needed, query,
 };
 
 /// What systems deliver.
@@ -98,6 +98,18 @@ pub const DELIVERING: Group = Group {
             .answers(&[empty(204, "it is deleted, or was not there")])
             .refusals(&[(412, "the search finds several")])
             .query("identifier=urn:lab|991"),
+        post("/fhir/{kind}/{id}/$expunge", "Erase a resource, or all about a patient", OFFICER)
+            .text(EXPUNGE)
+            .sends(&EXPUNGE_PARAMETERS)
+            .answers(&EXPUNGED)
+            .refusals(&ERASED_NOT),
+        post("/fhir/{kind}/{id}/_history/{version}/$expunge", "Erase one version", OFFICER)
+            .text("One that is not the current one.")
+            .sends(&EXPUNGE_PARAMETERS)
+            .answers(&EXPUNGED)
+            .refusals(&ERASED_NOT),
+        post("/fhir/{kind}/$expunge", "Refused", OFFICER).answers(&[NOT_AT_ONCE]),
+        post("/fhir/$expunge", "Refused", OFFICER).answers(&[NOT_AT_ONCE]),
         post("/fhir/{kind}/$validate", "Say what would be wrong", ANY_TOKEN)
             .text(
                 "Nothing is stored. A `Parameters` may hold the resource as `resource`. Who may \
@@ -311,6 +323,11 @@ const WHO: &str = r#"{"resourceType": "Parameters",
       "resourceType": "Patient",
       "name": [{"family": "Okafor", "given": ["Ada"]}],
       "birthDate": "1985-02-28"}}]}"#;
+const ERASE: &str = r#"{"resourceType": "Parameters",
+  "parameter": [
+    {"name": "expungeEverything", "valueBoolean": true},
+    {"name": "reason", "valueCode": "wrong-patient"},
+    {"name": "comment", "valueString": "Filed under the twin."}]}"#;
 const WITH_TYPES: &str = r#"{"resourceType": "Parameters",
   "parameter": [{
     "name": "_type",
@@ -328,6 +345,25 @@ const SUMMARY: &str = "A document Bundle of the IPS 2.0: problems, allergies and
      directives and plans, if there are any. Of what the access opens: a section of which the \
      reader sees nothing reads as one that is empty.";
 
+const EXPUNGE: &str = "By two people (`docs/erasure.md`): the first makes a case (`202`), and \
+     the second, who sends the same, erases. What is erased is gone here and at every holder of \
+     copies; the ledger keeps that it was, by whom and why. `count` says how many versions; \
+     `entry` is the place in the log.";
+
+const EXPUNGE_PARAMETERS: [Content; 2] = [fhir("Parameters", ERASE), json("Parameters", ERASE)];
+const EXPUNGED: [Answer; 2] = [
+    answer(200, "how many versions are gone", &[fhir("Parameters", "")]),
+    answer(202, "it waits for a second person", &[fhir("Parameters", "")])
+        .headers(&[("Content-Location", "the case")]),
+];
+const NOT_AT_ONCE: Answer = answer(400, "always: nobody erases so much at once", &[OUTCOME]);
+const ERASED_NOT: [(u16, &str); 5] = [
+    NOT_THERE,
+    (409, "it may not be erased so, or somebody else was faster: the answer says why"),
+    (502, "what is kept does not fit together"),
+    (503, "a record is not anchored yet, or the network does not answer: try again in a moment"),
+    (504, "it is hidden, and goes on by itself: look again in a moment"),
+];
 const SENT: [Content; 2] = [fhir("Resource", UNNAMED), json("Resource", UNNAMED)];
 const EXPORT_PARAMETERS: [Content; 2] =
     [fhir("Parameters", WITH_TYPES), json("Parameters", WITH_TYPES)];

@@ -127,6 +127,7 @@ pub const ANY_TOKEN: Who = bearer("whoever has a token");
 pub const OWN_TOKEN: Who = bearer("whoever has a token of the node");
 pub const PATIENT: Who = bearer("the patient, or the operator");
 pub const REGISTRAR: Who = bearer("staff who register patients");
+pub const OFFICER: Who = bearer("a records officer");
 pub const PROPOSER: Who = bearer("staff who register patients, or the operator");
 pub const OPERATOR: Who = bearer("the operator");
 pub const SERVICE: Who = bearer("a service with a scope such as `system/*.rs`");

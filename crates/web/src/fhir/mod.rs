@@ -10,6 +10,7 @@
 //! - [`read`]: read, version read, history, search, `$everything`, `$meta`
 //! - [`matching`]: which patient somebody may be (`$match`)
 //! - [`summary`]: the International Patient Summary
+//! - [`expunge`]: records are erased
 //! - [`export`]: the records of many patients, as files (Bulk Data); [`order`]: what is asked for
 //! - [`url`]: the same for the entries of a batch
 //! - [`audit`]: receipts as AuditEvents
@@ -19,6 +20,7 @@
 mod audit;
 mod deliver;
 mod export;
+mod expunge;
 mod format;
 mod matching;
 mod order;
@@ -60,6 +62,10 @@ pub fn routes() -> Router<App> {
         .route("/fhir/{kind}/{id}/_history", get(read::history_of_resource))
         .route("/fhir/{kind}/{id}/_history/{version}", get(read::version))
         .route("/fhir/{kind}/{id}/$meta", get(read::meta))
+        .route("/fhir/$expunge", post(expunge::of_everything))
+        .route("/fhir/{kind}/$expunge", post(expunge::of_type))
+        .route("/fhir/{kind}/{id}/$expunge", post(expunge::of_resource))
+        .route("/fhir/{kind}/{id}/_history/{version}/$expunge", post(expunge::of_version))
         .route("/fhir/{kind}/{id}/{of}", get(read::search_compartment))
         .route("/fhir/Patient/{id}/$everything", get(read::everything))
         .route("/fhir/Patient/$match", post(matching::find))

@@ -83,6 +83,9 @@ pub struct RoleSettings {
     /// Whether they may look for patients and say who is who.
     #[serde(default)]
     pub may_register: bool,
+    /// Whether they may erase records, two of them together.
+    #[serde(default)]
+    pub may_erase: bool,
 }
 
 /// The identity provider, as it is configured.
@@ -171,6 +174,8 @@ pub struct Rights {
     pub may_deliver: bool,
     /// Whether they may look for patients and say who is who.
     pub may_register: bool,
+    /// Whether they may erase records, two of them together.
+    pub may_erase: bool,
 }
 
 /// The hospital's identity provider.
@@ -309,6 +314,7 @@ impl Role {
             may_break_glass: settings.may_break_glass,
             may_deliver: settings.may_deliver,
             may_register: settings.may_register,
+            may_erase: settings.may_erase,
         };
         Ok(Self { name, claims, rights })
     }
@@ -327,6 +333,7 @@ impl Rights {
             may_break_glass: self.may_break_glass || other.may_break_glass,
             may_deliver: self.may_deliver || other.may_deliver,
             may_register: self.may_register || other.may_register,
+            may_erase: self.may_erase || other.may_erase,
         }
     }
 
@@ -338,6 +345,7 @@ impl Rights {
             may_break_glass: true,
             may_deliver: false,
             may_register: true,
+            may_erase: false,
         }
     }
 }
