@@ -13,6 +13,7 @@ use flows::{NodeSecret, words::bytes_from_hex, words::hex};
 use ledger::{Genesis, Member, Origin};
 use serde::{Deserialize, Serialize};
 use web::{
+    inputs::InputSettings,
     mllp::FeedSettings,
     smart::{ClientSettings, ProviderSettings, RoleSettings},
     tls::TlsSettings,
@@ -61,6 +62,9 @@ pub struct Config {
     /// Where HL7 v2 messages come in.
     #[serde(default)]
     pub feeds: Vec<FeedSettings>,
+    /// From where the inputs of imports may be fetched.
+    #[serde(default)]
+    pub import: InputSettings,
     /// What is done about what the checks of quality find.
     #[serde(default)]
     pub quality: toml::Table,

@@ -3,12 +3,12 @@
 use proof::Hash;
 
 use crate::{
-    Batch, Conflict, CopyBatch, KeptCase, KeptMessage, Mark, NewEmergency, NewRecord, PatientId,
+    Batch, Conflict, CopyBatch, JobPart, KeptCase, KeptMessage, Mark, NewEmergency, NewRecord, PatientId,
     Place, Portrait, SealedScope, Tally, VaultError,
     VaultError::Invalid,
     limits::{
-        ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_CASES_MAX, BATCH_MESSAGES_MAX, BATCH_RECORDS_MAX,
-        BATCH_SCOPES_MAX, BATCH_TALLIES_MAX, CASE_BYTES_MAX, EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX,
+        ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_CASES_MAX, BATCH_JOB_PARTS_MAX, BATCH_MESSAGES_MAX, BATCH_RECORDS_MAX,
+        BATCH_SCOPES_MAX, BATCH_TALLIES_MAX, CASE_BYTES_MAX, EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX, JOB_PART_BYTES_MAX,
         MESSAGE_BYTES_MAX, NAME_BYTES_MAX, PORTRAIT_BYTES_MAX, SEAL_BYTES_MAX, SETTING_BYTES_MAX,
         SETTING_NAME_BYTES_MAX, TALLY_NAME_BYTES_MAX, TOKENS_MAX, WRAPPED_BYTES_MAX,
     },
@@ -23,6 +23,7 @@ pub(crate) fn batch(batch: &Batch) -> Result<(), VaultError> {
     batch.marks.iter().try_for_each(mark)?;
     portraits(&batch.portraits)?;
     tallies(&batch.tallies)?;
+    job_parts(&batch.jobs)?;
     for scope in &batch.scopes {
         self::scope(&scope.sealed)?;
         require(scope.wrapped.len() <= WRAPPED_BYTES_MAX, "the wrapped scope secret is too large")?;
@@ -148,6 +149,13 @@ fn tallies(tallies: &[Tally]) -> Result<(), VaultError> {
     let is_short = |tally: &Tally| tally.sealed.len() <= TALLY_NAME_BYTES_MAX;
     require(tallies.iter().all(is_short), "the tally's name is too long")?;
     tallies.iter().try_for_each(|tally| sequence(tally.count))
+}
+
+fn job_parts(parts: &[JobPart]) -> Result<(), VaultError> {
+    require(parts.len() <= BATCH_JOB_PARTS_MAX, "the batch has too many parts of jobs, split it")?;
+    let is_short = |part: &JobPart| part.sealed.len() <= JOB_PART_BYTES_MAX;
+    require(parts.iter().all(is_short), "the part of a job is too large")?;
+    parts.iter().try_for_each(|part| sequence(part.part))
 }
 
 fn scope(scope: &SealedScope) -> Result<(), VaultError> {

@@ -8,7 +8,7 @@ use super::{
     rows::{self, Held, int, number},
 };
 use crate::{
-    AnchoredBatch, Counts, EmergencyEntry, KeptCase, KeptMessage, Link, MemberId, MessageCounts,
+    AnchoredBatch, Counts, EmergencyEntry, JobPart, KeptCase, KeptMessage, Link, MemberId, MessageCounts,
     OwnScope, PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Tally, Token, Version,
     Versions,
     blobs::Blobs,
@@ -379,6 +379,27 @@ pub(super) fn portrait(
     let mut statement =
         connection.prepare_cached("SELECT sealed FROM portraits WHERE record = ?")?;
     Ok(statement.query_row([record.0], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn jobs(connection: &Connection) -> Result<Vec<JobPart>, Failure> {
+    let mut statement = connection
+        .prepare_cached("SELECT job, part, sealed FROM jobs WHERE part = 0 ORDER BY job")?;
+    let parts = statement.query_map([], rows::job_part)?.collect::<Result<_, _>>()?;
+    Ok(parts)
+}
+
+pub(super) fn job_parts(
+    connection: &Connection,
+    job: Token,
+    from: u64,
+    max: usize,
+) -> Result<Vec<JobPart>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT job, part, sealed FROM jobs WHERE job = ? AND part >= ? ORDER BY part LIMIT ?",
+    )?;
+    let page = params![job.0, int(from), max.min(PAGE_ITEMS_MAX) as i64];
+    let parts = statement.query_map(page, rows::job_part)?.collect::<Result<_, _>>()?;
+    Ok(parts)
 }
 
 pub(super) fn tallies(connection: &Connection, from_day: u32) -> Result<Vec<Tally>, Failure> {

@@ -10,7 +10,7 @@ use super::{
     rows::{self, Body, Held, int, number},
 };
 use crate::{
-    Batch, Conflict, EmergencyEntry, KeptCase, KeptMessage, Link, Mark, MemberId, NewEmergency,
+    Batch, Conflict, EmergencyEntry, JobPart, KeptCase, KeptMessage, Link, Mark, MemberId, NewEmergency,
     OwnScope, Place, Portrait, Relink, SealedScope, Stored, Tally, Token,
     blobs::{Blob, Blobs},
     check::{self, require},
@@ -60,6 +60,9 @@ pub(super) fn store(connection: &Connection, batch: &PlacedBatch) -> Result<Stor
     }
     for more in &batch.rest.tallies {
         tally(connection, more)?;
+    }
+    for new in &batch.rest.jobs {
+        job_part(connection, new)?;
     }
     Ok(Stored { first, count: batch.records.len() as u32 })
 }
@@ -194,6 +197,21 @@ fn tally(connection: &Connection, more: &Tally) -> Result<(), Failure> {
              ON CONFLICT (day, token) DO UPDATE SET count = count + excluded.count",
         )?
         .execute(params![more.day, more.token.0, more.sealed, int(more.count)])?;
+    Ok(())
+}
+
+fn job_part(connection: &Connection, new: &JobPart) -> Result<(), Failure> {
+    connection
+        .prepare_cached(
+            "INSERT INTO jobs (job, part, sealed) VALUES (?, ?, ?)
+             ON CONFLICT (job, part) DO UPDATE SET sealed = excluded.sealed",
+        )?
+        .execute(params![new.job.0, int(new.part), new.sealed])?;
+    Ok(())
+}
+
+pub(super) fn forget_job(connection: &Connection, job: Token) -> Result<(), Failure> {
+    connection.prepare_cached("DELETE FROM jobs WHERE job = ?")?.execute([job.0])?;
     Ok(())
 }
 

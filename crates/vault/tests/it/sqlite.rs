@@ -64,13 +64,15 @@ fn a_file_of_an_earlier_version_gets_what_it_lacks() {
     let vault = Sqlite::open(folder.path()).unwrap();
     vault.store(batch(true, vec![new_record(place(1, 1), b"one")])).unwrap();
     drop(vault);
-    let lacks = "DROP TABLE cases; DROP TABLE portraits; DROP TABLE tallies";
+    let lacks = "DROP TABLE cases; DROP TABLE portraits; DROP TABLE tallies; \
+                 DROP TABLE jobs";
     behind_its_back(folder.path(), &format!("{lacks}; PRAGMA user_version = 1"));
     for _ in 0..2 {
         let vault = Sqlite::open(folder.path()).unwrap();
         assert_eq!(vault.records_from(0, 9).unwrap().len(), 1);
         assert_eq!(vault.cases(0, 9).unwrap(), []);
         assert_eq!(vault.tallies(0).unwrap(), []);
+        assert_eq!(vault.jobs().unwrap(), []);
     }
 }
 

@@ -11,6 +11,7 @@
 //! - [`matching`]: which patient somebody may be (`$match`)
 //! - [`summary`]: the International Patient Summary
 //! - [`export`]: the records of many patients, as files (Bulk Data); [`order`]: what is asked for
+//! - [`import`]: many resources at once, as lines; [`manifest`]: where they are
 //! - [`url`]: the same for the entries of a batch
 //! - [`audit`]: receipts as AuditEvents
 //! - [`session`]: from which access a request reads
@@ -20,6 +21,8 @@ mod audit;
 mod deliver;
 mod export;
 mod format;
+mod import;
+mod manifest;
 mod matching;
 mod order;
 mod patch;
@@ -38,6 +41,7 @@ use axum::{
 };
 
 pub use audit::export as export_audit;
+pub use import::drive as drive_import;
 
 use crate::{App, error::Problem, limits};
 
@@ -72,6 +76,9 @@ pub fn routes() -> Router<App> {
         .route("/fhir/$export/{export}", get(export::status).delete(export::remove))
         .route("/fhir/$export/{export}/{file}", get(export::file))
         .layer(middleware::from_fn(refuse_long))
+        .route("/fhir/$import", post(import::begin))
+        .route("/fhir/$import/{import}", get(import::status).delete(import::remove))
+        .route("/fhir/$import/{import}/{file}", get(import::file))
 }
 
 /// A body that is said to be too long is refused before it is read: who waits for a word
