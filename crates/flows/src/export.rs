@@ -26,10 +26,10 @@ use ledger::{CategorySet, PatientId, Purpose};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+pub use crate::sealed::Reader;
 use crate::{FlowError, Member, OpenedRecord, Reading, Session, limits, sealed, words::hex};
 use output::Output;
 pub use output::{ExportFile, Heading};
-pub use crate::sealed::Reader;
 
 /// What is to be exported, for whom, and why.
 #[derive(Clone)]

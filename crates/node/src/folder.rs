@@ -302,9 +302,10 @@ http_listen = "{http}"
 # Whether the operator alone may say that two patients are one, or which account a patient is; else
 # it takes two members of staff, or the patient. See docs/matching.md.
 # operator_decides = false
-{apps}{ports}{quality}"#,
+{apps}{ports}{import}{quality}"#,
         apps = crate::apps::TEMPLATE,
         ports = PORTS,
+        import = IMPORT,
         quality = crate::quality::template(),
         port = http.port(),
         heartbeat = default_heartbeat(),
@@ -331,6 +332,17 @@ const PORTS: &str = r##"
 #charset = "8859/1"                    # of messages that name none and are not UTF-8
 #authorities = { HOSP = "https://hospital.example.org/ids/patient" }
 #tls = { certificate = "feed.pem", key = "feed.key", client_authority = "senders.pem" }
+"##;
+
+/// Imports in the template: everything is commented out.
+const IMPORT: &str = r##"
+# ---- imports: see docs/bulk.md ----
+
+# From where `$import` may fetch; it fetches from nowhere else.
+#[import]
+#origins = ["https://files.example.org"]
+#private_addresses = false             # true: these names may lead to private addresses
+#ca_file = "authority.pem"             # in this folder; none: the public authorities
 "##;
 
 fn default_peer() -> SocketAddr {

@@ -12,10 +12,10 @@ use std::{
 use proof::Hash;
 
 use crate::{
-    AnchoredBatch, Batch, Conflict, CopyBatch, Counts, EmergencyEntry, JobPart, KeptCase, KeptMessage, Link,
-    LocalEmergency, Mark, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId,
-    RecordId, Relink, ScopeTag, SealedRecord, SealedScope, Stored, Tally, Token, Vault, VaultError,
-    Version, Versions, case, check,
+    AnchoredBatch, Batch, Conflict, CopyBatch, Counts, EmergencyEntry, JobPart, KeptCase,
+    KeptMessage, Link, LocalEmergency, Mark, MemberId, MessageCounts, NewEmergency, NewRecord,
+    OwnScope, PatientId, RecordId, Relink, ScopeTag, SealedRecord, SealedScope, Stored, Tally,
+    Token, Vault, VaultError, Version, Versions, case, check,
     check::require,
     limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
     message,

@@ -20,8 +20,9 @@ use std::fmt;
 use proof::Hash;
 
 use crate::{
-    EmergencyEntry, Envelope, JobPart, KeptCase, KeptMessage, LocalEmergency, Mark, MemberId, MessageCounts,
-    NewEmergency, PatientId, Place, Portrait, RecordId, Relink, ScopeTag, Tally, Token, VaultError,
+    EmergencyEntry, Envelope, JobPart, KeptCase, KeptMessage, LocalEmergency, Mark, MemberId,
+    MessageCounts, NewEmergency, PatientId, Place, Portrait, RecordId, Relink, ScopeTag, Tally,
+    Token, VaultError,
 };
 
 /// A store of sealed records. See the module's text for order, pages and errors.

@@ -205,13 +205,10 @@ impl Caller {
         let Caller::App(app) = self else { return Ok(None) };
         let allows = |kind: &str, interaction| {
             let mut scopes = app.scopes.resources.iter();
-            scopes.any(|scope| {
-                scope.context == Context::System && scope.allows(kind, interaction)
-            })
+            scopes.any(|scope| scope.context == Context::System && scope.allows(kind, interaction))
         };
-        let both = |kind: &&str| {
-            allows(kind, Interaction::Create) && allows(kind, Interaction::Update)
-        };
+        let both =
+            |kind: &&str| allows(kind, Interaction::Create) && allows(kind, Interaction::Update);
         let kinds = ResourceType::all().map(ResourceType::name).filter(both);
         let kinds: BTreeSet<String> = kinds.map(str::to_owned).collect();
         match kinds.is_empty() {

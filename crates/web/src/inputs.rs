@@ -152,10 +152,8 @@ impl Resolver for Guarded {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let found = DefaultResolver::default().resolve(uri, config, timeout)?;
-        let is_literal = matches!(
-            uri.host().map(Host::parse),
-            Some(Ok(Host::Ipv4(_) | Host::Ipv6(_)))
-        );
+        let is_literal =
+            matches!(uri.host().map(Host::parse), Some(Ok(Host::Ipv4(_) | Host::Ipv6(_))));
         if self.allows_private || is_literal || !found.iter().any(|found| is_private(found.ip())) {
             return Ok(found);
         }
@@ -280,10 +278,27 @@ mod tests {
     #[test]
     fn private_addresses_are_known() {
         let private = [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0",
-            "100.64.0.1", "198.18.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1",
-            "fc00::1", "fd12::1", "ff02::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1",
-            "64:ff9b::7f00:1", "2002:7f00:1::", "::10.0.0.1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "::10.0.0.1",
         ];
         for address in private {
             assert!(is_private(address.parse().unwrap()), "{address}");

@@ -221,8 +221,77 @@ impl LineReader {
 
 fn trimmed(text: Vec<u8>, is_first: bool) -> Bytes {
     let text = Bytes::from(text);
-    let start = if is_first && text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    let start =
+        if is_first && text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     text.slice_ref(text[start..].trim_ascii())
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    /// Keeps an input as an import does.
+    fn kept(folder: &Path, input: &[u8]) -> Result<SpoolFile, SpoolError> {
+        let mut file = SpoolFile { name: [7; 16], key: [3; 32], bytes: 0 };
+        let path = folder.join(file.name());
+        let _ = fs::remove_file(&path);
+        file.bytes = write(&path, &file.key(), input, 1 << 20, &|| false)?;
+        Ok(file)
+    }
+
+    fn lines_from(folder: &Path, file: &SpoolFile, place: Place) -> Vec<(u64, u64, String)> {
+        let mut reader = LineReader::open(folder, file, place).unwrap();
+        let mut lines = Vec::new();
+        while let Some(line) = reader.next_line().unwrap() {
+            let text = String::from_utf8(line.text.unwrap().to_vec()).unwrap();
+            lines.push((line.number, line.end, text));
+        }
+        lines
+    }
+
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+        packer.write_all(bytes).unwrap();
+        packer.finish().unwrap()
+    }
+
+    #[test]
+    fn lines_are_read_from_any_of_them_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = "x".repeat(2 * SEALED_CHUNK_BYTES);
+        let text = format!("\u{feff}one\r\n\n \t\n{long}\nlast");
+        for input in [text.as_bytes().to_vec(), packed(text.as_bytes())] {
+            let file = kept(folder.path(), &input).unwrap();
+            let lines = lines_from(folder.path(), &file, Place::default());
+            let said: Vec<(u64, &str)> =
+                lines.iter().map(|(number, _, text)| (*number, text.as_str())).collect();
+            assert_eq!(said, [(1, "one"), (4, long.as_str()), (5, "last")]);
+            for (at, (number, end, _)) in lines.iter().enumerate() {
+                let place = Place { offset: *end, line: *number, ..Place::default() };
+                assert_eq!(lines_from(folder.path(), &file, place), lines[at + 1..]);
+            }
+        }
+        let nothing = kept(folder.path(), b"").unwrap();
+        assert_eq!(lines_from(folder.path(), &nothing, Place::default()), []);
+    }
+
+    #[test]
+    fn what_breaks_off_or_is_too_long_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = packed(&b"some line\n".repeat(999));
+        let broken = kept(folder.path(), &whole[..whole.len() - 9]);
+        assert!(matches!(broken, Err(SpoolError::Broken(_))));
+        // A small input that unpacks to a large one.
+        let bomb = packed(&vec![b' '; 2 << 20]);
+        assert!(matches!(kept(folder.path(), &bomb), Err(SpoolError::TooLong(_))));
+        let two = [packed(b"one\n"), packed(b"two\n")].concat();
+        let file = kept(folder.path(), &two).unwrap();
+        assert_eq!(lines_from(folder.path(), &file, Place::default()).len(), 2, "members of gzip");
+    }
+}

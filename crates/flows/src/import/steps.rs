@@ -178,7 +178,8 @@ impl Imports {
                 Err(Failed::Flow(FlowError::Unavailable("an input cannot be fetched now")))
             }
             Err(why) => {
-                let text = format!("input {} ({url}) cannot be had: {why}; nothing was filed", input + 1);
+                let text =
+                    format!("input {} ({url}) cannot be had: {why}; nothing was filed", input + 1);
                 Err(Failed::Ends(text))
             }
         }

@@ -25,6 +25,7 @@ mod demo;
 mod described;
 mod document;
 mod feed;
+mod importing;
 mod inference;
 mod integrating;
 mod js_clients;

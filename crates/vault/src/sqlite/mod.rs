@@ -38,10 +38,10 @@ use self::{
     writer::Writer,
 };
 use crate::{
-    AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, JobPart, KeptCase, KeptMessage, Link,
-    LocalEmergency, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope, PatientId,
-    RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Tally, Token, Vault, VaultError,
-    Version, Versions,
+    AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, JobPart, KeptCase,
+    KeptMessage, Link, LocalEmergency, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope,
+    PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Tally, Token, Vault,
+    VaultError, Version, Versions,
     blobs::{self, Blob, Blobs},
     check,
     limits::PAGE_ITEMS_MAX,

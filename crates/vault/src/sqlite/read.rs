@@ -8,9 +8,9 @@ use super::{
     rows::{self, Held, int, number},
 };
 use crate::{
-    AnchoredBatch, Counts, EmergencyEntry, JobPart, KeptCase, KeptMessage, Link, MemberId, MessageCounts,
-    OwnScope, PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Tally, Token, Version,
-    Versions,
+    AnchoredBatch, Counts, EmergencyEntry, JobPart, KeptCase, KeptMessage, Link, MemberId,
+    MessageCounts, OwnScope, PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Tally,
+    Token, Version, Versions,
     blobs::Blobs,
     limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
 };

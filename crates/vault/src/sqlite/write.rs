@@ -10,8 +10,8 @@ use super::{
     rows::{self, Body, Held, int, number},
 };
 use crate::{
-    Batch, Conflict, EmergencyEntry, JobPart, KeptCase, KeptMessage, Link, Mark, MemberId, NewEmergency,
-    OwnScope, Place, Portrait, Relink, SealedScope, Stored, Tally, Token,
+    Batch, Conflict, EmergencyEntry, JobPart, KeptCase, KeptMessage, Link, Mark, MemberId,
+    NewEmergency, OwnScope, Place, Portrait, Relink, SealedScope, Stored, Tally, Token,
     blobs::{Blob, Blobs},
     check::{self, require},
 };

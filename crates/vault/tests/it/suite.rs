@@ -3,9 +3,9 @@
 use std::thread;
 
 use vault::{
-    Batch, Conflict, CopyBatch, Counts, JobPart, KeptCase, KeptMessage, Mark, Memory, MessageCounts,
-    NewEmergency, NewRecord, Permit, Portrait, Relink, SealedRecord, Sqlite, Stored, Tally, Vault,
-    VaultError, Version, Versions, limits,
+    Batch, Conflict, CopyBatch, Counts, JobPart, KeptCase, KeptMessage, Mark, Memory,
+    MessageCounts, NewEmergency, NewRecord, Permit, Portrait, Relink, SealedRecord, Sqlite, Stored,
+    Tally, Vault, VaultError, Version, Versions, limits,
 };
 
 use crate::support::{

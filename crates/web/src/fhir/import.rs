@@ -43,7 +43,8 @@ pub async fn begin(
         vec![Input { kind: None, source: Source::Here(receive(&app, body).await?) }]
     } else {
         let body = to_bytes(body, limits::MANIFEST_BYTES).await;
-        let body = body.map_err(|_| Problem::bad_request("the manifest broke off, or is too long"))?;
+        let body =
+            body.map_err(|_| Problem::bad_request("the manifest broke off, or is too long"))?;
         manifest::inputs(&app.imports, &headers, &body, types.as_ref())?
     };
     let path = uri.path_and_query().map(|path| path.as_str()).unwrap_or_default();
@@ -127,7 +128,10 @@ pub fn drive(imports: Arc<Imports>, import: Arc<Import>) {
 fn is_ndjson(headers: &HeaderMap) -> bool {
     let kind = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    matches!(kind.as_str(), "application/fhir+ndjson" | "application/ndjson" | "application/x-ndjson")
+    matches!(
+        kind.as_str(),
+        "application/fhir+ndjson" | "application/ndjson" | "application/x-ndjson"
+    )
 }
 
 /// By which name the sender recognises its import.

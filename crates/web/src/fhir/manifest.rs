@@ -30,7 +30,8 @@ pub fn inputs(
     let input = |named: Named| {
         imports.check_url(&named.url).map_err(Problem::bad_request)?;
         if types.is_some_and(|types| !types.contains(named.kind)) {
-            let detail = format!("the app was given no scope that creates and updates {}", named.kind);
+            let detail =
+                format!("the app was given no scope that creates and updates {}", named.kind);
             return Err(Problem::new(StatusCode::FORBIDDEN, "insufficient-scope", detail));
         }
         Ok(Input { kind: Some(named.kind.to_owned()), source: Source::Url(named.url) })
@@ -61,7 +62,7 @@ fn read(body: &[u8], is_lenient: bool) -> Result<Vec<Named>, Problem> {
             "inputFormat" => format(value)?,
             "storageDetail" => storage(value, is_lenient)?,
             "input" | "inputSource" => {}
-            name if is_lenient => drop(name),
+            _ if is_lenient => {}
             name => return Err(unsupported(name)),
         }
     }
