@@ -30,7 +30,7 @@ pub fn measure(bench: &Bench, cluster: &mut Cluster) -> Result<Value> {
     let member = &cluster.members[0];
     let process = member.process_id().context("the member does not run")?;
     let client = member.system();
-    let mut timed = || -> Result<(f64, f64, _)> {
+    let timed = || -> Result<(f64, f64, _)> {
         let (before, start) = (process_cpu_s(process)?, Instant::now());
         let delivered = import::file(&client, file.path())?;
         Ok((start.elapsed().as_secs_f64(), process_cpu_s(process)? - before, delivered))
