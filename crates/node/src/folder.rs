@@ -383,6 +383,7 @@ const KEYS: [&str; 14] = [
     "identity_provider",
     "tls",
     "feeds",
+    "import",
     "quality",
 ];
 

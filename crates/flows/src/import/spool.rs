@@ -196,12 +196,12 @@ impl LineReader {
         let begun = self.offset;
         loop {
             if self.read == self.chunk.len() {
-                self.read = 0;
-                self.chunk = match self.reader.next_chunk()? {
-                    Some(chunk) => chunk,
-                    None if self.offset == begun => return Ok(None),
-                    None => break,
-                };
+                (self.chunk, self.read) = (self.reader.next_chunk()?.unwrap_or_default(), 0);
+                match self.chunk.is_empty() {
+                    true if self.offset == begun => return Ok(None),
+                    true => break,
+                    false => {}
+                }
             }
             let rest = &self.chunk[self.read..];
             let end = rest.iter().position(|byte| *byte == b'\n');
