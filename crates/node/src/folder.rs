@@ -369,7 +369,7 @@ fn default_log() -> String {
 const CONFIG: &str = "carestone.toml";
 const KEY: &str = "node.key";
 const GENESIS: &str = "genesis.json";
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "name",
     "peer_listen",
     "http_listen",
