@@ -85,6 +85,39 @@ impl fmt::Debug for Resource {
     }
 }
 
+/// Type and id of a resource, as its text says them first, without reading the rest. Nothing is
+/// checked: whether it is a resource, [`Resource::parse`] says.
+///
+/// ```
+/// let line = r#"{"resourceType":"Patient","id":"p1","name":[{"family":"Okafor"}]}"#;
+/// assert_eq!(fhir::resource::head(line.as_bytes()), (Some("Patient".into()), Some("p1".into())));
+/// ```
+pub fn head(bytes: &[u8]) -> (Option<String>, Option<String>) {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => return (None, None),
+    };
+    let (mut kind, mut id) = (None, None);
+    let mut tokens = json::Tokens::new(text, Limits::STANDARD.depth_max);
+    let mut name = None;
+    while kind.is_none() || id.is_none() {
+        match tokens.next_token() {
+            Ok(Some((json::Token::Key(key), _))) if tokens.depth() == 1 => name = Some(key),
+            Ok(Some((token, _))) => {
+                let Some(name) = name.take() else { continue };
+                let json::Token::String(value) = token else { continue };
+                match &*name.decode() {
+                    "resourceType" => kind = Some(value.decode().into_owned()),
+                    "id" => id = Some(value.decode().into_owned()),
+                    _ => {}
+                }
+            }
+            Ok(None) | Err(_) => break,
+        }
+    }
+    (kind, id)
+}
+
 /// Whether the text has the form of a FHIR id: 1 to 64 of `A-Z a-z 0-9 - .`.
 pub fn is_id(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');

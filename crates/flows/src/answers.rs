@@ -267,7 +267,7 @@ pub fn capability(base: &str, version: &str) -> String {
         date: "2026-11-21",
         types: types.collect(),
         interactions: &SYSTEM_INTERACTIONS,
-        operations: &[EXPORT],
+        operations: &[EXPORT, IMPORT],
         instantiates: &["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
         security: "a bearer token that this node's operator issues",
     };
@@ -419,6 +419,12 @@ const EXPORT: Operation<'static> = Operation {
     name: "export",
     definition: "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export",
 };
+
+/// The import by manifest that the SMART project proposes
+/// ([import](https://github.com/smart-on-fhir/bulk-import/blob/master/import-manifest.md)); it has
+/// no definition of its own there, so this is the node's.
+const IMPORT: Operation<'static> =
+    Operation { name: "import", definition: "urn:carestone:operation:import" };
 
 const EXPORT_OF_PATIENTS: Operation<'static> = Operation {
     name: "export",

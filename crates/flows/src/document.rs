@@ -61,7 +61,7 @@ impl Member {
         &self,
         source: &str,
         bytes: &[u8],
-        taking: Taking,
+        taking: Taking<'_>,
     ) -> Result<FiledDocument, FlowError> {
         let names = Names::new(*self.secret.import_key());
         let settings = cda::Settings { names, zone: Zone::unknown() };
@@ -90,7 +90,7 @@ impl Member {
         &self,
         source: &str,
         translated: &Translated,
-        taking: Taking,
+        taking: Taking<'_>,
     ) -> Result<FiledDocument, FlowError> {
         let Translated { understood, in_passing, original } = translated;
         let mut is_repeated = false;

@@ -6,7 +6,6 @@
 //!
 //! # Layout
 //!
-//! - [`sealed`]: files that only this process can read
 //! - [`output`]: NDJSON by type
 //!
 //! An export ends with the process: its key is nowhere but in memory, and a folder that was left
@@ -14,7 +13,6 @@
 //! ends an export, not the node.
 
 mod output;
-mod sealed;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,10 +26,10 @@ use ledger::{CategorySet, PatientId, Purpose};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::{FlowError, Member, OpenedRecord, Reading, Session, limits, words::hex};
+pub use crate::sealed::Reader;
+use crate::{FlowError, Member, OpenedRecord, Reading, Session, limits, sealed, words::hex};
 use output::Output;
 pub use output::{ExportFile, Heading};
-pub use sealed::Reader;
 
 /// What is to be exported, for whom, and why.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use fhir::{
     reference::{Reference, Target},
 };
 use ledger::{Category, PatientId};
-use vault::{Batch, Conflict, Content, Link, NewRecord, Place, RecordId, Token, Version};
+use vault::{Batch, Conflict, Content, JobPart, Link, NewRecord, Place, RecordId, Token, Version};
 
 use crate::{
     FlowError, Member,
@@ -41,6 +41,8 @@ pub struct Incoming {
     pub(crate) flags: Vec<Check>,
     /// What the same content is recognised by.
     pub(crate) content: Option<Token>,
+    /// What exactly these bytes under this name are recognised by; only of an import.
+    pub(crate) exact: Option<Token>,
     /// Of a Patient, the latest version there was when it was judged who this is.
     pub(crate) judged_after: Option<u32>,
 }
@@ -49,8 +51,19 @@ impl Incoming {
     /// A version to be filed, not judged yet.
     pub(crate) fn new(resource: Resource, target: Target, change: Change, place: String) -> Self {
         let (links, expected) = (Links::none(), None);
-        let (flags, content, judged_after) = (Vec::new(), None, None);
-        Self { resource, target, links, expected, change, place, flags, content, judged_after }
+        let (flags, content, exact, judged_after) = (Vec::new(), None, None, None);
+        Self {
+            resource,
+            target,
+            links,
+            expected,
+            change,
+            place,
+            flags,
+            content,
+            exact,
+            judged_after,
+        }
     }
 }
 
@@ -66,7 +79,13 @@ pub(crate) struct Aside<'s> {
     pub patients: Patients,
     /// What is counted beside the records.
     pub counted: Counted,
+    /// How far the job is that brings the records, once they are filed: told as what they are going
+    /// to be, but for their places in the sequence.
+    pub job: Option<Job<'s>>,
 }
+
+/// What is kept of a job with what is going to be filed.
+pub(crate) type Job<'s> = &'s dyn Fn(&[Filed]) -> Vec<JobPart>;
 
 /// What became of one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,11 +121,11 @@ impl Member {
         incoming: Vec<Incoming>,
         aside: Aside<'_>,
     ) -> Result<Vec<Filed>, FlowError> {
-        let Aside { source, batch, patients, mut counted } = aside;
+        let Aside { source, batch, patients, mut counted, job } = aside;
         incoming.iter().for_each(|one| counted.filed(one));
         let tallies = source.map(|source| self.tallies(source, &counted)).unwrap_or_default();
         let beside = Batch { tallies, ..batch };
-        if incoming.is_empty() && beside == Batch::default() {
+        if incoming.is_empty() && beside == Batch::default() && job.is_none() {
             return Ok(Vec::new());
         }
         // Somebody else may write the same record or open the same scope at the same time; the
@@ -114,7 +133,8 @@ impl Member {
         for _ in 0..CONFLICTS_MAX {
             let prepared = self.prepare(&incoming, &patients)?;
             let Batch { scopes, links, records, portraits, .. } = prepared.batch.clone();
-            let batch = Batch { scopes, links, records, portraits, ..beside.clone() };
+            let jobs = job.map(|job| job(&prepared.filed(0))).unwrap_or_default();
+            let batch = Batch { scopes, links, records, portraits, jobs, ..beside.clone() };
             match self.vault.store(batch) {
                 Ok(stored) => {
                     self.remember(&prepared);
@@ -196,7 +216,8 @@ impl Member {
         }
         let identifiers = derived.identifiers.iter().map(|code| self.identifier(kind, code));
         let flags = one.flags.iter().map(|check| self.finding_mark(*check));
-        let mut tokens: Vec<Token> = identifiers.chain(flags).chain(one.content).collect();
+        let marks = one.content.into_iter().chain(one.exact);
+        let mut tokens: Vec<Token> = identifiers.chain(flags).chain(marks).collect();
         if kind == "Patient" {
             tokens.extend(self.patient_tokens(record, &one.resource));
         }

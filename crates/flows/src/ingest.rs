@@ -14,12 +14,13 @@ use fhir::{
     reference::Target,
     types::ResourceType,
 };
-use vault::{Batch, KeptMessage};
+use vault::{Batch, JobPart, KeptMessage, Token};
 
 use crate::{
     Filed, FlowError, Incoming, Member,
     criteria::Known,
     filing::Aside,
+    import::Brought,
     limits::WAITING_OF_BATCH_MAX,
     quality::{of_all, report::Counted},
     sessions::Change,
@@ -122,14 +123,25 @@ pub enum EntryOutcome {
 
 /// How a delivery is taken.
 #[derive(Clone, Default)]
-pub(crate) struct Taking {
+pub(crate) struct Taking<'t> {
     /// Whether somebody has looked at it and decided to take it.
     pub is_decided: bool,
     /// What waited, and is settled in the same step.
     pub settled: Vec<KeptMessage>,
+    /// The import whose next lines it is.
+    pub import: Option<Lines<'t>>,
 }
 
-impl Taking {
+/// What an import says beside the lines that are filed in one step.
+#[derive(Clone, Copy)]
+pub(crate) struct Lines<'t> {
+    /// Everything that it brings.
+    pub brought: &'t Brought,
+    /// How far it is, by what becomes of the lines; kept in the same step.
+    pub job: &'t dyn Fn(&[EntryOutcome]) -> Vec<JobPart>,
+}
+
+impl Taking<'_> {
     /// What belongs to the same step as what the delivery brings. One that waited was counted when
     /// it came.
     pub(crate) fn aside(self, source: &str) -> Aside<'_> {
@@ -165,7 +177,7 @@ impl Member {
         &self,
         source: &str,
         delivery: Delivery,
-        taking: Taking,
+        taking: Taking<'_>,
     ) -> Result<FiledBundle, FlowError> {
         let is_reading = delivery.only_reads();
         let Delivery { mut bundle, .. } = delivery;
@@ -192,12 +204,17 @@ impl Member {
             refused.dedup();
             return Err(FlowError::Content(refused));
         }
-        let (is_decided, mut aside) = (taking.is_decided, taking.aside(source));
+        let (is_decided, import) = (taking.is_decided, taking.import);
+        if import.is_some() {
+            self.leave_same(&mut checked)?;
+        }
+        let mut aside = taking.aside(source);
         // Who only reads delivers nothing that could be counted.
         aside.source = aside.source.filter(|_| !is_reading);
         let mut findings = Vec::new();
         let mut files: Vec<&mut Incoming> = checked.iter_mut().filter_map(Task::file).collect();
-        let verdicts = self.judge(source, &mut files, &[], is_decided)?;
+        let brought = import.map(|import| import.brought);
+        let verdicts = self.judge_beside(source, &mut files, &[], is_decided, brought)?;
         if is_batch {
             let mut verdicts = verdicts.into_iter();
             for (entry, checked) in bundle.entries.iter().zip(&mut checked) {
@@ -214,6 +231,10 @@ impl Member {
                         aside.batch.messages.iter().all(|other| other.token != held.token)
                     };
                     let held = held.filter(is_new);
+                    if import.is_some() && aside.batch.messages.len() == WAITING_OF_BATCH_MAX {
+                        let text = "too many of these lines wait to be taken in one step";
+                        return Err(FlowError::Refused(text.to_owned()));
+                    }
                     *checked = match aside.batch.messages.len() < WAITING_OF_BATCH_MAX {
                         true => Ok(Task::Wait(verdict.waits)),
                         false => Err(verdict.waits),
@@ -224,8 +245,53 @@ impl Member {
         } else {
             findings = of_all(verdicts).taken()?;
         }
-        let filed = self.file_checked(bundle.kind, checked, aside)?;
+        let job = import.map(|import| import.job);
+        let filed = self.file_checked(bundle.kind, &checked, aside, job)?;
         Ok(FiledBundle { findings, ..filed })
+    }
+
+    /// Files lines of an import, each as if it had been put alone; how far the import is then is
+    /// kept in the same step.
+    pub(crate) fn ingest_lines(
+        &self,
+        source: &str,
+        lines: Vec<Bytes>,
+        import: Lines<'_>,
+    ) -> Result<FiledBundle, FlowError> {
+        let bundle = Bundle::of_resources(lines, &Limits::STANDARD);
+        let delivery = Delivery { bundle, body: Bytes::new() };
+        let taking = Taking { import: Some(import), ..Taking::default() };
+        self.ingest_as(source, delivery, taking)
+    }
+
+    /// What is on file byte for byte, under the same id, stays as it is.
+    fn leave_same(&self, checked: &mut [Result<Task, Vec<Issue>>]) -> Result<(), FlowError> {
+        let mut asked = Vec::new();
+        for (at, task) in checked.iter_mut().enumerate() {
+            if let Some(incoming) = Task::file(task) {
+                let mark = self.exact_mark(incoming);
+                incoming.exact = Some(mark);
+                asked.push((at, mark));
+            }
+        }
+        let tokens: Vec<Token> = asked.iter().map(|(_, mark)| *mark).collect();
+        let known = self.vault.are_known(&tokens)?;
+        for ((at, mark), _) in asked.into_iter().zip(known).filter(|(_, is_known)| *is_known) {
+            let Some(incoming) = Task::file(&mut checked[at]) else { continue };
+            // Another version may have come since these bytes were the latest.
+            if let Some(place) = self.carriers(mark)?.first() {
+                let known = Known { target: incoming.target.clone(), version: place.version };
+                checked[at] = Ok(Task::Leave(Became::Kept(known)));
+            }
+        }
+        Ok(())
+    }
+
+    /// What exactly these bytes, under this type and id, are recognised by.
+    fn exact_mark(&self, incoming: &Incoming) -> Token {
+        let Target { resource_type, id } = &incoming.target;
+        let digest = proof::sha256(&[incoming.resource.bytes()]);
+        self.keys.token("exact", &[resource_type.name().as_bytes(), id.as_bytes(), &digest])
     }
 
     /// An entry of a batch waits alone, as if it had been sent alone.
@@ -273,7 +339,7 @@ impl Member {
         body: Bytes,
         kind: &str,
         aim: &Aim,
-        taking: Taking,
+        taking: Taking<'_>,
     ) -> Result<FiledResource, FlowError> {
         let resource = Resource::parse(body, &Limits::STANDARD).map_err(FlowError::Content)?;
         let id = if let Aim::Update { id, .. } = aim { Some(id.as_str()) } else { None };
@@ -417,10 +483,11 @@ impl Member {
     fn file_checked(
         &self,
         kind: BundleKind,
-        checked: Vec<Result<Task, Vec<Issue>>>,
+        checked: &[Result<Task, Vec<Issue>>],
         mut aside: Aside<'_>,
+        job: Option<&dyn Fn(&[EntryOutcome]) -> Vec<JobPart>>,
     ) -> Result<FiledBundle, FlowError> {
-        for entry in &checked {
+        for entry in checked {
             match entry {
                 Ok(Task::Wait(why)) => aside.counted.ended("waits", why),
                 Err(why) => aside.counted.ended("refused", why),
@@ -434,7 +501,11 @@ impl Member {
         let mut sound: Vec<Incoming> = sound.collect();
         let mut refused: BTreeMap<String, Vec<Issue>> = BTreeMap::new();
         let filed = loop {
-            match self.file_with(sound.clone(), aside.clone()) {
+            let told = |filed: &[Filed]| {
+                job.map(|job| job(&outcomes(checked, &refused, filed))).unwrap_or_default()
+            };
+            let aside = Aside { job: job.map(|_| &told as _), ..aside.clone() };
+            match self.file_with(sound.clone(), aside) {
                 Ok(filed) => break filed,
                 // In a batch an entry with an unknown patient does not stop the others.
                 Err(FlowError::Content(issues)) if kind == BundleKind::Batch => {
@@ -450,21 +521,8 @@ impl Member {
                 Err(error) => return Err(error),
             }
         };
-        let mut filed = filed.into_iter();
-        let entries = checked.into_iter().map(|entry| match entry {
-            Err(issues) => EntryOutcome::Refused(issues),
-            Ok(Task::Leave(became)) => EntryOutcome::Done(became),
-            Ok(Task::Ask(url)) => EntryOutcome::Asks(url),
-            Ok(Task::Wait(issues)) => EntryOutcome::Waits(issues),
-            Ok(Task::File(incoming)) => match refused.remove(&incoming.place) {
-                Some(issues) => EntryOutcome::Refused(issues),
-                None => {
-                    let filed = filed.next().expect("each sound entry was filed");
-                    EntryOutcome::Done(Became::Filed(filed))
-                }
-            },
-        });
-        Ok(FiledBundle { kind, entries: entries.collect(), findings: Vec::new() })
+        let entries = outcomes(checked, &refused, &filed);
+        Ok(FiledBundle { kind, entries, findings: Vec::new() })
     }
 
     // ---- checking ------------------------------------------------------------------------
@@ -556,6 +614,29 @@ impl Task {
             _ => None,
         }
     }
+}
+
+/// What became of each entry, by what was filed of those that are sound and were not refused since.
+fn outcomes(
+    checked: &[Result<Task, Vec<Issue>>],
+    refused: &BTreeMap<String, Vec<Issue>>,
+    filed: &[Filed],
+) -> Vec<EntryOutcome> {
+    let mut filed = filed.iter();
+    let entries = checked.iter().map(|entry| match entry {
+        Err(issues) => EntryOutcome::Refused(issues.clone()),
+        Ok(Task::Leave(became)) => EntryOutcome::Done(became.clone()),
+        Ok(Task::Ask(url)) => EntryOutcome::Asks(url.clone()),
+        Ok(Task::Wait(issues)) => EntryOutcome::Waits(issues.clone()),
+        Ok(Task::File(incoming)) => match refused.get(&incoming.place) {
+            Some(issues) => EntryOutcome::Refused(issues.clone()),
+            None => {
+                let filed = filed.next().expect("each sound entry was filed");
+                EntryOutcome::Done(Became::Filed(filed.clone()))
+            }
+        },
+    });
+    entries.collect()
 }
 
 /// Whether a search decides what becomes of an entry.

@@ -21,7 +21,8 @@
 //! - [`message`], [`serve`], [`parted`]: what members do for each other
 //! - [`answers`], [`history`], [`summary`], [`patch`]: FHIR answers from opened records, and
 //!   corrections
-//! - [`export`]: the records of many patients, written to sealed files (Bulk Data)
+//! - [`export`]: the records of many patients, written to sealed files (Bulk Data); [`import`]: many
+//!   resources at once, filed step by step; [`sealed`]: the files of both
 //! - [`audit`]: receipts as AuditEvents; [`evidence`]: proof files; [`token`]: who may ask this node;
 //!   [`words`]: how things are said to people
 //! - [`run`]: all that a member does by itself
@@ -72,7 +73,9 @@ mod audit;
 mod evidence;
 pub mod export;
 mod history;
+pub mod import;
 mod patch;
+mod sealed;
 mod summary;
 mod validation;
 
@@ -94,6 +97,7 @@ pub use feed::{Feed, FeedOptions, FeedStatus};
 pub use fhir::summary::PROFILE as SUMMARY_PROFILE;
 pub use filing::{Filed, Incoming};
 pub use history::{HistoryOf, Page as HistoryPage};
+pub use import::{Import, Imports};
 pub use ingest::{Aim, Became, Delivery, EntryOutcome, FiledBundle, FiledResource};
 pub use keys::NodeSecret;
 pub use member::{Custody, Final, Member};

@@ -115,8 +115,65 @@ pub const EXPORT_FILE_BYTES: u64 = 256 * 1024 * 1024;
 /// Most bytes of one export.
 pub const EXPORT_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 
-/// How much of an export is sealed at once, in bytes.
-pub const EXPORT_CHUNK_BYTES: usize = 64 * 1024;
+/// How much of a file beside the vault is sealed at once, in bytes.
+pub const SEALED_CHUNK_BYTES: usize = 64 * 1024;
+
+/// Most imports that are not finished at one time, those that are being uploaded included.
+pub const IMPORTS_RUNNING_MAX: usize = 4;
+
+/// Most imports of one sender that are kept at one time, finished or not.
+pub const IMPORTS_OF_ONE_MAX: usize = 64;
+
+/// How long what became of an import is kept, in milliseconds: long enough that who began it on a
+/// Friday finds out on a Monday.
+pub const IMPORT_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// How often imports that were kept long enough are forgotten, in milliseconds.
+pub const IMPORT_SWEEP_MS: u64 = 60 * 1_000;
+
+/// Most inputs of one import. How far it is, is written with every step, their addresses included.
+pub const IMPORT_INPUTS_MAX: usize = 128;
+
+/// Longest address of an input, in bytes.
+pub const IMPORT_URL_BYTES_MAX: usize = 2_048;
+
+/// Longest name by which a sender recognises its import, in bytes.
+pub const IMPORT_KEY_BYTES_MAX: usize = 128;
+
+/// Most bytes of all inputs of one import together, unpacked.
+pub const IMPORT_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+
+/// Most lines of one import: eight bytes of memory each while it runs.
+pub const IMPORT_LINES_MAX: u64 = 10_000_000;
+
+/// Most lines, and most bytes of them, that are filed in one step; the line that passes it is
+/// still in.
+pub const IMPORT_STEP_LINES: usize = 256;
+/// See [`IMPORT_STEP_LINES`].
+pub const IMPORT_STEP_BYTES: usize = 4 * 1024 * 1024;
+
+/// Longest line, in bytes: that of the largest record.
+pub const IMPORT_LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Most refused lines of one input that are listed; the others are counted.
+pub const IMPORT_OUTCOMES_MAX: u64 = 10_000;
+
+/// Most issues of one refused line that are listed, and most characters of each.
+pub const IMPORT_ISSUES_MAX: usize = 8;
+/// See [`IMPORT_ISSUES_MAX`].
+pub const IMPORT_ISSUE_CHARS_MAX: usize = 1_000;
+
+/// Bytes at which a part of the list of refused lines is full.
+pub const IMPORT_PART_BYTES: usize = 256 * 1024;
+
+/// How often an input is asked for before its import is given up.
+pub const IMPORT_FETCHES_MAX: u32 = 3;
+
+/// How often a line is tried again that somebody else's change came before.
+pub const IMPORT_CONFLICTS_MAX: usize = 5;
+
+/// How long an import waits before it tries again what cannot be done now, in milliseconds.
+pub const IMPORT_LATER_MS: u64 = 2_000;
 
 /// Most record versions that one order erases; a larger wish is carried out in several.
 pub const ERASE_RECORDS_MAX: usize = 10_000;

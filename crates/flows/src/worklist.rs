@@ -193,7 +193,7 @@ impl Member {
         is_decided: bool,
     ) -> Result<Result<(), Reasons>, FlowError> {
         let settled = self.settled(message, &held);
-        let taking = Taking { is_decided, settled: vec![settled.clone()] };
+        let taking = Taking { is_decided, settled: vec![settled.clone()], import: None };
         let Held { source, body, how, .. } = held;
         match how {
             How::Bundle => {

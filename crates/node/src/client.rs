@@ -1,6 +1,6 @@
 //! Speaking to a node over HTTP, as the commands do.
 
-use std::{io::Read, time::Duration};
+use std::{fs::File, io::Read, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
@@ -55,6 +55,23 @@ impl Client {
     /// Sends a body to a path.
     pub fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Reply> {
         self.send(self.agent.post(format!("{}{path}", self.url)), content_type, body)
+    }
+
+    /// Sends a file to a path, however long that takes. The node may answer before it is sent.
+    pub fn upload(
+        &self,
+        path: &str,
+        content_type: &str,
+        headers: &[(&str, &str)],
+        file: File,
+    ) -> Result<Reply> {
+        let request = self.agent.post(format!("{}{path}", self.url));
+        let mut request = request.config().timeout_global(None).build();
+        let expected = [("content-type", content_type), ("expect", "100-continue")];
+        for (name, value) in self.headers(&[&expected, headers].concat()) {
+            request = request.header(name, value);
+        }
+        self.reply(request.send(file))
     }
 
     /// Puts a body to a path.

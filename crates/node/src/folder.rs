@@ -13,6 +13,7 @@ use flows::{NodeSecret, words::bytes_from_hex, words::hex};
 use ledger::{Genesis, Member, Origin};
 use serde::{Deserialize, Serialize};
 use web::{
+    inputs::InputSettings,
     mllp::FeedSettings,
     smart::{ClientSettings, ProviderSettings, RoleSettings},
     tls::TlsSettings,
@@ -64,6 +65,9 @@ pub struct Config {
     /// Where HL7 v2 messages come in.
     #[serde(default)]
     pub feeds: Vec<FeedSettings>,
+    /// From where the inputs of imports may be fetched.
+    #[serde(default)]
+    pub import: InputSettings,
     /// What is done about what the checks of quality find.
     #[serde(default)]
     pub quality: toml::Table,
@@ -304,9 +308,10 @@ http_listen = "{http}"
 
 # Staff who may erase records by a token of this node, two of them together: see docs/erasure.md.
 # erasure_officers = []
-{apps}{ports}{quality}"#,
+{apps}{ports}{import}{quality}"#,
         apps = crate::apps::TEMPLATE,
         ports = PORTS,
+        import = IMPORT,
         quality = crate::quality::template(),
         port = http.port(),
         heartbeat = default_heartbeat(),
@@ -335,6 +340,17 @@ const PORTS: &str = r##"
 #tls = { certificate = "feed.pem", key = "feed.key", client_authority = "senders.pem" }
 "##;
 
+/// Imports in the template: everything is commented out.
+const IMPORT: &str = r##"
+# ---- imports: see docs/bulk.md ----
+
+# From where `$import` may fetch; it fetches from nowhere else.
+#[import]
+#origins = ["https://files.example.org"]
+#private_addresses = false             # true: these names may lead to private addresses
+#ca_file = "authority.pem"             # in this folder; none: the public authorities
+"##;
+
 fn default_peer() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7400))
 }
@@ -359,7 +375,7 @@ fn default_log() -> String {
 const CONFIG: &str = "carestone.toml";
 const KEY: &str = "node.key";
 const GENESIS: &str = "genesis.json";
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "name",
     "peer_listen",
     "http_listen",
@@ -374,6 +390,7 @@ const KEYS: [&str; 15] = [
     "identity_provider",
     "tls",
     "feeds",
+    "import",
     "quality",
 ];
 

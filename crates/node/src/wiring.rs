@@ -23,6 +23,7 @@ pub struct Node {
     engine: consensus::Handle,
     smart: Arc<web::smart::Smart>,
     exports: Arc<flows::Exports>,
+    imports: Arc<flows::Imports>,
     config: Config,
     folder: Folder,
 }
@@ -60,6 +61,10 @@ impl Node {
         member.catch_up().map_err(|error| anyhow!("{error}"))?;
         let exports = flows::Exports::open(member.clone(), folder.path("exports"));
         let exports = Arc::new(exports.context("cannot use the folder of exports")?);
+        let inputs = web::inputs::Inputs::new(&config.import, folder.root());
+        let inputs = Arc::new(inputs.map_err(|why| anyhow!("import: {why}"))?);
+        let imports = flows::Imports::open(member.clone(), folder.path("imports"), inputs);
+        let imports = Arc::new(imports.context("cannot go on with imports")?);
         let product = Product {
             chain,
             member: member.clone(),
@@ -68,7 +73,8 @@ impl Node {
         };
         let handle = consensus::start(settings, Arc::new(product))?;
         engine.set(handle.clone()).ok().context("the engine was started twice")?;
-        Ok(Node { member, engine: handle, smart, exports, config, folder: folder.clone() })
+        let folder = folder.clone();
+        Ok(Node { member, engine: handle, smart, exports, imports, config, folder })
     }
 
     /// Runs until `stop` is ready, or until something fails that ends the process.
@@ -95,11 +101,17 @@ impl Node {
             engine: Arc::new(EngineView(self.engine.clone())),
             smart: self.smart.clone(),
             exports: self.exports.clone(),
+            imports: self.imports.clone(),
             operator_decides: self.config.operator_decides,
             erasure_officers: self.config.erasure_officers.clone().into(),
         };
         let exports = self.exports.clone();
         tokio::spawn(async move { exports.sweep().await });
+        for import in self.imports.unfinished() {
+            web::drive_import(self.imports.clone(), import);
+        }
+        let imports = self.imports.clone();
+        tokio::spawn(async move { imports.sweep().await });
         let member = self.member.clone();
         let stories = tokio::spawn(async move { member.run().await });
         let mut asked = stopped.clone();

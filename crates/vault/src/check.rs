@@ -3,17 +3,18 @@
 use proof::Hash;
 
 use crate::{
-    Batch, Conflict, CopyBatch, KeptCase, KeptMessage, Mark, NewEmergency, NewRecord, PatientId,
-    Place, Portrait, Run, SealedScope, Tally, VaultError,
+    Batch, Conflict, CopyBatch, JobPart, KeptCase, KeptMessage, Mark, NewEmergency, NewRecord,
+    PatientId, Place, Portrait, Run, SealedScope, Tally, VaultError,
     VaultError::Invalid,
     WantedErasure,
     limits::{
-        ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_CASES_MAX, BATCH_ERASURES_MAX, BATCH_MESSAGES_MAX,
-        BATCH_RECORDS_MAX, BATCH_SCOPES_MAX, BATCH_TALLIES_MAX, CASE_BYTES_MAX,
-        EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX, ERASURE_BYTES_MAX, ERASURE_RECORDS_MAX,
-        ERASURE_RUNS_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, PAGE_ITEMS_MAX, PORTRAIT_BYTES_MAX,
-        SEAL_BYTES_MAX, SETTING_BYTES_MAX, SETTING_NAME_BYTES_MAX, TALLY_NAME_BYTES_MAX,
-        TOKENS_MAX, WRAPPED_BYTES_MAX,
+        ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_CASES_MAX, BATCH_ERASURES_MAX,
+        BATCH_JOB_PARTS_MAX, BATCH_MESSAGES_MAX, BATCH_RECORDS_MAX, BATCH_SCOPES_MAX,
+        BATCH_TALLIES_MAX, CASE_BYTES_MAX, EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX,
+        ERASURE_BYTES_MAX, ERASURE_RECORDS_MAX, ERASURE_RUNS_MAX, JOB_PART_BYTES_MAX,
+        MESSAGE_BYTES_MAX, NAME_BYTES_MAX, PAGE_ITEMS_MAX, PORTRAIT_BYTES_MAX, SEAL_BYTES_MAX,
+        SETTING_BYTES_MAX, SETTING_NAME_BYTES_MAX, TALLY_NAME_BYTES_MAX, TOKENS_MAX,
+        WRAPPED_BYTES_MAX,
     },
 };
 
@@ -27,6 +28,7 @@ pub(crate) fn batch(batch: &Batch) -> Result<(), VaultError> {
     portraits(&batch.portraits)?;
     tallies(&batch.tallies)?;
     erasures(&batch.erasures)?;
+    job_parts(&batch.jobs)?;
     for scope in &batch.scopes {
         self::scope(&scope.sealed)?;
         require(scope.wrapped.len() <= WRAPPED_BYTES_MAX, "the wrapped scope secret is too large")?;
@@ -181,6 +183,13 @@ pub(crate) fn runs(runs: &[Run]) -> Result<(), VaultError> {
 pub(crate) fn commitments(commitments: &[(u64, Hash)]) -> Result<(), VaultError> {
     require(commitments.len() <= PAGE_ITEMS_MAX, "there are too many commitments")?;
     commitments.iter().try_for_each(|(number, _)| sequence(*number))
+}
+
+fn job_parts(parts: &[JobPart]) -> Result<(), VaultError> {
+    require(parts.len() <= BATCH_JOB_PARTS_MAX, "the batch has too many parts of jobs, split it")?;
+    let is_short = |part: &JobPart| part.sealed.len() <= JOB_PART_BYTES_MAX;
+    require(parts.iter().all(is_short), "the part of a job is too large")?;
+    parts.iter().try_for_each(|part| sequence(part.part))
 }
 
 fn scope(scope: &SealedScope) -> Result<(), VaultError> {

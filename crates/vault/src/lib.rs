@@ -11,7 +11,8 @@
 //! - [`padding`], [`envelope`]: what a record looks like at rest.
 //! - [`permit`], [`emergency`]: what must be there before an envelope opens.
 //! - [`erasure`]: what is to go, and what is gone.
-//! - [`message`], [`quality`]: what is kept beside records: messages that wait, portraits, counts.
+//! - [`message`], [`quality`], [`job`]: what is kept beside records: messages that wait, portraits,
+//!   counts, work that goes on after a restart.
 //! - [`store`]: the trait [`Vault`], what goes in and comes out; [`error`]: how it fails.
 //! - [`memory`]: a vault that forgets, for tests and simulations.
 //! - [`sqlite`]: a vault on one disk, with large envelopes as files (`blobs.rs`).
@@ -28,6 +29,7 @@ pub mod envelope;
 pub mod erasure;
 pub mod error;
 pub mod id;
+pub mod job;
 pub mod keys;
 pub mod limits;
 pub mod memory;
@@ -47,6 +49,7 @@ pub use envelope::{Content, Envelope, Opened, commitment, open, seal};
 pub use erasure::{Erased, Run, WantedErasure};
 pub use error::{Conflict, OpenError, SealError, VaultError};
 pub use id::{MemberId, PatientId, Place, RecordId, ScopeTag, Token};
+pub use job::JobPart;
 pub use keys::NodeKeys;
 pub use memory::Memory;
 pub use message::{KeptMessage, MessageCounts};

@@ -12,7 +12,7 @@ use std::{
 use proof::Hash;
 
 use crate::{
-    AnchoredBatch, Batch, Conflict, CopyBatch, Counts, EmergencyEntry, Erased, KeptCase,
+    AnchoredBatch, Batch, Conflict, CopyBatch, Counts, EmergencyEntry, Erased, JobPart, KeptCase,
     KeptMessage, Link, LocalEmergency, Mark, MemberId, MessageCounts, NewEmergency, NewRecord,
     OwnScope, PatientId, Place, RecordId, Relink, Run, ScopeTag, SealedRecord, SealedScope, Stored,
     Tally, Token, Vault, VaultError, Version, Versions, WantedErasure, case, check,
@@ -69,6 +69,8 @@ impl Vault for Memory {
             state.hidden.extend(wanted.runs.iter().flat_map(|run| run.first..run.end()));
             state.wanted.insert(wanted.token, wanted);
         }
+        let jobs = batch.jobs.into_iter();
+        state.jobs.extend(jobs.map(|part| ((part.job, part.part), part.sealed)));
         Ok(stored)
     }
 
@@ -466,6 +468,23 @@ impl Vault for Memory {
         Ok(counted.map(tally).collect())
     }
 
+    fn jobs(&self) -> Result<Vec<JobPart>, VaultError> {
+        let state = self.state()?;
+        let first = state.jobs.iter().filter(|((_, part), _)| *part == 0);
+        Ok(first.map(job_part).collect())
+    }
+
+    fn job_parts(&self, job: Token, from: u64, max: usize) -> Result<Vec<JobPart>, VaultError> {
+        let state = self.state()?;
+        let parts = state.jobs.range((job, from)..=(job, u64::MAX));
+        Ok(parts.take(max.min(PAGE_ITEMS_MAX)).map(job_part).collect())
+    }
+
+    fn forget_job(&self, job: Token) -> Result<(), VaultError> {
+        self.state()?.jobs.retain(|(known, _), _| *known != job);
+        Ok(())
+    }
+
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {
         Ok(self.state()?.settings.get(name).cloned())
     }
@@ -526,6 +545,8 @@ struct State {
     portraits: BTreeMap<RecordId, Vec<u8>>,
     /// By day and token: what it stands for, and how often.
     tallies: BTreeMap<(u32, Token), (Vec<u8>, u64)>,
+    /// Parts of jobs, by job and part.
+    jobs: BTreeMap<(Token, u64), Vec<u8>>,
     settings: BTreeMap<String, Vec<u8>>,
 }
 
@@ -782,6 +803,10 @@ impl State {
         });
         page(wanted, max)
     }
+}
+
+fn job_part(((job, part), sealed): (&(Token, u64), &Vec<u8>)) -> JobPart {
+    JobPart { job: *job, part: *part, sealed: sealed.clone() }
 }
 
 /// Takes a page; see [`store`](crate::store) for where it ends.

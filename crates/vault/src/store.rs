@@ -21,9 +21,9 @@ use std::fmt;
 use proof::Hash;
 
 use crate::{
-    EmergencyEntry, Envelope, Erased, KeptCase, KeptMessage, LocalEmergency, Mark, MemberId,
-    MessageCounts, NewEmergency, PatientId, Place, Portrait, RecordId, Relink, ScopeTag, Tally,
-    Token, VaultError, WantedErasure,
+    EmergencyEntry, Envelope, Erased, JobPart, KeptCase, KeptMessage, LocalEmergency, Mark,
+    MemberId, MessageCounts, NewEmergency, PatientId, Place, Portrait, RecordId, Relink, ScopeTag,
+    Tally, Token, VaultError, WantedErasure,
 };
 
 /// A store of sealed records. See the module's text for order, pages and errors.
@@ -33,7 +33,8 @@ pub trait Vault: Send + Sync {
     /// Stores a batch: all of it, durably, or nothing.
     ///
     /// Scopes come first, then links, changed links, records, marks, messages, cases, portraits,
-    /// tallies and orders to erase, in the order given. A record's version must follow its latest one; its scope
+    /// tallies, orders to erase and parts of jobs, in the order given. A record's version must
+    /// follow its latest one; its scope
     /// epoch must be known or in the batch, for the same patient. A scope's epoch must rise; its
     /// first has no way back to an earlier one, and every later one has.
     ///
@@ -283,6 +284,18 @@ pub trait Vault: Send + Sync {
     /// Everything that was counted from this day on, by day, then by token.
     fn tallies(&self, from_day: u32) -> Result<Vec<Tally>, VaultError>;
 
+    // ---- jobs -----------------------------------------------------------------------------------
+
+    /// Part 0 of every job there is, by job.
+    fn jobs(&self) -> Result<Vec<JobPart>, VaultError>;
+
+    /// A page of the parts of a job from this one on, in their order, at most `max` and
+    /// [`PAGE_ITEMS_MAX`](crate::limits::PAGE_ITEMS_MAX).
+    fn job_parts(&self, job: Token, from: u64, max: usize) -> Result<Vec<JobPart>, VaultError>;
+
+    /// Forgets a job with all its parts, durably; one that is not there is harmless.
+    fn forget_job(&self, job: Token) -> Result<(), VaultError>;
+
     // ---- the node ------------------------------------------------------------------------------
 
     /// A setting of the node. Settings are not sealed: nothing about people or records goes here.
@@ -321,6 +334,8 @@ pub struct Batch {
     pub tallies: Vec<Tally>,
     /// Orders to erase: what they name is hidden from now on.
     pub erasures: Vec<WantedErasure>,
+    /// Parts of jobs, new ones and those that replace what was kept.
+    pub jobs: Vec<JobPart>,
 }
 
 /// A record version to be stored.

@@ -5,7 +5,7 @@
 //! Either way it never decides alone: what an app may do is what its scope, the role of its user,
 //! the purpose, and on the ledger the patient's consent all allow.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
@@ -14,7 +14,7 @@ use axum::{
 use flows::{
     Conditions, FlowError, OpenedRecord, Session,
     token::Bearer,
-    words::{CategorySet, PatientId, Purpose},
+    words::{CategorySet, PatientId, Purpose, ResourceType},
 };
 use serde_json::Value;
 
@@ -213,6 +213,26 @@ impl Caller {
             categories.contains(record.category)
                 && keyholes.iter().any(|keyhole| keyhole.shows(record))
         }))
+    }
+
+    /// A system or the operator, or a service whose role delivers, with a scope that creates and
+    /// updates without a user or a patient in context. Gives the types that it may import; none:
+    /// all.
+    pub fn may_import(&self) -> Result<Option<BTreeSet<String>>, Problem> {
+        self.may_deliver()?;
+        let Caller::App(app) = self else { return Ok(None) };
+        let allows = |kind: &str, interaction| {
+            let mut scopes = app.scopes.resources.iter();
+            scopes.any(|scope| scope.context == Context::System && scope.allows(kind, interaction))
+        };
+        let both =
+            |kind: &&str| allows(kind, Interaction::Create) && allows(kind, Interaction::Update);
+        let kinds = ResourceType::all().map(ResourceType::name).filter(both);
+        let kinds: BTreeSet<String> = kinds.map(str::to_owned).collect();
+        match kinds.is_empty() {
+            true => Err(scope_missing("imports, such as `system/*.cu`")),
+            false => Ok(Some(kinds)),
+        }
     }
 
     /// What a Bundle delivers, entry by entry. Entries that read are asked when they are answered.

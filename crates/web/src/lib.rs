@@ -14,6 +14,7 @@
 //! - [`cases`]: who is who
 //! - [`patients`], [`consent`], [`access`]: accounts, signed commands, receipts and proofs
 //! - [`log`]: checkpoint, policy, tiles
+//! - [`inputs`]: where the inputs of imports come from
 //! - [`mllp`], [`feeds`]: HL7 v2 messages, and those that wait for somebody; [`tls`]: of all ports
 //! - [`api`]: all of it as data: OpenAPI, the reference page, a page of the documentation
 //! - [`quality`]: how good what comes in is
@@ -27,6 +28,7 @@ pub mod auth;
 
 pub mod smart;
 
+pub mod inputs;
 pub mod mllp;
 pub mod tls;
 
@@ -56,6 +58,7 @@ use flows::Member;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+pub use fhir::drive_import;
 pub use health::{Engine, EngineStatus};
 
 /// What every handler needs.
@@ -71,6 +74,8 @@ pub struct App {
     pub smart: Arc<smart::Smart>,
     /// Exports of many patients' records.
     pub exports: Arc<flows::Exports>,
+    /// Imports of many resources.
+    pub imports: Arc<flows::Imports>,
     /// Whether the operator alone may decide who is who; else it takes two people, or the patient.
     pub operator_decides: bool,
     /// Staff who may erase records by a token of this node; apps' users may by their role.

@@ -137,3 +137,21 @@ pub const EXPUNGED_MAX: usize = 10_000;
 
 /// Longest written reason of an erasure, in bytes.
 pub const WHY_BYTES: usize = 1_000;
+
+/// Longest manifest of an import, in bytes.
+pub const MANIFEST_BYTES: usize = 1024 * 1024;
+
+/// Longest name by which a sender recognises its import, in bytes.
+pub const IMPORT_KEY_BYTES: usize = flows::limits::IMPORT_KEY_BYTES_MAX;
+
+/// How many chunks of an input that is sent wait for the disk.
+pub const UPLOAD_CHUNKS: usize = 16;
+
+/// How long an input may stand still while it comes in, in milliseconds.
+pub const INPUT_STALL_MS: u64 = 60 * 1_000;
+
+/// Longest fetch of one input, in milliseconds.
+pub const INPUT_MS_MAX: u64 = 6 * 60 * 60 * 1_000;
+
+/// How often an address may lead to another one.
+pub const INPUT_REDIRECTS_MAX: u32 = 5;

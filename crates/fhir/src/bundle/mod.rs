@@ -67,6 +67,17 @@ impl Bundle {
         Ok(bundle)
     }
 
+    /// A batch of resources, each to be put under its own id, or filed under a new one if it has
+    /// none. What is wrong with one is in its entry, as for [`Bundle::parse`].
+    pub fn of_resources(resources: impl IntoIterator<Item = Bytes>, limits: &Limits) -> Self {
+        let entries = resources.into_iter().enumerate();
+        let entries = entries.map(|(index, bytes)| split::put(index, bytes, limits)).collect();
+        let mut bundle = Bundle { kind: BundleKind::Batch, entries };
+        assign::targets(&mut bundle);
+        assign::links(&mut bundle);
+        bundle
+    }
+
     /// Every error of the entries, in order. A transaction with any is refused as a whole.
     pub fn errors(&self) -> Vec<Issue> {
         let issues = self.entries.iter().flat_map(|entry| &entry.issues);

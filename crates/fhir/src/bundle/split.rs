@@ -80,9 +80,35 @@ fn entries(envelope: &Value, limits: &Limits) -> Result<Vec<Entry>, Issue> {
 }
 
 fn entry(index: usize, json: &Value) -> Entry {
+    Entry { full_url: json["fullUrl"].as_str().map(str::to_owned), ..empty(index) }
+}
+
+/// An entry that puts a resource under its own id, or lets the server choose one.
+pub(super) fn put(index: usize, bytes: Bytes, limits: &Limits) -> Entry {
+    let mut entry = empty(index);
+    read_resource(&mut entry, bytes, limits);
+    entry.request = entry.resource.as_ref().map(|resource| {
+        let kind = resource.type_name();
+        let (method, url) = match resource.id() {
+            Some(id) => (Method::Put, format!("{kind}/{id}")),
+            None => (Method::Post, kind.to_owned()),
+        };
+        Request {
+            method,
+            url,
+            if_none_exist: None,
+            if_match: None,
+            if_none_match: None,
+            if_modified_since: None,
+        }
+    });
+    entry
+}
+
+fn empty(index: usize) -> Entry {
     Entry {
         index,
-        full_url: json["fullUrl"].as_str().map(str::to_owned),
+        full_url: None,
         request: None,
         target: None,
         links: Links::none(),

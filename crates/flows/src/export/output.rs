@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, io, path::PathBuf};
 
 use serde_json::{Value, json};
 
-use super::sealed::{Key, Writer};
-use crate::{OpenedRecord, limits};
+use crate::{
+    OpenedRecord, limits,
+    sealed::{Key, Writer},
+};
 
 /// Under which heading of the manifest a file stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

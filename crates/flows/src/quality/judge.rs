@@ -16,7 +16,9 @@ use fhir::{
 use vault::{RecordId, Token, Versions};
 
 use super::{Action, Policy};
-use crate::{FlowError, Incoming, Member, limits::IDENTIFIERS_MAX, sessions::Change};
+use crate::{
+    FlowError, Incoming, Member, import::Brought, limits::IDENTIFIERS_MAX, sessions::Change,
+};
 
 /// What becomes of a resource, by what was found in it.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +77,18 @@ impl Member {
         told: &[&Resource],
         is_decided: bool,
     ) -> Result<Vec<Verdict>, FlowError> {
+        self.judge_beside(source, incoming, told, is_decided, None)
+    }
+
+    /// As [`Member::judge`], where others come with them that are filed in steps of their own.
+    pub(crate) fn judge_beside(
+        &self,
+        source: &str,
+        incoming: &mut [&mut Incoming],
+        told: &[&Resource],
+        is_decided: bool,
+        to_come: Option<&Brought>,
+    ) -> Result<Vec<Verdict>, FlowError> {
         let policy = self.policy_of_quality();
         if policy.is_off(source) {
             return Ok(vec![Verdict::default(); incoming.len()]);
@@ -84,7 +98,8 @@ impl Member {
             let record = self.keys.record_id("Patient", &one.target.id);
             one.judged_after = Some(self.vault.latest_version(record)?.unwrap_or(0));
         }
-        let found = Look::new(self, &policy, incoming).findings(incoming, told)?;
+        let mut look = Look { to_come, ..Look::new(self, &policy, incoming) };
+        let found = look.findings(incoming, told)?;
         let mut verdicts = Vec::with_capacity(incoming.len());
         for (one, findings) in incoming.iter_mut().zip(found) {
             let mut verdict = Verdict::default();
@@ -150,6 +165,8 @@ struct Look<'m> {
     now_us: i64,
     /// What the delivery brings along.
     brought: HashSet<Target>,
+    /// What else comes with it, in steps of its own.
+    to_come: Option<&'m Brought>,
     portraits: HashMap<String, Option<Portrait>>,
     held: HashMap<Target, bool>,
     /// Whether an identifier beside a reference to a patient is another patient's.
@@ -163,6 +180,7 @@ impl<'m> Look<'m> {
             member,
             policy,
             now_us: now_us.saturating_mul(1_000),
+            to_come: None,
             brought: incoming.iter().map(|one| one.target.clone()).collect(),
             portraits: HashMap::new(),
             held: HashMap::new(),
@@ -353,7 +371,9 @@ impl<'m> Look<'m> {
         }
         let record = self.member.keys.record_id(target.resource_type.name(), &target.id);
         // A patient may be known by an account alone: whether one is, filing says.
-        let is_held = is_patient(target) || self.member.vault.latest_version(record)?.is_some();
+        let comes = self.to_come.is_some_and(|to_come| to_come.has(record));
+        let is_held =
+            comes || is_patient(target) || self.member.vault.latest_version(record)?.is_some();
         self.held.insert(target.clone(), is_held);
         Ok(is_held)
     }

@@ -7,6 +7,7 @@ mod cluster;
 mod demo;
 mod evidence;
 mod feeds;
+mod import;
 mod node;
 mod patient;
 mod people;

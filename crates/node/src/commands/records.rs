@@ -1,13 +1,16 @@
 //! Delivering and reading records.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use fhir::Resource;
 use serde_json::{Value, json};
 
-use super::{AtNode, Print};
+use super::{AtNode, Print, import};
 use crate::{client::Client, progress};
 
 /// `carestone ingest`
@@ -15,7 +18,8 @@ use crate::{client::Client, progress};
 pub struct Ingest {
     #[command(flatten)]
     at: AtNode,
-    /// Bundles, NDJSON files, single resources, or C-CDA documents (`.xml`).
+    /// Bundles, NDJSON files (`.ndjson`, also packed as `.ndjson.gz`), single resources, or C-CDA
+    /// documents (`.xml`).
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -33,19 +37,13 @@ pub struct Delivered {
 
 impl Ingest {
     /// Delivers the files one by one; the first refusal ends it, and what was answered stays stored.
+    /// Files of NDJSON are imported: whoever is interrupted says the same again and goes on.
     pub fn run(self, print: Print) -> Result<()> {
         let client = self.at.client();
         let bar = progress::bar(self.files.len() as u64, "delivering");
         let mut total = Delivered::default();
         for path in &self.files {
-            let bytes =
-                fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
-            let delivered = match extension.as_deref().and_then(|extension| extension.to_str()) {
-                Some("ndjson") => deliver_lines(&client, &bytes),
-                Some("xml") => deliver_document(&client, &bytes),
-                _ => deliver(&client, &bytes),
-            };
+            let delivered = deliver_file(&client, path);
             total.add(delivered.with_context(|| path.display().to_string())?);
             bar.inc(1);
         }
@@ -66,15 +64,13 @@ impl Delivered {
     }
 }
 
-fn deliver_lines(client: &Client, bytes: &[u8]) -> Result<Delivered> {
-    let mut total = Delivered::default();
-    for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        if !line.trim_ascii().is_empty() {
-            let delivered = deliver(client, line.trim_ascii());
-            total.add(delivered.with_context(|| format!("line {}", number + 1))?);
-        }
+fn deliver_file(client: &Client, path: &Path) -> Result<Delivered> {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    if name.ends_with(".ndjson") || name.ends_with(".ndjson.gz") {
+        return import::file(client, path);
     }
-    Ok(total)
+    let bytes = fs::read(path).context("cannot read it")?;
+    if name.ends_with(".xml") { deliver_document(client, &bytes) } else { deliver(client, &bytes) }
 }
 
 /// Delivers a Bundle, or a single resource under its own id.

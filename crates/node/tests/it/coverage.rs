@@ -108,6 +108,9 @@ fn hospital() -> (Node, Vec<Option<String>>) {
     let key = Key::p384("ec");
     let node = node_with(&format!(
         r#"
+[import]
+origins = ["http://127.0.0.1:9"]
+
 [[roles]]
 name = "feed"
 may_deliver = true
@@ -170,6 +173,9 @@ fn body(method: &str, path: &str) -> String {
         "/carestone/v1/accesses" => json!({ "patient": "p1", "purpose": "TREAT" }),
         "/carestone/v1/cases" => json!({ "unmerge": { "patient": "nobody" } }),
         path if path.ends_with("/decision") => json!({ "approve": true }),
+        "/fhir/$import" => {
+            json!({ "input": [{ "type": "Immunization", "url": "http://127.0.0.1:9/1.ndjson" }] })
+        }
         "/smart/launch" => json!({ "patient": "p1" }),
         path if path.contains("$summary") => json!({ "resourceType": "Parameters" }),
         path if path.ends_with("/claim") => json!({ "authenticator": "nonsense" }),

@@ -26,6 +26,7 @@ mod described;
 mod document;
 mod erasure;
 mod feed;
+mod importing;
 mod inference;
 mod integrating;
 mod js_clients;

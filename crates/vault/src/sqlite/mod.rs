@@ -38,7 +38,7 @@ use self::{
     writer::Writer,
 };
 use crate::{
-    AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, Erased, KeptCase,
+    AnchoredBatch, Batch, CopyBatch, Counts, EmergencyEntry, Envelope, Erased, JobPart, KeptCase,
     KeptMessage, Link, LocalEmergency, MemberId, MessageCounts, NewEmergency, NewRecord, OwnScope,
     PatientId, RecordId, ScopeTag, SealedRecord, SealedScope, Stored, Tally, Token, Vault,
     VaultError, Version, Versions, WantedErasure,
@@ -155,7 +155,8 @@ impl Vault for Sqlite {
         }
         let messages = batch.messages.iter().map(|message| message.sealed.len());
         let cases = batch.cases.iter().map(|case| case.sealed.len());
-        let kept = messages.chain(cases).sum::<usize>();
+        let jobs = batch.jobs.iter().map(|part| part.sealed.len());
+        let kept = messages.chain(cases).chain(jobs).sum::<usize>();
         let bytes = kept + records.iter().map(|record| record.body.row_bytes()).sum::<usize>();
         let placed = PlacedBatch { records, rest: batch };
         let outcome = self.writer.call(bytes, move |connection| write::store(connection, &placed));
@@ -424,6 +425,18 @@ impl Vault for Sqlite {
 
     fn tallies(&self, from_day: u32) -> Result<Vec<Tally>, VaultError> {
         self.read(|connection| read::tallies(connection, from_day))
+    }
+
+    fn jobs(&self) -> Result<Vec<JobPart>, VaultError> {
+        self.read(read::jobs)
+    }
+
+    fn job_parts(&self, job: Token, from: u64, max: usize) -> Result<Vec<JobPart>, VaultError> {
+        self.read(|connection| read::job_parts(connection, job, from, max))
+    }
+
+    fn forget_job(&self, job: Token) -> Result<(), VaultError> {
+        self.writer.call(0, move |connection| write::forget_job(connection, job))
     }
 
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {

@@ -8,9 +8,9 @@ use super::{
     rows::{self, Held, int, number},
 };
 use crate::{
-    AnchoredBatch, Counts, EmergencyEntry, KeptCase, KeptMessage, Link, MemberId, MessageCounts,
-    OwnScope, PatientId, RecordId, Run, ScopeTag, SealedRecord, SealedScope, Tally, Token, Version,
-    Versions, WantedErasure,
+    AnchoredBatch, Counts, EmergencyEntry, JobPart, KeptCase, KeptMessage, Link, MemberId,
+    MessageCounts, OwnScope, PatientId, RecordId, Run, ScopeTag, SealedRecord, SealedScope, Tally,
+    Token, Version, Versions, WantedErasure,
     blobs::Blobs,
     limits::{PAGE_BYTES_MAX, PAGE_ITEMS_MAX},
 };
@@ -482,6 +482,27 @@ pub(super) fn portrait(
     let mut statement =
         connection.prepare_cached("SELECT sealed FROM portraits WHERE record = ?")?;
     Ok(statement.query_row([record.0], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn jobs(connection: &Connection) -> Result<Vec<JobPart>, Failure> {
+    let mut statement = connection
+        .prepare_cached("SELECT job, part, sealed FROM jobs WHERE part = 0 ORDER BY job")?;
+    let parts = statement.query_map([], rows::job_part)?.collect::<Result<_, _>>()?;
+    Ok(parts)
+}
+
+pub(super) fn job_parts(
+    connection: &Connection,
+    job: Token,
+    from: u64,
+    max: usize,
+) -> Result<Vec<JobPart>, Failure> {
+    let mut statement = connection.prepare_cached(
+        "SELECT job, part, sealed FROM jobs WHERE job = ? AND part >= ? ORDER BY part LIMIT ?",
+    )?;
+    let page = params![job.0, int(from), max.min(PAGE_ITEMS_MAX) as i64];
+    let parts = statement.query_map(page, rows::job_part)?.collect::<Result<_, _>>()?;
+    Ok(parts)
 }
 
 pub(super) fn tallies(connection: &Connection, from_day: u32) -> Result<Vec<Tally>, Failure> {

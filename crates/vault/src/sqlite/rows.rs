@@ -4,7 +4,7 @@ use rusqlite::{Row, types::FromSql};
 
 use super::failure::Failure;
 use crate::{
-    EmergencyEntry, Envelope, KeptCase, KeptMessage, OwnScope, Place, RecordId, ScopeTag,
+    EmergencyEntry, Envelope, JobPart, KeptCase, KeptMessage, OwnScope, Place, RecordId, ScopeTag,
     SealedRecord, SealedScope, Token, VaultError,
     blobs::{Blob, Blobs},
     limits::ROW_BYTES_MAX,
@@ -146,6 +146,11 @@ pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<(u64, KeptMessage)> {
 pub(super) fn case(row: &Row<'_>) -> rusqlite::Result<(u64, KeptCase)> {
     let case = KeptCase { token: Token(row.get(1)?), is_open: row.get(2)?, sealed: row.get(3)? };
     Ok((number(row, 0)?, case))
+}
+
+/// Of the columns job, part, sealed.
+pub(super) fn job_part(row: &Row<'_>) -> rusqlite::Result<JobPart> {
+    Ok(JobPart { job: Token(row.get(0)?), part: number(row, 1)?, sealed: row.get(2)? })
 }
 
 /// A column that counts: never negative.

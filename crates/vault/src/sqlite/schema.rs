@@ -10,7 +10,7 @@ use super::failure::Failure;
 
 /// What makes the tables, one step for each version; `user_version` counts those that were done. A
 /// step that was released never changes.
-const STEPS: [&str; 4] = [TABLES, CASES, QUALITY, ERASURE];
+const STEPS: [&str; 5] = [TABLES, CASES, QUALITY, ERASURE, JOBS];
 
 /// The version since which deleted content is overwritten.
 const SECURE_SINCE: i64 = 4;
@@ -316,5 +316,15 @@ CREATE TABLE cases (
     token  BLOB NOT NULL UNIQUE CHECK (length(token) = 16),
     open   INTEGER NOT NULL CHECK (open IN (0, 1)),
     sealed BLOB NOT NULL
+) STRICT;
+";
+
+/// How far work is that goes on after a restart, and what it has to tell.
+const JOBS: &str = "
+CREATE TABLE jobs (
+    job    BLOB NOT NULL CHECK (length(job) = 16),
+    part   INTEGER NOT NULL CHECK (part >= 0),
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (job, part)
 ) STRICT;
 ";

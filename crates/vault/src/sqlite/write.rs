@@ -10,7 +10,7 @@ use super::{
     rows::{self, Body, Held, int, number},
 };
 use crate::{
-    Batch, Conflict, EmergencyEntry, Erased, KeptCase, KeptMessage, Link, Mark, MemberId,
+    Batch, Conflict, EmergencyEntry, Erased, JobPart, KeptCase, KeptMessage, Link, Mark, MemberId,
     NewEmergency, OwnScope, Place, Portrait, RecordId, Relink, SealedScope, Stored, Tally, Token,
     WantedErasure,
     blobs::{Blob, Blobs},
@@ -64,6 +64,9 @@ pub(super) fn store(connection: &Connection, batch: &PlacedBatch) -> Result<Stor
     }
     for new in &batch.rest.erasures {
         wanted(connection, new, first)?;
+    }
+    for new in &batch.rest.jobs {
+        job_part(connection, new)?;
     }
     Ok(Stored { first, count: batch.records.len() as u32 })
 }
@@ -335,6 +338,21 @@ pub(super) fn keep_commitments(
             }
         }
     }
+    Ok(())
+}
+
+fn job_part(connection: &Connection, new: &JobPart) -> Result<(), Failure> {
+    connection
+        .prepare_cached(
+            "INSERT INTO jobs (job, part, sealed) VALUES (?, ?, ?)
+             ON CONFLICT (job, part) DO UPDATE SET sealed = excluded.sealed",
+        )?
+        .execute(params![new.job.0, int(new.part), new.sealed])?;
+    Ok(())
+}
+
+pub(super) fn forget_job(connection: &Connection, job: Token) -> Result<(), Failure> {
+    connection.prepare_cached("DELETE FROM jobs WHERE job = ?")?.execute([job.0])?;
     Ok(())
 }
 

@@ -66,7 +66,7 @@ fn a_file_of_an_earlier_version_gets_what_it_lacks() {
     drop(vault);
     let lacks = "DROP TABLE cases; DROP TABLE portraits; DROP TABLE tallies;
         DROP TABLE hidden; DROP TABLE wanted; DROP TABLE last_versions; DROP TABLE erased;
-        DROP INDEX tokens_of_record";
+        DROP INDEX tokens_of_record; DROP TABLE jobs";
     behind_its_back(folder.path(), &format!("{lacks}; PRAGMA user_version = 1"));
     for _ in 0..2 {
         let vault = Sqlite::open(folder.path()).unwrap();
@@ -74,6 +74,7 @@ fn a_file_of_an_earlier_version_gets_what_it_lacks() {
         assert_eq!(vault.cases(0, 9).unwrap(), []);
         assert_eq!(vault.tallies(0).unwrap(), []);
         assert_eq!(vault.wanted_erasures(None, 9).unwrap(), []);
+        assert_eq!(vault.jobs().unwrap(), []);
     }
 }
 

@@ -3,9 +3,9 @@
 use std::thread;
 
 use vault::{
-    Batch, Conflict, CopyBatch, Counts, KeptCase, KeptMessage, Mark, Memory, MessageCounts,
-    NewEmergency, NewRecord, Permit, Portrait, Relink, SealedRecord, Sqlite, Stored, Tally, Vault,
-    VaultError, Version, Versions, limits,
+    Batch, Conflict, CopyBatch, Counts, JobPart, KeptCase, KeptMessage, Mark, Memory,
+    MessageCounts, NewEmergency, NewRecord, Permit, Portrait, Relink, SealedRecord, Sqlite, Stored,
+    Tally, Vault, VaultError, Version, Versions, limits,
 };
 
 use crate::erasures::{
@@ -66,6 +66,7 @@ suite! {
     cases_are_decided_once
     portraits_are_replaced
     tallies_add_up
+    parts_of_jobs_are_replaced_and_forgotten
     tokens_are_known
     settings_are_replaced
     what_is_wanted_is_hidden
@@ -601,6 +602,35 @@ fn tallies_add_up(vault: &dyn Vault) {
     vault.store(refused).unwrap_err();
     assert_eq!(vault.tallies(2).unwrap(), [tally(2, 1, b"a", 8)]);
     assert_invalid(add(vec![tally(1, 1, b"a", u64::MAX)]));
+}
+
+fn parts_of_jobs_are_replaced_and_forgotten(vault: &dyn Vault) {
+    let part =
+        |job, part, sealed: &[u8]| JobPart { job: token(job), part, sealed: sealed.to_vec() };
+    let keep = |jobs: Vec<JobPart>| vault.store(Batch { jobs, ..Batch::default() }).map(drop);
+    assert_eq!(vault.jobs().unwrap(), []);
+    keep(vec![part(1, 0, b"one"), part(1, 7, b"told"), part(2, 0, b"other")]).unwrap();
+    keep(vec![part(1, 0, b"two"), part(1, 9, b"more")]).unwrap();
+    assert_eq!(vault.jobs().unwrap(), [part(1, 0, b"two"), part(2, 0, b"other")]);
+    let told = [part(1, 7, b"told"), part(1, 9, b"more")];
+    assert_eq!(vault.job_parts(token(1), 1, 9).unwrap(), told);
+    assert_eq!(vault.job_parts(token(1), 1, 1).unwrap(), told[..1]);
+    assert_eq!(vault.job_parts(token(1), 10, 9).unwrap(), []);
+    // What is refused leaves no part of a job either.
+    let refused = Batch {
+        jobs: vec![part(1, 0, b"three")],
+        ..batch(true, vec![new_record(place(1, 5), b"five")])
+    };
+    vault.store(refused).unwrap_err();
+    assert_eq!(vault.jobs().unwrap()[0], part(1, 0, b"two"));
+    for _ in 0..2 {
+        vault.forget_job(token(1)).unwrap();
+        assert_eq!(vault.jobs().unwrap(), [part(2, 0, b"other")]);
+        assert_eq!(vault.job_parts(token(1), 0, 9).unwrap(), []);
+    }
+    assert_invalid(keep(vec![part(3, 0, &vec![0; limits::JOB_PART_BYTES_MAX + 1])]));
+    assert_invalid(keep(vec![part(3, u64::MAX, b"far")]));
+    assert_invalid(keep(vec![part(3, 0, b"x"); limits::BATCH_JOB_PARTS_MAX + 1]));
 }
 
 fn tokens_are_known(vault: &dyn Vault) {

@@ -6,8 +6,9 @@ use super::operation::{
 };
 use super::parameters::{
     ACCESS, ANY_TOKEN, ANYBODY, BYTES, CONDITION, COUNT, IF_MATCH, IF_MODIFIED_SINCE,
-    IF_NONE_EXIST, IF_NONE_MATCH, OF_PATIENT, OFFICER, PREFER, PREFER_ASYNC, PURPOSE,
-    PURPOSE_TO_READ, REGISTRAR, SEARCH, SERVICE, SINCE, STAFF, SYSTEM, needed, query,
+    IF_NONE_EXIST, IF_NONE_MATCH, IMPORTER, KEY, LENIENT, OF_PATIENT, OFFICER, PREFER,
+    PREFER_ASYNC, PURPOSE, PURPOSE_TO_READ, REGISTRAR, SEARCH, SERVICE, SINCE, STAFF, SYSTEM,
+    needed, query,
 };
 
 /// What systems deliver.
@@ -294,6 +295,72 @@ pub const EXPORTING: Group = Group {
             .refusals(&[NOT_THERE]),
     ],
 };
+
+/// Imports.
+pub const IMPORTING: Group = Group {
+    id: "importing",
+    title: "FHIR R4: importing",
+    text: "Many resources at once, as NDJSON: sent, or fetched from addresses of origins that the \
+           operator lists. Each line is filed as if it had been put alone, patients first; one \
+           that is refused stops no other. A node that is restarted goes on where it was: \
+           `docs/bulk.md` has the whole story.",
+    refusal: Refusal::Outcome,
+    operations: &[
+        post("/fhir/$import", "Begin an import", IMPORTER)
+            .text(
+                "Lines may be packed (gzip). A manifest says where they are: as JSON, or the same \
+                 in a `Parameters` resource.",
+            )
+            .takes(&[KEY, LENIENT])
+            .sends(&[
+                raw("application/fhir+ndjson", LINES),
+                json("ImportManifest", MANIFEST),
+                fhir("Parameters", MANIFEST_PARAMETERS),
+            ])
+            .answers(&[BEGUN])
+            .refusals(&[
+                (413, "there is more than one import may have"),
+                (429, "too many imports: `Retry-After` says when to ask again"),
+                (507, "the disk is full"),
+            ]),
+        get("/fhir/$import/{import}", "How far it is, and at its end what became of it", IMPORTER)
+            .answers(&[
+                empty(202, "it is being done").headers(&[
+                    ("X-Progress", "how far it is, in words"),
+                    ("Retry-After", "when to ask again, in seconds"),
+                ]),
+                answer(200, "what became of each input", &[json("ImportOutcome", "")])
+                    .headers(&[("Expires", "when it is forgotten")]),
+            ])
+            .refusals(&[NOT_THERE, (500, "it came to nothing: it says why")]),
+        delete("/fhir/$import/{import}", "End it, and forget it; what is filed stays", IMPORTER)
+            .answers(&[empty(202, "it ends")])
+            .refusals(&[NOT_THERE]),
+        get("/fhir/$import/{import}/{file}", "The refused lines of an input", IMPORTER)
+            .answers(&[answer(
+                200,
+                "an OperationOutcome a line",
+                &[raw("application/fhir+ndjson", "")],
+            )])
+            .refusals(&[NOT_THERE]),
+    ],
+};
+
+const LINES: &str = r#"{"resourceType": "Patient", "id": "17"}
+{"resourceType": "Condition", "id": "3", "subject": {"reference": "Patient/17"}}"#;
+const MANIFEST: &str = r#"{
+  "inputFormat": "application/fhir+ndjson",
+  "inputSource": "https://files.example.org",
+  "storageDetail": {"type": "https"},
+  "input": [{
+    "type": "Patient",
+    "url": "https://files.example.org/patients.ndjson.gz"}]}"#;
+const MANIFEST_PARAMETERS: &str = r#"{"resourceType": "Parameters",
+  "parameter": [
+    {"name": "inputFormat", "valueCode": "application/fhir+ndjson"},
+    {"name": "input", "part": [
+      {"name": "type", "valueCode": "Patient"},
+      {"name": "url", "valueUrl": "https://files.example.org/patients.ndjson.gz"}]}]}"#;
 
 const TRANSACTION: &str = r#"{
   "resourceType": "Bundle", "type": "transaction",

@@ -27,11 +27,12 @@ use operation::{Group, Operation};
 pub use table::markdown;
 
 /// The endpoints, in the order of the page.
-static GROUPS: [Group; 11] = [
+static GROUPS: [Group; 12] = [
     fhir::DELIVERING,
     fhir::READING,
     fhir::SEARCHING,
     fhir::EXPORTING,
+    fhir::IMPORTING,
     apps::APPS,
     apps::LAUNCHES,
     carestone::PATIENTS,

@@ -56,6 +56,14 @@ pub const IF_NONE_EXIST: Parameter = header(
 );
 pub const PREFER: Parameter =
     header("Prefer", "`return=minimal`, `return=representation` or `return=OperationOutcome`.", "");
+pub const KEY: Parameter = header(
+    "Idempotency-Key",
+    "A name of the sender's for this import: under one that is known the import that was begun is \
+     answered, and nothing is begun again.",
+    "",
+);
+pub const LENIENT: Parameter =
+    header("Prefer", "`handling=lenient` leaves out what is not known of a manifest.", "");
 pub const PREFER_ASYNC: Parameter = Parameter {
     is_required: true,
     ..header(
@@ -106,6 +114,7 @@ pub fn place(name: &str) -> (&'static str, &'static str) {
         "check" => ("The code of a check: `docs/quality.md` has them.", "same-content"),
         "number" => ("The number in the work list.", "1"),
         "export" => ("The export, as the kick-off named it.", "$EXPORT"),
+        "import" => ("The import, as the kick-off named it.", "$IMPORT"),
         "file" => ("The file, as the manifest names it.", "0.ndjson"),
         "path" => ("As in `c2sp.org/tlog-tiles`: `0/000`, or `entries/000`.", "0/000"),
         _ => ("", ""),
@@ -131,6 +140,7 @@ pub const OFFICER: Who = bearer("a records officer");
 pub const PROPOSER: Who = bearer("staff who register patients, or the operator");
 pub const OPERATOR: Who = bearer("the operator");
 pub const SERVICE: Who = bearer("a service with a scope such as `system/*.rs`");
+pub const IMPORTER: Who = bearer("a system, or a service with a scope such as `system/*.cu`");
 pub const CLIENT: Who = Who { words: "a client", shown: Shown::Client };
 pub const ASKER: Who =
     Who { words: "a confidential client, or a system", shown: Shown::ClientOrBearer };

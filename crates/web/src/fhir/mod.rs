@@ -12,6 +12,7 @@
 //! - [`summary`]: the International Patient Summary
 //! - [`expunge`]: records are erased
 //! - [`export`]: the records of many patients, as files (Bulk Data); [`order`]: what is asked for
+//! - [`import`]: many resources at once, as lines; [`manifest`]: where they are
 //! - [`url`]: the same for the entries of a batch
 //! - [`audit`]: receipts as AuditEvents
 //! - [`session`]: from which access a request reads
@@ -22,6 +23,8 @@ mod deliver;
 mod export;
 mod expunge;
 mod format;
+mod import;
+mod manifest;
 mod matching;
 mod order;
 mod patch;
@@ -40,6 +43,7 @@ use axum::{
 };
 
 pub use audit::export as export_audit;
+pub use import::drive as drive_import;
 
 use crate::{App, error::Problem, limits};
 
@@ -78,6 +82,9 @@ pub fn routes() -> Router<App> {
         .route("/fhir/$export/{export}", get(export::status).delete(export::remove))
         .route("/fhir/$export/{export}/{file}", get(export::file))
         .layer(middleware::from_fn(refuse_long))
+        .route("/fhir/$import", post(import::begin))
+        .route("/fhir/$import/{import}", get(import::status).delete(import::remove))
+        .route("/fhir/$import/{import}/{file}", get(import::file))
 }
 
 /// A body that is said to be too long is refused before it is read: who waits for a word

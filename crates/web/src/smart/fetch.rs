@@ -113,7 +113,11 @@ pub fn check_url(url: &str) -> Result<(), String> {
     }
 }
 
-fn roots(path: &Path) -> Result<RootCerts, String> {
+/// The authorities in a file.
+///
+/// # Errors
+/// If there are none that can be read.
+pub fn roots(path: &Path) -> Result<RootCerts, String> {
     let fault = |why: String| format!("{}: {why}", path.display());
     let pem = fs::read(path).map_err(|error| fault(error.to_string()))?;
     let mut certificates: Vec<Certificate<'static>> = Vec::new();

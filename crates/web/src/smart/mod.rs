@@ -54,6 +54,7 @@ use flows::Clock;
 use zeroize::Zeroizing;
 
 use crate::{App, limits};
+pub(crate) use fetch::roots;
 pub use grant::AppCaller;
 pub use introspect::sign_out;
 pub use scope::{Context, Interaction, ResourceScope};

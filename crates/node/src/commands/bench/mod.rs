@@ -3,14 +3,15 @@
 //!
 //! # Layout
 //! - [`figures`]: percentiles, CPU and memory of processes, the machine
-//! - [`ledger`], [`latency`], [`ingest`], [`read`], [`search`] with its [`questions`],
-//!   [`evidence`], [`idle`]: one part each
+//! - [`ledger`], [`latency`], [`ingest`], [`import`], [`read`], [`search`] with its
+//!   [`questions`], [`evidence`], [`idle`]: one part each
 //! - [`crash`]: kills at random moments under load, and what must still be true
 
 mod crash;
 mod evidence;
 mod figures;
 mod idle;
+mod import;
 mod ingest;
 mod latency;
 mod ledger;
@@ -30,8 +31,8 @@ use crate::progress::say;
 /// `carestone bench`
 #[derive(Args)]
 pub struct Bench {
-    /// Which parts: ledger, latency, ingest, read, search, evidence, idle, crash. All but crash if
-    /// none is named.
+    /// Which parts: ledger, latency, ingest, import, read, search, evidence, idle, crash. All but
+    /// crash if none is named.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How many members.
@@ -60,11 +61,12 @@ pub struct Bench {
 /// One part: its name, and how it is measured.
 type Part = (&'static str, fn(&Bench, &mut Cluster) -> Result<Value>);
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("idle", idle::measure),
     ("latency", latency::measure),
     ("ledger", ledger::measure),
     ("ingest", ingest::measure),
+    ("import", import::measure),
     ("read", read::measure),
     ("search", search::measure),
     ("evidence", evidence::measure),

@@ -1,16 +1,17 @@
-//! Files of an export: sealed in chunks under a key that is nowhere but in memory.
+//! Files that lie sealed beside the vault: those of exports, and the inputs of imports.
 //!
 //! Chunk `i` of a file lies at `i` times its sealed length, so nothing else has to be stored. The
-//! nonce is the file's number and the chunk's: a key is drawn for each export and each chunk is
-//! written once, so no nonce comes twice. How long a file is stays in memory, so a file
-//! that was cut does not open.
+//! nonce is the file's number and the chunk's: a key is drawn for each export and for each input
+//! of an import, and each chunk is written once, so no nonce comes twice. How long a file is must
+//! be known to whoever opens it, so a file that was cut does not open.
 //!
-//! *Trust:* none. Whoever edits, swaps or cuts files makes them unreadable. After a restart nobody
-//! can read what is left of them, this node included.
+//! *Trust:* none. Whoever edits, swaps or cuts files makes them unreadable. The key of an export
+//! is nowhere but in memory; that of an import's input is in the vault, sealed, once the input is
+//! there as a whole.
 
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::Path,
 };
 
@@ -20,9 +21,9 @@ use chacha20poly1305::{
 };
 use zeroize::Zeroizing;
 
-use crate::limits::EXPORT_CHUNK_BYTES;
+use crate::limits::SEALED_CHUNK_BYTES;
 
-/// The key of one export.
+/// The key of one export, or of one input of an import.
 pub type Key = Zeroizing<[u8; 32]>;
 
 /// Writes one file.
@@ -37,15 +38,15 @@ impl Writer {
     /// Makes the file, which must not be there.
     pub fn create(path: &Path, key: &Key, number: u32) -> io::Result<Self> {
         let file = File::create_new(path)?;
-        let waiting = Zeroizing::new(Vec::with_capacity(EXPORT_CHUNK_BYTES));
+        let waiting = Zeroizing::new(Vec::with_capacity(SEALED_CHUNK_BYTES));
         Ok(Self { file, chunks: Chunks::new(key, number), waiting, bytes: 0 })
     }
 
     /// Adds bytes; whole chunks go to the disk.
     pub fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         self.bytes += bytes.len() as u64;
-        while self.waiting.len() + bytes.len() >= EXPORT_CHUNK_BYTES {
-            let (fits, rest) = bytes.split_at(EXPORT_CHUNK_BYTES - self.waiting.len());
+        while self.waiting.len() + bytes.len() >= SEALED_CHUNK_BYTES {
+            let (fits, rest) = bytes.split_at(SEALED_CHUNK_BYTES - self.waiting.len());
             self.waiting.extend_from_slice(fits);
             self.put_chunk()?;
             bytes = rest;
@@ -61,10 +62,19 @@ impl Writer {
 
     /// Writes what is left.
     pub fn finish(mut self) -> io::Result<u64> {
-        if !self.waiting.is_empty() {
-            self.put_chunk()?;
-        }
+        self.put_rest()?;
         Ok(self.bytes)
+    }
+
+    /// Writes what is left; it is durable on return, but for the name of the file.
+    pub fn finish_durably(mut self) -> io::Result<u64> {
+        self.put_rest()?;
+        self.file.sync_all()?;
+        Ok(self.bytes)
+    }
+
+    fn put_rest(&mut self) -> io::Result<()> {
+        if self.waiting.is_empty() { Ok(()) } else { self.put_chunk() }
     }
 
     fn put_chunk(&mut self) -> io::Result<()> {
@@ -89,6 +99,25 @@ impl Reader {
         Ok(Self { file: File::open(path)?, chunks: Chunks::new(key, number), left: bytes })
     }
 
+    /// Opens a file that has so many bytes at one of them.
+    ///
+    /// # Errors
+    /// If there is no such byte, or what lies there is not what was written.
+    pub fn open_at(path: &Path, key: &Key, bytes: u64, at: u64) -> io::Result<(Self, Vec<u8>)> {
+        let whole = SEALED_CHUNK_BYTES as u64;
+        let (chunk, inside) = (at / whole, (at % whole) as usize);
+        let mut reader = Self::open(path, key, 0, bytes)?;
+        reader.file.seek(SeekFrom::Start(chunk * (whole + TAG_BYTES as u64)))?;
+        reader.chunks.next = chunk;
+        reader.left = bytes.saturating_sub(chunk * whole);
+        let mut begun = reader.next_chunk()?.unwrap_or_default();
+        if inside > begun.len() {
+            return Err(io::Error::other("the file is shorter"));
+        }
+        begun.drain(..inside);
+        Ok((reader, begun))
+    }
+
     /// The next chunk; none at the end.
     ///
     /// # Errors
@@ -97,7 +126,7 @@ impl Reader {
         if self.left == 0 {
             return Ok(None);
         }
-        let length = self.left.min(EXPORT_CHUNK_BYTES as u64);
+        let length = self.left.min(SEALED_CHUNK_BYTES as u64);
         let mut sealed = vec![0; length as usize + TAG_BYTES];
         self.file.read_exact(&mut sealed)?;
         let nonce = self.chunks.next_nonce();
@@ -156,8 +185,8 @@ mod tests {
         let sizes = [
             vec![],
             vec![1],
-            vec![EXPORT_CHUNK_BYTES],
-            vec![EXPORT_CHUNK_BYTES - 1, 2, 3 * EXPORT_CHUNK_BYTES + 5],
+            vec![SEALED_CHUNK_BYTES],
+            vec![SEALED_CHUNK_BYTES - 1, 2, 3 * SEALED_CHUNK_BYTES + 5],
         ];
         for (number, sizes) in sizes.into_iter().enumerate() {
             let path = folder.path().join(number.to_string());
@@ -169,17 +198,36 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_read_from_any_byte_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = (folder.path().join("file"), Zeroizing::new([3; 32]));
+        let whole: Vec<u8> = (0..2 * SEALED_CHUNK_BYTES + 9).map(|at| (at % 251) as u8).collect();
+        let mut writer = Writer::create(&path, &key, 0).unwrap();
+        writer.write(&whole).unwrap();
+        let bytes = writer.finish_durably().unwrap();
+        let chunk = SEALED_CHUNK_BYTES;
+        for at in [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, whole.len() - 1, whole.len()] {
+            let (mut reader, mut found) = Reader::open_at(&path, &key, bytes, at as u64).unwrap();
+            while let Some(chunk) = reader.next_chunk().unwrap() {
+                found.extend(chunk);
+            }
+            assert!(found == whole[at..], "{at}");
+        }
+        assert!(Reader::open_at(&path, &key, bytes, bytes + 1).is_err());
+    }
+
+    #[test]
     fn a_file_that_was_touched_does_not_open() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let key = Zeroizing::new([3; 32]);
-        let parts: Vec<Vec<u8>> = vec![vec![b'q'; 2 * EXPORT_CHUNK_BYTES], vec![b'r'; 9]];
+        let parts: Vec<Vec<u8>> = vec![vec![b'q'; 2 * SEALED_CHUNK_BYTES], vec![b'r'; 9]];
         let bytes = written(&path, &key, &parts);
         let sealed = std::fs::read(&path).unwrap();
         assert!(!sealed.windows(8).any(|window| window == b"qqqqqqqq"), "it is readable");
         assert!(read(&path, &Zeroizing::new([4; 32]), 7, bytes).is_err(), "another key");
         assert!(read(&path, &key, 8, bytes).is_err(), "another file");
-        let chunk = EXPORT_CHUNK_BYTES + TAG_BYTES;
+        let chunk = SEALED_CHUNK_BYTES + TAG_BYTES;
         let swapped = [&sealed[chunk..2 * chunk], &sealed[..chunk], &sealed[2 * chunk..]].concat();
         let mut changed = sealed.clone();
         changed[5] ^= 1;

@@ -1,0 +1,328 @@
+//! Imports: many resources at once, filed step by step (`$import`).
+//!
+//! An import has inputs of NDJSON, a resource a line. First all of them are here, sealed
+//! ([`spool`]); then they are filed, some hundred lines in a step, each line as if it had been put
+//! alone: validated, judged, sealed, linked and anchored like everything else. How far the import
+//! is ([`state`]) is stored in the same atomic step as the records, so a process that is killed goes
+//! on where it was: nothing is lost, nothing comes twice.
+//!
+//! All `Patient`s are filed before everything else, and a line may refer to whatever else the import
+//! brings, so the order of inputs and lines does not matter. A line that is refused is told
+//! ([`outcome`]) and stops no other.
+//!
+//! # Layout
+//!
+//! - [`state`]: what is kept of an import
+//! - [`spool`]: inputs, sealed on disk until all of the import is filed
+//! - [`outcome`]: what became of the lines of a step
+//! - [`steps`]: one step after the other
+
+mod outcome;
+mod spool;
+mod state;
+mod steps;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{self, Read},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use vault::Token;
+
+use crate::{FlowError, Member, limits, words::hex};
+pub use spool::{SpoolError, Spooled};
+pub use state::{Counts, InputState, Stage, State};
+use steps::Work;
+pub use steps::{Brought, Step};
+
+/// Fetches the inputs that are named by an address.
+pub trait Fetch: Send + Sync {
+    /// Whether this node may go there.
+    ///
+    /// # Errors
+    /// Why it may not, and what to do.
+    fn check(&self, url: &str) -> Result<(), String>;
+
+    /// Begins to read what lies there.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    fn open(&self, url: &str) -> Result<Box<dyn Read + Send>, String>;
+}
+
+/// What is to be imported, for whom.
+pub struct Order {
+    /// Who delivers, as in `system:ehr`; only this sender sees the import.
+    pub owner: String,
+    /// What was asked, for the manifest.
+    pub request: String,
+    /// A name by which the sender recognises its import, and begins it only once.
+    pub key: Option<String>,
+    /// The types that the sender may deliver; none: all.
+    pub types: Option<BTreeSet<String>>,
+    /// The inputs.
+    pub inputs: Vec<Input>,
+}
+
+/// An input of an import.
+pub struct Input {
+    /// The type of its resources, if it is said to have one.
+    pub kind: Option<String>,
+    /// Where it is.
+    pub source: Source,
+}
+
+/// Where an input is.
+pub enum Source {
+    /// At this address.
+    Url(String),
+    /// Here: it was sent.
+    Here(Spooled),
+}
+
+/// The imports of a node.
+pub struct Imports {
+    member: Arc<Member>,
+    folder: PathBuf,
+    fetch: Arc<dyn Fetch>,
+    kept: Mutex<BTreeMap<String, Arc<Import>>>,
+    uploads: Arc<AtomicUsize>,
+}
+
+/// One import.
+pub struct Import {
+    /// Its name: 128 random bits, in hex.
+    pub id: String,
+    token: Token,
+    /// How far it is, for whoever asks.
+    told: Mutex<Arc<State>>,
+    /// Held while a step is done.
+    work: Mutex<Work>,
+    is_removed: AtomicBool,
+}
+
+/// No import can begin now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// When to ask again, in milliseconds.
+    pub retry_ms: u64,
+}
+
+/// A place for one more import; given back when it is dropped.
+pub struct Room(Arc<AtomicUsize>);
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Imports {
+    /// Takes the folder for inputs, finds the imports that are kept, and removes what belongs to
+    /// none of them.
+    ///
+    /// # Errors
+    /// [`FlowError::Evidence`] if what is kept cannot be read, [`FlowError::Unavailable`] if the
+    /// folder cannot be used.
+    pub fn open(
+        member: Arc<Member>,
+        folder: PathBuf,
+        fetch: Arc<dyn Fetch>,
+    ) -> Result<Self, FlowError> {
+        let mut kept = BTreeMap::new();
+        for part in member.vault.jobs()? {
+            let import = Import::new(part.job, State::open(&member, &part)?);
+            kept.insert(import.id.clone(), Arc::new(import));
+        }
+        let imports =
+            Self { member, folder, fetch, kept: Mutex::new(kept), uploads: Arc::default() };
+        imports.clear().map_err(|error| {
+            tracing::error!(%error, "the folder of imports cannot be used");
+            FlowError::Unavailable("the folder of imports cannot be used")
+        })?;
+        Ok(imports)
+    }
+
+    /// Removes the files that no import names.
+    fn clear(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let kept = self.kept();
+        let states: Vec<Arc<State>> = kept.values().map(|import| import.told()).collect();
+        let named: BTreeSet<String> = states.iter().flat_map(|state| state.files()).collect();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if !entry.file_name().to_str().is_some_and(|name| named.contains(name)) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A place for another import of this sender, whose inputs are sent or named now.
+    ///
+    /// # Errors
+    /// [`Busy`] if there are too many.
+    pub fn room(&self, owner: &str) -> Result<Room, Busy> {
+        let kept = self.kept();
+        let running = kept.values().filter(|import| import.told().ended.is_none()).count();
+        if running + self.uploads.load(Ordering::SeqCst) >= limits::IMPORTS_RUNNING_MAX {
+            return Err(Busy { retry_ms: limits::IMPORT_LATER_MS });
+        }
+        let own = kept.values().filter(|import| import.told().owner == owner);
+        if own.count() >= limits::IMPORTS_OF_ONE_MAX {
+            return Err(Busy { retry_ms: limits::IMPORT_SWEEP_MS });
+        }
+        self.uploads.fetch_add(1, Ordering::SeqCst);
+        Ok(Room(self.uploads.clone()))
+    }
+
+    /// Whether this node may fetch an input from there.
+    ///
+    /// # Errors
+    /// Why it may not, and what to do.
+    pub fn check_url(&self, url: &str) -> Result<(), String> {
+        self.fetch.check(url)
+    }
+
+    /// Keeps an input that is sent, sealed; packed ones (gzip) are unpacked. It is durable on
+    /// return.
+    ///
+    /// # Errors
+    /// If it breaks off or is too long. Nothing of it is left then.
+    pub fn spool(&self, input: impl Read) -> Result<Spooled, SpoolError> {
+        spool::keep(&self.member, &self.folder, input, limits::IMPORT_BYTES_MAX, &|| false)
+    }
+
+    /// Begins an import; what was begun is durable on return. Nothing is filed until its
+    /// [steps](Self::step) are done.
+    ///
+    /// # Errors
+    /// [`FlowError::Fatal`] if it cannot be kept.
+    pub fn begin(&self, order: Order, room: Room) -> Result<Arc<Import>, FlowError> {
+        let token = Token(self.member.world.draw());
+        let state = State::new(order, self.member.world.clock.now_ms());
+        steps::keep(&self.member, token, &state)?;
+        let import = Arc::new(Import::new(token, state));
+        self.kept().insert(import.id.clone(), import.clone());
+        drop(room);
+        Ok(import)
+    }
+
+    /// An import of this sender.
+    pub fn find(&self, id: &str, owner: &str) -> Option<Arc<Import>> {
+        let import = self.kept().get(id).cloned()?;
+        (import.told().owner == owner).then_some(import)
+    }
+
+    /// The import that this sender has begun under this name.
+    pub fn known(&self, owner: &str, key: &str) -> Option<Arc<Import>> {
+        let is_it = |state: &State| state.owner == owner && state.key.as_deref() == Some(key);
+        self.kept().values().find(|import| is_it(&import.told())).cloned()
+    }
+
+    /// The imports that are not at their end.
+    pub fn unfinished(&self) -> Vec<Arc<Import>> {
+        let kept = self.kept();
+        kept.values().filter(|import| import.told().ended.is_none()).cloned().collect()
+    }
+
+    /// Forgets an import, wherever it is. What it has filed stays.
+    ///
+    /// # Errors
+    /// [`FlowError::Fatal`] if the vault has failed.
+    pub fn remove(&self, import: &Import) -> Result<(), FlowError> {
+        import.is_removed.store(true, Ordering::SeqCst);
+        // The step that is being done is done first.
+        let work = import.work();
+        self.member.vault.forget_job(import.token)?;
+        self.kept().remove(&import.id);
+        self.remove_files(work.state());
+        Ok(())
+    }
+
+    /// Forgets what was kept long enough, for as long as the node runs.
+    pub async fn sweep(&self) {
+        loop {
+            self.member.world.clock.sleep(limits::IMPORT_SWEEP_MS).await;
+            let now = self.member.world.clock.now_ms();
+            let is_over = |import: &&Arc<Import>| {
+                let ended = import.told().ended.as_ref().map(|ended| ended.at_ms);
+                ended.is_some_and(|at_ms| now >= at_ms + limits::IMPORT_KEPT_MS)
+            };
+            let over: Vec<_> = self.kept().values().filter(is_over).cloned().collect();
+            for import in over {
+                if let Err(error) = self.remove(&import) {
+                    tracing::error!(%error, "an import cannot be forgotten");
+                }
+            }
+        }
+    }
+
+    /// A part of the list of refused lines of an input, as NDJSON of OperationOutcomes, and where
+    /// the next part begins; none at the end. The first begins at 0.
+    ///
+    /// # Errors
+    /// [`FlowError::Evidence`] if what is kept cannot be read.
+    pub fn refused_lines(
+        &self,
+        import: &Import,
+        input: usize,
+        from: u32,
+    ) -> Result<Option<(Vec<u8>, u32)>, FlowError> {
+        let part = state::part_of(input, from);
+        let parts = self.member.vault.job_parts(import.token, part, 1)?;
+        let Some(found) = parts.first().filter(|found| found.part == part) else {
+            return Ok(None);
+        };
+        Ok(Some((state::unseal(&self.member, found)?, from + 1)))
+    }
+
+    fn remove_files(&self, state: &State) {
+        for name in state.files() {
+            if let Err(error) = fs::remove_file(self.folder.join(name))
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(%error, "an input of an import cannot be removed now");
+            }
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Import>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Import {
+    fn new(token: Token, state: State) -> Self {
+        Self {
+            id: hex(&token.0),
+            token,
+            told: Mutex::new(Arc::new(state.clone())),
+            work: Mutex::new(Work::new(state)),
+            is_removed: AtomicBool::new(false),
+        }
+    }
+
+    /// How far it is.
+    pub fn told(&self) -> Arc<State> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn tell(&self, state: &State) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(state.clone());
+    }
+
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_removed(&self) -> bool {
+        self.is_removed.load(Ordering::SeqCst)
+    }
+}
