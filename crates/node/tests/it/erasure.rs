@@ -165,7 +165,7 @@ fn four_members_erase_and_keep_what_must_stay() {
 
     // The custodian is killed in the middle, at several moments.
     let before = world.receipts();
-    assert!(before.len() > 1);
+    assert!(!before.is_empty());
     for (number, pause_ms) in [(4, 0), (5, 3), (6, 15), (7, 60), (8, 250)] {
         let path = format!("/fhir/Observation/o{number}");
         assert_eq!(world.expunge(&path, &world.one, "expungeEverything").status, 202);

@@ -146,7 +146,7 @@ fn lines_are_filed_in_any_order_and_each_refusal_is_its_own() {
     let expected = [
         ("line 5: ", ""),
         ("line 6 (Observation/o2): ", "not known here"),
-        ("line 7 (Observation/o3): ", "status"),
+        ("line 7 (Observation/o3): ", "`wrong` is not allowed"),
         ("line 8 (Nonsense/n1): ", "Nonsense"),
     ];
     for ((line, word), said) in expected.iter().zip(&refused) {

@@ -232,8 +232,9 @@ impl<'n> Elsewhere<'n> {
         };
         let mut answers: Answers = REQUESTS.iter().map(ask).collect();
         let told = ["missing", "records"].map(|part| self.access[part].to_string());
-        let decision = self.access["receipt"]["decision"].to_string();
-        answers.push((200, told.to_vec(), decision));
+        let mut decision = self.access["receipt"]["decision"].clone();
+        decision.as_object_mut().unwrap().remove("until");
+        answers.push((200, told.to_vec(), decision.to_string()));
         answers
     }
 }

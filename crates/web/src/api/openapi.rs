@@ -248,8 +248,16 @@ mod tests {
                 assert!(!place(name).0.is_empty(), "`{name}` is not explained");
             }
             for content in operation.sends.iter().filter(|content| content.kind.ends_with("json")) {
-                let example: Value = serde_json::from_str(content.example).unwrap();
-                assert!(!example.is_null(), "{}", operation.id());
+                // Of several lines, each is JSON.
+                let is_lines = content.kind.ends_with("ndjson");
+                let values: Vec<&str> = match is_lines {
+                    true => content.example.lines().collect(),
+                    false => vec![content.example],
+                };
+                for value in values {
+                    let example: Value = serde_json::from_str(value).unwrap();
+                    assert!(!example.is_null(), "{}", operation.id());
+                }
             }
         }
     }
