@@ -2,8 +2,8 @@
 //!
 //! A local patient is linked to an account of the ledger, or two local patients are merged into
 //! one; both can be taken back. A decision, what follows from it and a Provenance in the patients'
-//! own records are stored in one step. See `docs/matching.md` and decision 0013. An erasure is asked
-//! for and approved in the same way (`erase.rs`).
+//! own records are stored in one step. See `docs/matching.md` and decision 0013. An erasure is
+//! asked for and approved in the same way (`erase.rs`).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

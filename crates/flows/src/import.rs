@@ -3,11 +3,11 @@
 //! An import has inputs of NDJSON, a resource a line. First all of them are here, sealed
 //! ([`spool`]); then they are filed, some hundred lines in a step, each line as if it had been put
 //! alone: validated, judged, sealed, linked and anchored like everything else. How far the import
-//! is ([`state`]) is stored in the same atomic step as the records, so a process that is killed goes
-//! on where it was: nothing is lost, nothing comes twice.
+//! is ([`state`]) is stored in the same atomic step as the records, so a process that is killed
+//! goes on where it was: nothing is lost, nothing comes twice.
 //!
-//! All `Patient`s are filed before everything else, and a line may refer to whatever else the import
-//! brings, so the order of inputs and lines does not matter. A line that is refused is told
+//! All `Patient`s are filed before everything else, and a line may refer to whatever else the
+//! import brings, so the order of inputs and lines does not matter. A line that is refused is told
 //! ([`outcome`]) and stops no other.
 //!
 //! # Layout

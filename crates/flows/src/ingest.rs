@@ -22,7 +22,7 @@ use crate::{
     filing::Aside,
     import::Brought,
     limits::WAITING_OF_BATCH_MAX,
-    quality::{of_all, report::Counted},
+    quality::{Verdict, of_all, report::Counted},
     sessions::Change,
     worklist::How,
 };
@@ -152,9 +152,12 @@ impl Taking<'_> {
     }
 }
 
+/// What an import notes of itself in the step that files its lines, by what becomes of them.
+type NoteJob<'n> = dyn Fn(&[EntryOutcome]) -> Vec<JobPart> + 'n;
+
 /// What is to be done with an entry that is sound.
 enum Task {
-    File(Incoming),
+    File(Box<Incoming>),
     Leave(Became),
     Ask(String),
     Wait(Vec<Issue>),
@@ -211,40 +214,23 @@ impl Member {
         let mut aside = taking.aside(source);
         // Who only reads delivers nothing that could be counted.
         aside.source = aside.source.filter(|_| !is_reading);
-        let mut findings = Vec::new();
         let mut files: Vec<&mut Incoming> = checked.iter_mut().filter_map(Task::file).collect();
         let brought = import.map(|import| import.brought);
         let verdicts = self.judge_beside(source, &mut files, &[], is_decided, brought)?;
-        if is_batch {
-            let mut verdicts = verdicts.into_iter();
-            for (entry, checked) in bundle.entries.iter().zip(&mut checked) {
-                if Task::file(checked).is_none() {
-                    continue;
-                }
-                let verdict = verdicts.next().expect("every entry to be filed was judged");
-                findings.extend(verdict.flagged);
-                if !verdict.refused.is_empty() {
-                    *checked = Err(verdict.refused);
-                } else if !verdict.waits.is_empty() {
-                    let held = self.entry_that_waits(source, entry, &verdict.waits)?;
-                    let is_new = |held: &KeptMessage| {
-                        aside.batch.messages.iter().all(|other| other.token != held.token)
-                    };
-                    let held = held.filter(is_new);
-                    if import.is_some() && aside.batch.messages.len() == WAITING_OF_BATCH_MAX {
-                        let text = "too many of these lines wait to be taken in one step";
-                        return Err(FlowError::Refused(text.to_owned()));
-                    }
-                    *checked = match aside.batch.messages.len() < WAITING_OF_BATCH_MAX {
-                        true => Ok(Task::Wait(verdict.waits)),
-                        false => Err(verdict.waits),
-                    };
-                    aside.batch.messages.extend(held.filter(|_| checked.is_ok()));
-                }
+        let findings = match is_batch {
+            true => {
+                let is_import = import.is_some();
+                self.sort_out(
+                    source,
+                    &bundle.entries,
+                    &mut checked,
+                    verdicts,
+                    &mut aside,
+                    is_import,
+                )?
             }
-        } else {
-            findings = of_all(verdicts).taken()?;
-        }
+            false => of_all(verdicts).taken()?,
+        };
         let job = import.map(|import| import.job);
         let filed = self.file_checked(bundle.kind, &checked, aside, job)?;
         Ok(FiledBundle { findings, ..filed })
@@ -292,6 +278,43 @@ impl Member {
         let Target { resource_type, id } = &incoming.target;
         let digest = proof::sha256(&[incoming.resource.bytes()]);
         self.keys.token("exact", &[resource_type.name().as_bytes(), id.as_bytes(), &digest])
+    }
+
+    /// Parts the entries of a batch by what was found in each: refused, waiting, or stored with what
+    /// is returned. Of an import, too many that wait are filed one by one.
+    fn sort_out(
+        &self,
+        source: &str,
+        entries: &[Entry],
+        checked: &mut [Result<Task, Vec<Issue>>],
+        verdicts: Vec<Verdict>,
+        aside: &mut Aside<'_>,
+        is_import: bool,
+    ) -> Result<Vec<Issue>, FlowError> {
+        let (mut findings, mut verdicts) = (Vec::new(), verdicts.into_iter());
+        for (entry, checked) in entries.iter().zip(checked) {
+            if Task::file(checked).is_none() {
+                continue;
+            }
+            let verdict = verdicts.next().expect("every entry to be filed was judged");
+            findings.extend(verdict.flagged);
+            if !verdict.refused.is_empty() {
+                *checked = Err(verdict.refused);
+            } else if !verdict.waits.is_empty() {
+                let held = self.entry_that_waits(source, entry, &verdict.waits)?;
+                let waiting = &mut aside.batch.messages;
+                let held = held.filter(|held| waiting.iter().all(|one| one.token != held.token));
+                let has_room = waiting.len() < WAITING_OF_BATCH_MAX;
+                if is_import && !has_room {
+                    let text = "too many of these lines wait to be taken in one step";
+                    return Err(FlowError::Refused(text.to_owned()));
+                }
+                waiting.extend(held.filter(|_| has_room));
+                *checked =
+                    if has_room { Ok(Task::Wait(verdict.waits)) } else { Err(verdict.waits) };
+            }
+        }
+        Ok(findings)
     }
 
     /// An entry of a batch waits alone, as if it had been sent alone.
@@ -485,7 +508,7 @@ impl Member {
         kind: BundleKind,
         checked: &[Result<Task, Vec<Issue>>],
         mut aside: Aside<'_>,
-        job: Option<&dyn Fn(&[EntryOutcome]) -> Vec<JobPart>>,
+        job: Option<&NoteJob<'_>>,
     ) -> Result<FiledBundle, FlowError> {
         for entry in checked {
             match entry {
@@ -495,7 +518,7 @@ impl Member {
             }
         }
         let sound = checked.iter().filter_map(|entry| match entry {
-            Ok(Task::File(incoming)) => Some(incoming.clone()),
+            Ok(Task::File(incoming)) => Some((**incoming).clone()),
             _ => None,
         });
         let mut sound: Vec<Incoming> = sound.collect();
@@ -571,11 +594,11 @@ impl Member {
         });
         let is_update = request.is_some_and(|request| request.method == Method::Put);
         let change = if is_update { Change::Updated } else { Change::Created };
-        Ok(Task::File(Incoming {
+        Ok(Task::File(Box::new(Incoming {
             links: entry.links.clone(),
             expected: expected(entry, request)?,
             ..Incoming::new(resource.clone(), target, change, entry.place())
-        }))
+        })))
     }
 
     fn check_deletion(&self, entry: &Entry, request: &Request) -> Result<Task, Vec<Issue>> {
@@ -592,7 +615,7 @@ impl Member {
         };
         let deletion = self.deletion(&target, expected(entry, Some(request))?, entry.place());
         match deletion {
-            Ok(Some(incoming)) => Ok(Task::File(incoming)),
+            Ok(Some(incoming)) => Ok(Task::File(Box::new(incoming))),
             Ok(None) => Ok(Task::Leave(Became::Absent)),
             Err(error) => {
                 let text = error.to_string();

@@ -157,8 +157,8 @@ impl Caller {
         }
     }
 
-    /// Who erases records: a records officer, by a token of the node and the node's configuration, or
-    /// an app's user whose role erases, with a scope that deletes. Gives their name without the app,
+    /// Who erases records: a records officer, by a token of the node and its configuration, or an
+    /// app's user whose role erases, with a scope that deletes. Gives their name without the app,
     /// since it counts who it was.
     pub fn may_erase(&self, app: &App, kind: &str) -> Result<&str, Problem> {
         match self {

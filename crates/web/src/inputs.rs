@@ -1,10 +1,10 @@
-//! Where the inputs of imports come from: addresses of the origins that the operator has listed, and
-//! nowhere else.
+//! Where the inputs of imports come from: addresses of the origins that the operator has listed,
+//! and nowhere else.
 //!
-//! Whoever may import could otherwise send the node to places that only the node can reach. So every
-//! address is checked, that of a redirect too, against the list; a listed name that leads into a
-//! private network is refused when it is resolved, unless the operator allows that; an address
-//! written in figures is what it says. No proxy is asked, no credentials are sent.
+//! Whoever may import could otherwise send the node to places that only the node can reach. So
+//! every address is checked, that of a redirect too, against the list; a listed name that leads
+//! into a private network is refused when it is resolved, unless the operator allows that; an
+//! address written in figures is what it says. No proxy is asked, no credentials are sent.
 
 use std::{
     io::Read,

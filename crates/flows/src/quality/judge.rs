@@ -93,7 +93,7 @@ impl Member {
         if policy.is_off(source) {
             return Ok(vec![Verdict::default(); incoming.len()]);
         }
-        // Before the portraits are looked at: who changes a patient in between is noticed at filing.
+        // Before the portraits are looked at: who changes a patient in between is seen at filing.
         for one in incoming.iter_mut().filter(|one| is_patient(&one.target) && is_said(one)) {
             let record = self.keys.record_id("Patient", &one.target.id);
             one.judged_after = Some(self.vault.latest_version(record)?.unwrap_or(0));

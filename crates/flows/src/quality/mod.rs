@@ -23,4 +23,4 @@ pub mod report;
 pub use fhir::quality::{Check, Finding};
 pub use policy::{Action, Policy};
 
-pub(crate) use judge::of_all;
+pub(crate) use judge::{Verdict, of_all};

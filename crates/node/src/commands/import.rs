@@ -1,8 +1,8 @@
 //! Files of NDJSON: sent as an import, whose progress is watched to its end.
 //!
 //! The import has the digest of its file for a name, so a command that was interrupted and is said
-//! again finds the import that was begun instead of beginning another one. Once what became of it is
-//! told, the node may forget it: the same file later is another import.
+//! again finds the import that was begun instead of beginning another one. Once what became of it
+//! is told, the node may forget it: the same file later is another import.
 
 use std::{
     fs::File,

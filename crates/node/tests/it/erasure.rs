@@ -273,13 +273,20 @@ fn what_is_erased_is_nowhere_and_its_name_can_be_used_again() {
     }
     assert_eq!(world.expunge("/fhir/Observation/o1", &world.one, "expungeEverything").status, 404);
 
-    // Its name can be used again, and no version has the number of another.
+    its_name_can_be_used_again(&world);
+    what_is_deleted_and_the_patient_go(&world);
+}
+
+fn its_name_can_be_used_again(world: &Erasing) {
+    // No version has the number of another.
     let again = world.put(&observation(1));
     assert!(again.headers["etag"] == "W/\"3\"", "{:?}", again.headers["etag"]);
     assert_eq!(world.read("/fhir/Observation/o1").status, 200);
     assert_eq!(world.read("/fhir/Observation/o1/_history/2").status, 404);
+}
 
-    // Earlier versions, and what is deleted.
+/// Earlier versions, what is deleted, and everything about a patient.
+fn what_is_deleted_and_the_patient_go(world: &Erasing) {
     let nothing = world.expunge("/fhir/Observation/o2", &world.one, "expungePreviousVersions");
     assert_eq!(nothing.status, 200, "{}", nothing.body);
     assert_eq!(number(&serde_json::from_str(&nothing.body).unwrap(), "count"), Some(0));
@@ -332,7 +339,19 @@ fn only_two_records_officers_erase_and_only_what_is_asked_well() {
         assert!(refused.status == 400 && refused.body.contains("one by one"), "{}", refused.body);
     }
 
-    // The case: seen, refused, and decided by the other officer alone.
+    the_other_officer_decides(&world);
+
+    // Off unless configured.
+    let text = world.nodes[0].configuration().replace(OFFICERS, "");
+    world.nodes[0].configure(&text);
+    world.nodes[0].restart();
+    let refused = world.expunge("/fhir/Patient/p1", &world.one, "expungeEverything");
+    assert!(refused.status == 403 && refused.body.contains("erasure_officers"), "{}", refused.body);
+}
+
+/// A case is seen, refused, and decided by the other officer alone.
+fn the_other_officer_decides(world: &Erasing) {
+    let path = "/fhir/Observation/o1";
     let asked = world.expunge(path, &world.one, "expungeEverything");
     let location = asked.headers["content-location"].to_str().unwrap().to_owned();
     let case = location.strip_prefix(&world.nodes[0].url).unwrap().to_owned();
@@ -366,11 +385,4 @@ fn only_two_records_officers_erase_and_only_what_is_asked_well() {
     );
     assert_eq!(decided.status, 200, "{}", decided.body);
     assert_eq!(world.read(path).status, 404);
-
-    // Off unless configured.
-    let text = world.nodes[0].configuration().replace(OFFICERS, "");
-    world.nodes[0].configure(&text);
-    world.nodes[0].restart();
-    let refused = world.expunge("/fhir/Patient/p1", &world.one, "expungeEverything");
-    assert!(refused.status == 403 && refused.body.contains("erasure_officers"), "{}", refused.body);
 }

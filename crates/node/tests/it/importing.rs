@@ -1,5 +1,5 @@
-//! Imports: many resources at once, filed as if each had been put alone, and neither lost nor doubled
-//! when the node is killed.
+//! Imports: many resources at once, filed as if each had been put alone, and neither lost nor
+//! doubled when the node is killed.
 
 use std::{
     io::{Read, Write},

@@ -87,7 +87,8 @@ fn an_older_file_is_cleaned_of_what_was_deleted_before() {
     behind_its_back(
         folder.path(),
         &format!(
-            "PRAGMA secure_delete = OFF; INSERT INTO settings VALUES ('old', CAST('{trace}' AS BLOB));
+            "PRAGMA secure_delete = OFF;
+             INSERT INTO settings VALUES ('old', CAST('{trace}' AS BLOB));
              DELETE FROM settings WHERE name = 'old';
              DROP TABLE hidden; DROP TABLE wanted; DROP TABLE last_versions; DROP TABLE erased;
              DROP INDEX tokens_of_record; DROP TABLE jobs; PRAGMA user_version = 3;"

@@ -1,5 +1,5 @@
-//! Imports: `$import`, from the kick-off to what became of each line. Its inputs are sent as NDJSON,
-//! or named by addresses ([`manifest`](super::manifest)).
+//! Imports: `$import`, from the kick-off to what became of each line. Its inputs are sent as
+//! NDJSON, or named by addresses ([`manifest`](super::manifest)).
 
 use std::{io, sync::Arc, time::Duration};
 

@@ -1,6 +1,7 @@
-//! The manifest of an import: which inputs there are, and where
-//! ([import by manifest](https://github.com/smart-on-fhir/bulk-import/blob/master/import-manifest.md)),
-//! as JSON or as the same in a `Parameters` resource.
+//! The manifest of an import: which inputs there are, and where ([import by manifest][1]), as JSON
+//! or as the same in a `Parameters` resource.
+//!
+//! [1]: https://github.com/smart-on-fhir/bulk-import/blob/master/import-manifest.md
 
 use std::collections::BTreeSet;
 
@@ -163,8 +164,8 @@ fn fault() -> Problem {
 fn unsupported(name: &str) -> Problem {
     let name: String = name.chars().take(limits::NAME_CHARS_MAX).collect();
     let detail = format!(
-        "`{name}` is not supported: known are inputFormat, inputSource, storageDetail and input; or \
-         send `Prefer: handling=lenient`"
+        "`{name}` is not supported: known are inputFormat, inputSource, storageDetail and input; \
+         or send `Prefer: handling=lenient`"
     );
     Problem::new(StatusCode::BAD_REQUEST, "not-supported", detail)
 }
@@ -181,7 +182,8 @@ mod tests {
 
     #[test]
     fn a_manifest_is_read_in_both_forms() {
-        let plain = r#"{"inputFormat": "application/fhir+ndjson", "inputSource": "https://a.example",
+        let plain = r#"{"inputFormat": "application/fhir+ndjson",
+            "inputSource": "https://a.example",
             "storageDetail": {"type": "https", "contentEncoding": ["gzip"]},
             "input": [{"type": "Patient", "url": "https://a.example/1"},
                       {"type": "Observation", "url": "https://a.example/2"}]}"#;

@@ -1,4 +1,5 @@
-//! How many FHIR resources a member takes in by `$import`, all lines of one file, in the worst order.
+//! How many FHIR resources a member takes in by `$import`: all lines of one file, in the worst
+//! order.
 
 use std::{fs::File, io::Write, time::Instant};
 
