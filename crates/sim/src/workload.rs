@@ -284,7 +284,7 @@ impl Workload {
         place: usize,
     ) -> Result<(), FlowError> {
         let roll = self.dice.roll();
-        erase(stage, member, place, roll).await
+        erase(stage, member, place, roll).await.map(drop)
     }
 
     // ---- writing ---------------------------------------------------------------------------------
@@ -318,13 +318,13 @@ impl Workload {
     }
 }
 
-/// Two people of a hospital erase one of its records, if it has one that can go.
+/// Two people of a hospital erase one of its records, if it has one that can go; whether it has.
 pub async fn erase(
     stage: &Stage,
     member: &Arc<Member>,
     place: usize,
     choice: u64,
-) -> Result<(), FlowError> {
+) -> Result<bool, FlowError> {
     let name = {
         let notes = stage.watch.notes();
         let is_left = |stored: &&Stored| {
@@ -336,13 +336,13 @@ pub async fn erase(
         let index = choice.checked_rem(left.len() as u64);
         index.map(|index| left[index as usize].name.clone())
     };
-    let Some((kind, id)) = name else { return Ok(()) };
+    let Some((kind, id)) = name else { return Ok(false) };
     let (part, limit, reason) = (Part::Everything, 9, ErasureReason::PatientRequest);
     let wish = Wish { kind, id, part, limit, reason, why: "the patient's letter".to_owned() };
     for officer in ["ms.ito", "mr.kaya"] {
         member.expunge(&wish, officer).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// A read of everything at everybody, for treatment.

@@ -120,10 +120,13 @@ await take("@medplum/core", [
     "`$everything`, `$validate`",
     async () => {
       const everything = await client.readPatientEverything("p1");
-      const { issue } = await client.validateResource(result("1", 1));
-      return [everything.total, issue.map((one) => one.severity)];
+      const severities = async (resource) =>
+        (await client.validateResource(resource)).issue.map((one) => one.severity);
+      // One that is new, and one that is there already.
+      const both = [await severities(result("9", 9)), await severities(result("1", 1))];
+      return [everything.total, ...both];
     },
-    [6, ["information"]],
+    [6, ["information"], ["warning"]],
   ],
   [
     "patch",
