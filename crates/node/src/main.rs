@@ -12,6 +12,7 @@ mod client;
 mod commands;
 mod folder;
 mod passkey;
+mod ports;
 mod progress;
 mod quality;
 mod wiring;

@@ -3,7 +3,7 @@
 use std::{
     env,
     fs::File,
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -18,7 +18,7 @@ use flows::{
 };
 
 use super::node::{genesis, is_ready, signer_origins};
-use crate::{client::Client, folder::Folder, wiring::now_ms};
+use crate::{client::Client, folder::Folder, ports, wiring::now_ms};
 
 /// The members, and the folder they live in.
 pub struct Cluster {
@@ -43,12 +43,11 @@ pub struct Process {
 impl Cluster {
     /// Founds a network of so many members in a folder and starts them.
     pub fn start(path: &Path, names: &[String], configure: &str) -> Result<Cluster> {
-        let ports = free_ports(2 * names.len())?;
         let mut members = Vec::new();
         let mut cards = Vec::new();
         for (index, name) in names.iter().enumerate() {
             let folder = Folder::new(path.join(format!("member-{}", index + 1)));
-            let (peer, http) = (ports[2 * index], ports[2 * index + 1]);
+            let (peer, http) = (free_address()?, free_address()?);
             let secret = folder.found(name, peer, http)?;
             append(&folder, configure)?;
             let engine_key = consensus::engine_key(&secret.engine_seed());
@@ -176,12 +175,10 @@ fn append(folder: &Folder, configure: &str) -> Result<()> {
     file.write_all(configure.as_bytes()).context("carestone.toml")
 }
 
-/// Ports that nobody uses now, on the loopback address.
-fn free_ports(count: usize) -> Result<Vec<SocketAddr>> {
-    let listeners: Result<Vec<TcpListener>, _> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect();
-    let listeners = listeners.context("cannot find free ports")?;
-    listeners.iter().map(|listener| listener.local_addr().context("a port")).collect()
+/// An address for a member that is to be started.
+fn free_address() -> Result<SocketAddr> {
+    let port = ports::claim().context("cannot find a free port")?;
+    Ok((Ipv4Addr::LOCALHOST, port).into())
 }
 
 const TOKEN_MS: u64 = 24 * 60 * 60 * 1_000;

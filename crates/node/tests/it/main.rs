@@ -34,6 +34,8 @@ mod keys;
 mod matching;
 mod node;
 mod odd_requests;
+#[path = "../../src/ports.rs"]
+mod ports;
 mod provider;
 mod python_clients;
 mod quality;

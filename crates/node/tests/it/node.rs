@@ -1,8 +1,7 @@
 //! A network of one member, started for a test and killed with it.
 
 use std::{
-    fs,
-    net::TcpListener,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
@@ -11,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::described;
+use crate::{described, ports};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// A running node.
@@ -70,8 +69,8 @@ impl Node {
             let (child, url) = (run(&data), format!("http://localhost:{http}"));
             Node { folder, child, roots: RootCerts::new_with_certs(&[]), url }
         };
-        let nodes: Vec<Node> = made.into_iter().map(start).collect();
-        nodes.iter().for_each(Node::wait_ready);
+        let mut nodes: Vec<Node> = made.into_iter().map(start).collect();
+        nodes.iter_mut().for_each(Node::wait_ready);
         nodes
     }
 
@@ -116,7 +115,7 @@ impl Node {
         let scheme = if authority.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://localhost:{http}");
         let roots = RootCerts::new_with_certs(&authority.into_iter().collect::<Vec<_>>());
-        let node = Node { folder, child, roots, url };
+        let mut node = Node { folder, child, roots, url };
         node.wait_ready();
         node
     }
@@ -204,14 +203,18 @@ impl Node {
     }
 
     /// Waits until the node takes records.
-    fn wait_ready(&self) {
+    fn wait_ready(&mut self) {
         let start = Instant::now();
-        let ready = || {
-            let reply = self.agent().get(format!("{}/readyz", self.url)).call();
+        let ready = |node: &Node| {
+            let reply = node.agent().get(format!("{}/readyz", node.url)).call();
             reply.is_ok_and(|reply| reply.status() == 200)
         };
-        while !ready() {
-            assert!(start.elapsed() < Duration::from_secs(90), "the node is not ready");
+        while !ready(self) {
+            let ended = self.child.try_wait().unwrap();
+            if ended.is_some() || start.elapsed() > Duration::from_secs(90) {
+                let said = fs::read_to_string(log(&self.data())).unwrap();
+                panic!("the node is not ready (ended: {ended:?}); it said:\n{said}");
+            }
             thread::sleep(Duration::from_millis(50));
         }
     }
@@ -246,15 +249,21 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn run(data: &Path) -> Child {
+    let log = File::options().create(true).append(true).open(log(data)).unwrap();
     Command::new(env!("CARGO_BIN_EXE_carestone"))
         .args(["run", "--data", data.to_str().unwrap()])
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(log)
         .spawn()
         .unwrap()
 }
 
+/// Where a node's words go: beside its folder, which holds nothing readable.
+fn log(data: &Path) -> PathBuf {
+    data.with_extension("log")
+}
+
 /// A port that nobody listens on.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    ports::claim().expect("a free port")
 }
