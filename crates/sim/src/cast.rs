@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use consensus::{Pacing, Peer, Settings};
+use consensus::{Peer, Settings};
 use flows::NodeSecret;
 use ledger::{Genesis, MemberId, Origin};
 
@@ -124,7 +124,6 @@ impl Cast {
         let listen = ([127, 0, 0, 1], 1).into();
         let mut settings = Settings::new(PathBuf::new(), seed, network, listen, peers);
         settings.epoch_blocks = EPOCH_BLOCKS;
-        settings.pacing = Pacing { heartbeat_ms: HEARTBEAT_MS, ..Pacing::default() };
         settings
     }
 }
@@ -176,6 +175,3 @@ fn member(place: usize, secret: [u8; 32]) -> ledger::Member {
 }
 
 const EPOCH_BLOCKS: u64 = 5_000;
-
-/// Short, so that things end by block time soon after they should.
-const HEARTBEAT_MS: u64 = 500;
