@@ -5,7 +5,10 @@
 //! own records are stored in one step. See `docs/matching.md` and decision 0013. An erasure is
 //! asked for and approved in the same way (`erase.rs`).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use fhir::{Resource, derive::derive_linked, links::Links, reference::Target};
@@ -109,6 +112,23 @@ pub struct Named {
 #[derive(Default)]
 pub(crate) struct Decisions(Mutex<Option<People>>);
 
+/// What was decided; nothing else is decided while this is held.
+pub(crate) struct Decided<'a>(MutexGuard<'a, Option<People>>);
+
+impl Deref for Decided<'_> {
+    type Target = People;
+
+    fn deref(&self) -> &People {
+        self.0.as_ref().expect("read when it was locked")
+    }
+}
+
+impl DerefMut for Decided<'_> {
+    fn deref_mut(&mut self) -> &mut People {
+        self.0.as_mut().expect("read when it was locked")
+    }
+}
+
 impl Case {
     /// Its place among all decisions; none if it is open.
     pub(crate) fn order(&self) -> Option<u64> {
@@ -191,7 +211,7 @@ impl Member {
         message: Option<u64>,
     ) -> Result<Named, FlowError> {
         let people = self.people()?;
-        self.effect(whole(&people), &subject)?;
+        self.effect(&people, &subject)?;
         if let Some(number) = message {
             self.asked_by(number, &subject)?;
         }
@@ -246,12 +266,12 @@ impl Member {
         let mut people = self.people()?;
         let Named { mut case, .. } = self.case(token)?;
         case.may_be_decided(&by, is_approved)?;
-        self.is_all(&moving)?;
+        self.check_nothing_newer(&moving)?;
         let effect = match is_approved {
-            true => self.effect(whole(&people), &case.subject)?,
+            true => self.effect(&people, &case.subject)?,
             false => Effect::default(),
         };
-        let (order, decided_ms) = (whole(&people).next(), self.world.clock.now_ms());
+        let (order, decided_ms) = (people.next(), self.world.clock.now_ms());
         let accounts = effect.accounts.iter().map(|account| account.0).collect();
         case.decision = Some(Decision { by, decided_ms, is_approved, order, accounts });
         let mut incoming = self.provenances(token, &case, &effect.locals)?;
@@ -259,12 +279,12 @@ impl Member {
         let batch = Batch {
             relinks: effect.relinks,
             cases: vec![self.sealed_case(token, &case)],
-            messages: self.settled_by(whole(&people), &case)?.into_iter().collect(),
+            messages: self.settled_by(&people, &case)?.into_iter().collect(),
             erasures: self.wanted_by(token, &case),
             ..Batch::default()
         };
         self.file_with(incoming, Aside { batch, patients: effect.patients, ..Aside::default() })?;
-        people.as_mut().expect("read above").take(&case);
+        people.take(&case);
         drop(people);
         self.case(token)
     }
@@ -338,13 +358,13 @@ impl Member {
     }
 
     /// What was decided and holds, locked.
-    pub(crate) fn people(&self) -> Result<MutexGuard<'_, Option<People>>, FlowError> {
+    pub(crate) fn people(&self) -> Result<Decided<'_>, FlowError> {
         let mut people = self.decisions.0.lock().unwrap_or_else(PoisonError::into_inner);
         if people.is_none() {
             let cases = self.cases(0, usize::MAX, false)?;
             *people = Some(People::of(cases.iter().map(|named| &named.case)));
         }
-        Ok(people)
+        Ok(Decided(people))
     }
 
     // ---- what goes back ------------------------------------------------------------------------
@@ -352,7 +372,7 @@ impl Member {
     /// The records that were filed under an account because a patient was linked to it: they go
     /// back with the patient, so that nothing of them stays with somebody else but their history.
     async fn moving(&self, local: &str, by: &Decider) -> Result<Moving, FlowError> {
-        let is_linked = whole(&self.people()?).account_before(local).is_some();
+        let is_linked = self.people()?.account_before(local).is_some();
         let account = self.account_of(local)?.filter(|_| is_linked);
         let Some(account) = account else { return Ok(Moving::default()) };
         let since = self.vault.counts()?.records;
@@ -389,7 +409,7 @@ impl Member {
         let links = record.metadata.links();
         let derived = derive_linked(&record.exact, &links);
         let Some(target) = Target::parse(&format!("{kind}/{id}")) else { return Ok(None) };
-        if local_patient(&target, &derived, &self.policy_of_quality()).as_deref() != Some(local) {
+        if local_patient(&target, &derived, &self.quality_policy()).as_deref() != Some(local) {
             return Ok(None);
         }
         let gone = self.deletion(&target, Some(record.version), kind.clone())?;
@@ -401,7 +421,7 @@ impl Member {
     }
 
     /// Checks that nothing was filed under the account since its records were read.
-    fn is_all(&self, moving: &Moving) -> Result<(), FlowError> {
+    fn check_nothing_newer(&self, moving: &Moving) -> Result<(), FlowError> {
         let Some(account) = moving.account else { return Ok(()) };
         let newer = self.vault.records_of_patient(account.0, Versions::All, moving.since, 1)?;
         if newer.is_empty() { Ok(()) } else { Err(FlowError::Conflict) }
@@ -631,10 +651,6 @@ fn told(subject: &Subject) -> String {
 
 fn is_merge(subject: &Subject, from: &str, into: &str) -> bool {
     matches!(subject, Subject::Merge { gone, survivor } if gone == from && survivor == into)
-}
-
-fn whole<'a>(people: &'a MutexGuard<'_, Option<People>>) -> &'a People {
-    people.as_ref().expect("read when it was locked")
 }
 
 fn refused<T>(why: String) -> Result<T, FlowError> {

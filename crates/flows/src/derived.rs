@@ -39,8 +39,7 @@ impl Member {
         if others.iter().all(|other| *other == account) {
             return Ok(true);
         }
-        let people = self.people()?;
-        let same = people.as_ref().map(|people| people.one_with(account)).unwrap_or_default();
+        let same = self.people()?.one_with(account);
         Ok(others.iter().all(|other| *other == account || same.contains(other)))
     }
 }

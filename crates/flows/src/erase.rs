@@ -116,7 +116,12 @@ impl Wish {
             Part::Version(version) => format!("{kind}/{id}/_history/{version}"),
             Part::Everything if kind == "Patient" => format!("everything about {kind}/{id}"),
             Part::Everything => format!("{kind}/{id}"),
-            Part::Of { previous: true, .. } => format!("earlier versions of {kind}/{id}"),
+            Part::Of { previous: true, deleted: false } => {
+                format!("earlier versions of {kind}/{id}")
+            }
+            Part::Of { previous: true, deleted: true } => {
+                format!("earlier versions of {kind}/{id}, and all if it is deleted")
+            }
             Part::Of { .. } => format!("{kind}/{id}, which was deleted"),
         }
     }
@@ -125,34 +130,32 @@ impl Wish {
 impl Member {
     // ---- two people ----------------------------------------------------------------------------
 
-    /// Asks for an erasure, or carries out what somebody else asked for in the same words.
+    /// Asks for an erasure, or carries out what somebody else asked for, if it is still the same
+    /// records: nobody approves more, or less, than they ask for themselves.
     ///
     /// # Errors
     /// [`FlowError::NotFound`] if there is no such record, [`FlowError::Refused`] if it may not be
     /// as asked, [`FlowError::Unavailable`] if a record is not anchored yet,
     /// [`FlowError::NotFinal`] if it will go on by itself.
     pub async fn expunge(&self, wish: &Wish, by: &str) -> Result<Wished, FlowError> {
-        if let Some(asked) = self.asked_before(wish)? {
-            return match asked.case.proposed_by == by {
-                true => Ok(Wished::Waits(asked)),
-                false => {
-                    let done =
-                        self.approve_erasure(asked.token, Decider::Staff(by.to_owned())).await?;
-                    Ok(Wished::Done(self.case(asked.token)?, done))
-                }
-            };
-        }
-        match self.order_of(wish)? {
-            None => Ok(Wished::Nothing),
-            Some(order) => self.propose(Subject::Erase(order), by, None).map(Wished::Waits),
+        let Some(order) = self.order_of(wish)? else { return Ok(Wished::Nothing) };
+        match self.asked_before(&order)? {
+            None => self.propose(Subject::Erase(order), by, None).map(Wished::Waits),
+            Some(asked) if asked.case.proposed_by == by => Ok(Wished::Waits(asked)),
+            Some(asked) => {
+                let by = Decider::Staff(by.to_owned());
+                let done = self.approve_erasure(asked.token, by).await?;
+                Ok(Wished::Done(self.case(asked.token)?, done))
+            }
         }
     }
 
-    /// The open case that asks for the same.
-    fn asked_before(&self, wish: &Wish) -> Result<Option<Named>, FlowError> {
-        let what = wish.what();
+    /// The open case about the same records, for the same reason.
+    fn asked_before(&self, wanted: &Order) -> Result<Option<Named>, FlowError> {
         let is_same = |named: &Named| match &named.case.subject {
-            Subject::Erase(order) => order.what == what && order.reason == wish.reason,
+            Subject::Erase(order) => {
+                order.accounts == wanted.accounts && order.reason == wanted.reason
+            }
             _ => false,
         };
         Ok(self.cases(0, usize::MAX, true)?.into_iter().find(is_same))
@@ -213,7 +216,7 @@ impl Member {
         }
         let accounts = runs_of(chosen, wish.limit);
         for (patient, _) in &accounts {
-            self.is_custodian_of(PatientId(*patient))?;
+            self.check_custodian_of(PatientId(*patient))?;
         }
         let (what, why) = (wish.what(), wish.why.clone());
         let order = Order { what, accounts, reason: wish.reason, why };
@@ -224,14 +227,10 @@ impl Member {
     fn chosen(&self, wish: &Wish) -> Result<BTreeMap<u64, [u8; 32]>, FlowError> {
         let record = self.keys.record_id(&wish.kind, &wish.id);
         let versions = self.versions_of(record)?;
-        let account = match (wish.kind.as_str(), wish.part) {
-            ("Patient", Part::Everything) => self.account_of(&wish.id)?,
-            _ => None,
+        let mut chosen = match (wish.kind.as_str(), wish.part) {
+            ("Patient", Part::Everything) => self.all_about(&wish.id)?,
+            _ => BTreeMap::new(),
         };
-        let mut chosen = BTreeMap::new();
-        if let Some(account) = account {
-            self.all_of(account, &mut chosen)?;
-        }
         if versions.is_empty() && chosen.is_empty() {
             return Err(FlowError::NotFound("resource"));
         }
@@ -272,11 +271,27 @@ impl Member {
         }
     }
 
-    /// All that is filed under an account.
-    fn all_of(
+    /// All versions of all records about a patient: those of every account that is read together
+    /// with theirs, and what of them stayed under an account that they are not linked to any more.
+    fn all_about(&self, local: &str) -> Result<BTreeMap<u64, [u8; 32]>, FlowError> {
+        let Some(account) = self.account_of(local)? else { return Ok(BTreeMap::new()) };
+        let mut accounts = self.people()?.one_with(account);
+        accounts.insert(account);
+        let mut records = BTreeSet::new();
+        for account in accounts {
+            self.records_under(account, &mut records)?;
+        }
+        let mut chosen = BTreeMap::new();
+        for record in records {
+            chosen.extend(self.versions_of(record)?.into_values());
+        }
+        Ok(chosen)
+    }
+
+    fn records_under(
         &self,
         account: PatientId,
-        chosen: &mut BTreeMap<u64, [u8; 32]>,
+        records: &mut BTreeSet<RecordId>,
     ) -> Result<(), FlowError> {
         let mut from = 0;
         loop {
@@ -284,12 +299,12 @@ impl Member {
             let page = self.vault.records_of_patient(account.0, all, from, max)?;
             let Some(last) = page.last() else { return Ok(()) };
             from = last.sequence + 1;
-            chosen.extend(page.iter().map(place_of));
+            records.extend(page.iter().map(|one| one.place.record));
         }
     }
 
     /// The ledger lets only a custodian of the patient erase.
-    fn is_custodian_of(&self, patient: PatientId) -> Result<(), FlowError> {
+    fn check_custodian_of(&self, patient: PatientId) -> Result<(), FlowError> {
         let account = self.chain.account(patient)?.ok_or(FlowError::NotFound("account"))?;
         match account.custodians.contains(&self.id) {
             true => Ok(()),

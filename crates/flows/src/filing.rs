@@ -24,7 +24,7 @@ use crate::{
 
 /// A version to be filed.
 #[derive(Clone)]
-pub struct Incoming {
+pub(crate) struct Incoming {
     /// What was received; of a deletion, what is left: type and id.
     pub resource: Resource,
     /// As what it will be known.
@@ -106,7 +106,7 @@ pub(crate) type Patients = HashMap<String, (PatientId, bool)>;
 
 impl Member {
     /// Files resources that have been checked: all of them, durably, or none.
-    pub fn file(&self, incoming: Vec<Incoming>) -> Result<Vec<Filed>, FlowError> {
+    pub(crate) fn file(&self, incoming: Vec<Incoming>) -> Result<Vec<Filed>, FlowError> {
         self.file_with(incoming, Aside::default())
     }
 
@@ -156,7 +156,7 @@ impl Member {
     ) -> Result<Prepared, FlowError> {
         let derived: Vec<Derived> =
             incoming.iter().map(|one| derive_linked(&one.resource, &one.links)).collect();
-        let mut prepared = Prepared { policy: self.policy_of_quality(), ..Prepared::default() };
+        let mut prepared = Prepared { policy: self.quality_policy(), ..Prepared::default() };
         let patients = self.find_patients(incoming, &derived, known, &prepared.policy)?;
         for (local_id, (patient, is_new)) in &patients {
             if *is_new {
@@ -192,7 +192,8 @@ impl Member {
             Change::Deleted => vec![self.deletion_mark(record)],
             _ => self.tokens_of(one, derived, record)?,
         };
-        if kind == "Patient" && one.change != Change::Deleted {
+        if kind == "Patient" {
+            // Of one who is deleted nothing is left to be compared with.
             prepared.batch.portraits.push(self.sealed_portrait(record, &one.resource));
         }
         let name = self.wrapped_name(record, &one.target);

@@ -50,6 +50,9 @@ pub const SESSION_FRESH_MS: u64 = 10_000;
 /// Most matches on one page of a search, and how many without a wish.
 pub const PAGE_MATCHES: usize = 1_000;
 
+/// Operations of one JSON Patch.
+pub const PATCH_OPERATIONS_MAX: usize = 1_000;
+
 /// Most parts of a document that an answer lists as not understood.
 pub const DOCUMENT_ISSUES_MAX: usize = 1_000;
 

@@ -175,6 +175,27 @@ impl Caller {
         }
     }
 
+    /// Whether the caller may be told how a resource would differ from what is on file. A delivery
+    /// tells so, too, but is counted and seen; a question leaves no trace.
+    pub fn may_compare(&self, kind: &str) -> bool {
+        let sees = match self {
+            Caller::Own(_) => true,
+            Caller::App(app) => {
+                [kind, "Patient"].iter().all(|kind| app.allows(Interaction::Read, kind))
+            }
+        };
+        sees && self.may_update(kind).is_ok()
+    }
+
+    /// Who may know of erasures, of whatever type.
+    pub fn is_records_officer(&self, app: &App) -> bool {
+        match self {
+            Caller::Own(Bearer::Staff(name)) => app.erasure_officers.contains(name),
+            Caller::App(caller) => caller.rights.may_erase && caller.person().is_some(),
+            Caller::Own(_) => false,
+        }
+    }
+
     /// A change in part, of what was read: also by staff, who correct what they see.
     pub fn may_patch(&self, kind: &str) -> Result<(), Problem> {
         match self {
@@ -274,7 +295,7 @@ impl Caller {
 
     /// What has no scope: accounts and their keys, signed commands, entries of the log, launches.
     /// Tokens of the node's own issue.
-    pub fn is_own(&self) -> Result<&Bearer, Problem> {
+    pub fn own_bearer(&self) -> Result<&Bearer, Problem> {
         match self {
             Caller::Own(bearer) => Ok(bearer),
             Caller::App(_) => Err(scope_missing("covers this; use a token of this node")),
@@ -282,16 +303,16 @@ impl Caller {
     }
 
     /// A system or the operator, by a token of the node's own issue.
-    pub fn is_system(&self) -> Result<(), Problem> {
-        match self.is_own()? {
+    pub fn require_system(&self) -> Result<(), Problem> {
+        match self.own_bearer()? {
             Bearer::System(_) | Bearer::Operator => Ok(()),
             _ => Err(forbidden("only a system may do this; use a token for a system")),
         }
     }
 
     /// The operator, by a token of the node's own issue.
-    pub fn is_operator(&self) -> Result<(), Problem> {
-        match self.is_own()? {
+    pub fn require_operator(&self) -> Result<(), Problem> {
+        match self.own_bearer()? {
             Bearer::Operator => Ok(()),
             _ => Err(forbidden("only the operator may do this; use a token for the operator")),
         }

@@ -145,6 +145,16 @@ fn a_service_delivers_what_its_scope_says() {
         assert_eq!(status, expected, "{method} {url} {resource}");
     }
     assert_eq!(node.send("GET", "/fhir/Patient/p9", token, &[], b"").status, 403);
+    // Who may not see a patient does not learn who it is by asking what would differ.
+    let told = |birth: &str, token: Option<&str>| {
+        let guess = json!({ "resourceType": "Patient", "id": "p1", "birthDate": birth,
+            "name": [{ "family": "Guess" }], "gender": "other" });
+        let path = "/fhir/Patient/$validate";
+        node.send("POST", path, token, &[], guess.to_string().as_bytes()).body
+    };
+    let system = node.token(&["--system", "ehr"]);
+    assert_eq!(told("1999-12-31", token), told("1950-01-01", token));
+    assert!(told("1999-12-31", Some(&system)).contains("differ"));
     // A resource is not an account: no scope gives a patient keys.
     assert_eq!(send("POST", "/carestone/v1/patients", &json!({ "local": "p9" })), 403);
 }

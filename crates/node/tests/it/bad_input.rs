@@ -394,9 +394,8 @@ fn soon() -> u64 {
     now.as_millis() as u64 + 60_000
 }
 
-fn records(node: &Node) -> String {
-    let figures = node.send("GET", "/metrics", None, &[], b"").body;
-    figures.lines().find(|line| line.starts_with("carestone_records ")).unwrap().to_owned()
+fn records(node: &Node) -> u64 {
+    node.metric("carestone_records")
 }
 
 /// The words of an answer: of its first issue, or its detail.

@@ -6,8 +6,9 @@ use std::{collections::BTreeSet, fs, path::Path, thread, time::Duration};
 use serde_json::{Value, json};
 use vault::Vault;
 
-use crate::node::{Node, Reply, files};
+use crate::node::{Node, Reply, carestone, files, stdout};
 
+const CASES: &str = "/carestone/v1/cases";
 const OFFICERS: &str = "erasure_officers = [\"officer.one\", \"officer.two\"]";
 
 /// Members, and who asks what at the first.
@@ -34,9 +35,7 @@ impl Erasing {
             "resourceType": "Patient", "id": "p1", "name": [{ "family": "Lindqvist" }]
         }));
         (1..=observations).for_each(|number| drop(world.put(&observation(number))));
-        world.wait("anchors", |world| {
-            world.count(0, "carestone_records_anchored") == world.count(0, "carestone_records")
-        });
+        world.wait_anchored();
         world
     }
 
@@ -71,9 +70,36 @@ impl Erasing {
     }
 
     fn count(&self, node: usize, metric: &str) -> u64 {
-        let metrics = self.nodes[node].send("GET", "/metrics", None, &[], b"").body;
-        let line = metrics.lines().find(|line| line.starts_with(&format!("{metric} ")));
-        line.and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or(0)
+        self.nodes[node].metric(metric)
+    }
+
+    fn wait_anchored(&self) {
+        self.wait("anchors", |world| {
+            world.count(0, "carestone_records_anchored") == world.count(0, "carestone_records")
+        });
+    }
+
+    /// One member of staff proposes who is who, another decides it.
+    fn decide(&self, subject: &Value) {
+        let send = |path: &str, who: &str, body: &Value| {
+            let headers = [("content-type", "application/json")];
+            let body = body.to_string();
+            let reply = self.nodes[0].send("POST", path, Some(who), &headers, body.as_bytes());
+            assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+            serde_json::from_str::<Value>(&reply.body).unwrap()
+        };
+        let case = send(CASES, &self.doctor, subject);
+        let path = format!("{CASES}/{}/decision", case["case"].as_str().unwrap());
+        send(&path, &self.one, &json!({ "approve": true }));
+    }
+
+    /// An account of the ledger that lets the first member keep records.
+    fn enrol(&self, key: &Path) -> String {
+        let key = key.to_str().unwrap();
+        stdout(&carestone(&["key", "--out", key]));
+        let at = ["--node", &self.nodes[0].url, "--token", &self.system];
+        let words = ["enrol", "--local", key, "--key", key];
+        stdout(&carestone(&[&words[..], &at].concat())).trim().to_owned()
     }
 
     fn wait(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
@@ -305,6 +331,101 @@ fn what_is_deleted_and_the_patient_go(world: &Erasing) {
     assert!(world.receipts().is_superset(&before));
 }
 
+/// Records lie under several accounts when a patient was linked to one, and when that was taken
+/// back. What is erased about the patient is in all of them.
+#[test]
+fn everything_about_a_patient_lies_under_all_of_their_accounts() {
+    let mut world = Erasing::start(1, 1);
+    let keys = tempfile::tempdir().unwrap();
+    let account = world.enrol(&keys.path().join("one"));
+    world.decide(&json!({ "link": { "patient": "p1", "account": account } }));
+    world.put(&observation(2));
+    world.wait_anchored();
+    world.erase("/fhir/Patient/p1", "expungeEverything");
+    for path in ["/fhir/Observation/o1", "/fhir/Observation/o2", "/fhir/Patient/p1"] {
+        assert_eq!(world.read(path).status, 404, "{path}");
+    }
+
+    let away = |number: usize| {
+        let mut observation = observation(number);
+        observation["subject"]["reference"] = json!("Patient/p2");
+        observation
+    };
+    world.put(&json!({ "resourceType": "Patient", "id": "p2" }));
+    let account = world.enrol(&keys.path().join("two"));
+    world.decide(&json!({ "link": { "patient": "p2", "account": account } }));
+    world.put(&away(3));
+    world.decide(&json!({ "unlink": { "patient": "p2" } }));
+    world.put(&away(4));
+    world.wait_anchored();
+    world.erase("/fhir/Patient/p2", "expungeEverything");
+    world.nodes[0].down();
+    let vault = vault::Sqlite::open(&world.nodes[0].data().join("vault")).unwrap();
+    let left: Vec<_> = vault.records_from(0, 4_096).unwrap();
+    let left: Vec<_> = left.iter().map(|record| (record.sequence, record.place)).collect();
+    assert!(left.is_empty(), "{left:?}");
+    drop(vault);
+    world.nodes[0].up();
+}
+
+/// Nobody is told any more who a patient was, whose every version with a name is gone.
+#[test]
+fn a_deleted_patient_whose_versions_are_erased_is_compared_with_nobody() {
+    let world = Erasing::start(1, 0);
+    let somebody = |family: &str, born: &str, sex: &str| {
+        json!({ "resourceType": "Patient", "id": "p9", "name": [{ "family": family }],
+            "birthDate": born, "gender": sex })
+    };
+    world.put(&somebody("Berg", "1950-01-02", "female"));
+    let gone = world.nodes[0].send("DELETE", "/fhir/Patient/p9", Some(&world.system), &[], b"");
+    assert_eq!(gone.status, 204);
+    world.wait_anchored();
+    assert_eq!(world.erase("/fhir/Patient/p9", "expungePreviousVersions"), 1);
+    let body = somebody("Stein", "1990-03-04", "male").to_string();
+    let headers = [("prefer", "return=OperationOutcome")];
+    let told = world.nodes[0].send(
+        "PUT",
+        "/fhir/Patient/p9",
+        Some(&world.system),
+        &headers,
+        body.as_bytes(),
+    );
+    assert!(told.status < 300 && !told.body.contains("differ"), "{}", told.body);
+}
+
+/// The second officer carries out what they ask for themselves, and nothing else.
+#[test]
+fn the_second_officer_asks_for_the_same_records() {
+    let world = Erasing::start(1, 1);
+    for status in ["amended", "corrected"] {
+        let mut version = observation(1);
+        version["status"] = json!(status);
+        world.put(&version);
+    }
+    world.wait_anchored();
+    let path = "/fhir/Observation/o1";
+    let asked = |officer: &str, limit: u64| {
+        let previous = ("expungePreviousVersions", json!({ "valueBoolean": true }));
+        let body = wish(&[previous, ("limit", json!({ "valueInteger": limit }))]).to_string();
+        let path = format!("{path}/$expunge");
+        let reply = world.nodes[0].send("POST", &path, Some(officer), &[], body.as_bytes());
+        (reply.status, serde_json::from_str::<Value>(&reply.body).unwrap())
+    };
+    let (status, told) = asked(&world.one, 1_000);
+    assert_eq!((status, number(&told, "proposed")), (202, Some(2)));
+    let (status, told) = asked(&world.two, 1);
+    assert_eq!((status, number(&told, "proposed")), (202, Some(1)), "another case: {told}");
+    let (status, told) = asked(&world.one, 1);
+    assert_eq!((status, number(&told, "count")), (200, Some(1)));
+
+    // A case about what is gone meanwhile is in nobody's way.
+    let (status, told) = asked(&world.two, 1_000);
+    assert_eq!((status, number(&told, "proposed")), (202, Some(1)), "{told}");
+    let (status, told) = asked(&world.one, 1_000);
+    assert_eq!((status, number(&told, "count")), (200, Some(1)), "{told}");
+    assert_eq!(world.read(path).status, 200);
+}
+
 #[test]
 fn only_two_records_officers_erase_and_only_what_is_asked_well() {
     let mut world = Erasing::start(1, 1);
@@ -355,9 +476,15 @@ fn the_other_officer_decides(world: &Erasing) {
     let asked = world.expunge(path, &world.one, "expungeEverything");
     let location = asked.headers["content-location"].to_str().unwrap().to_owned();
     let case = location.strip_prefix(&world.nodes[0].url).unwrap().to_owned();
-    let shown = world.nodes[0].get(&case, &world.doctor, &[]);
+    let shown = world.nodes[0].get(&case, &world.two, &[]);
     assert_eq!(shown["erase"]["what"], "Observation/o1", "{shown}");
+    // Nobody else learns that there is something to be erased.
     let operator = world.nodes[0].token(&["--operator"]);
+    for other in [&world.doctor, &operator] {
+        assert_eq!(world.nodes[0].send("GET", &case, Some(other), &[], b"").status, 404);
+        assert_eq!(world.nodes[0].get(CASES, other, &[])["cases"], json!([]));
+    }
+    assert_eq!(world.nodes[0].get(CASES, &world.one, &[])["cases"], json!([shown]));
     let decide = |who: &str, approve: bool| {
         let body = json!({ "approve": approve }).to_string();
         let headers = [("content-type", "application/json")];

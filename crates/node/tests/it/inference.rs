@@ -261,14 +261,9 @@ fn asked(
 impl World {
     /// Until all that the first hospital wrote lies with another one too.
     fn wait_for_copies(&self, others: &[Node]) {
-        let count = |node: &Node, name: &str| -> u64 {
-            let metrics = node.send("GET", "/metrics", None, &[], b"").body;
-            let line = metrics.lines().find(|line| line.starts_with(&format!("{name} ")));
-            line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
-        };
         let end = Instant::now() + Duration::from_secs(60);
-        let written = count(&self.node, "carestone_records");
-        while others.iter().map(|other| count(other, "carestone_copies")).sum::<u64>() < written {
+        let written = self.node.metric("carestone_records");
+        while others.iter().map(|other| other.metric("carestone_copies")).sum::<u64>() < written {
             assert!(Instant::now() < end, "the copies did not come");
             thread::sleep(Duration::from_millis(100));
         }

@@ -195,6 +195,13 @@ impl Node {
         serde_json::from_str(&reply.body).unwrap()
     }
 
+    /// What a node says of itself, as a number; 0 if it does not.
+    pub fn metric(&self, name: &str) -> u64 {
+        let metrics = self.send("GET", "/metrics", None, &[], b"").body;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0, |number| number.parse().expect("a number"))
+    }
+
     /// A client without connections of its own: a node may be killed between two requests.
     fn agent(&self) -> ureq::Agent {
         let tls = TlsConfig::builder().root_certs(self.roots.clone()).build();

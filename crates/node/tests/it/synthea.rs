@@ -111,16 +111,12 @@ impl Reader<'_> {
 
 /// How many records are anchored, as soon as all are, and cosigned.
 fn anchored(node: &Node, expected: usize) -> usize {
-    let figure = |name: &str| {
-        let figures = node.send("GET", "/metrics", None, &[], b"").body;
-        let line = figures.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
-        line.unwrap().trim().parse::<usize>().unwrap()
-    };
+    let figure = |name: &str| usize::try_from(node.metric(name)).unwrap();
     for _ in 0..600 {
-        if figure("carestone_records_anchored ") == expected {
+        if figure("carestone_records_anchored") == expected {
             break;
         }
         thread::sleep(Duration::from_millis(50));
     }
-    figure("carestone_records ")
+    figure("carestone_records")
 }

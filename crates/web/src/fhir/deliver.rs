@@ -8,7 +8,7 @@ use axum::{
 };
 use flows::{Aim, Became, Delivery, EntryOutcome, FiledResource, FlowError, Known};
 
-use super::{Answered, etag, fhir_json, session::session_with, text, url, version_of};
+use super::{Answered, etag, fhir_json, format, session::session_with, text, url, version_of};
 use crate::{App, auth::Caller, error::Problem};
 
 /// `POST /fhir`: a transaction, batch or collection; or a clinical document in XML.
@@ -67,7 +67,7 @@ fn wants_outcome(headers: &HeaderMap) -> bool {
 /// listed where `Prefer: return=OperationOutcome` asks for it.
 async fn document(app: App, caller: &Caller, headers: &HeaderMap, body: Bytes) -> Answered {
     // It brings resources of many types: no scope of an app says that.
-    caller.is_system()?;
+    caller.require_system()?;
     let source = caller.source();
     let filed = blocking(move || app.member.ingest_document(&source, &body)).await?;
     let count = [("x-carestone-not-understood", filed.not_understood.len().to_string())];
@@ -78,8 +78,7 @@ async fn document(app: App, caller: &Caller, headers: &HeaderMap, body: Bytes) -
 
 /// Whether the body is a document of the CDA by its type; resources are taken in JSON alone.
 fn is_xml(headers: &HeaderMap) -> bool {
-    let kind = text(headers, "content-type").unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = format::content_type(headers);
     matches!(kind.as_str(), "application/hl7-cda+xml" | "application/xml" | "text/xml")
 }
 
@@ -163,7 +162,7 @@ pub async fn delete_by(
 }
 
 /// `POST /fhir/Type/$validate`: what would be wrong with it, and nothing is stored. Who may deliver
-/// it hears also what the checks would say that look at what is on file.
+/// it and see patients hears also what the checks would say that look at what is on file.
 pub async fn validate(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
@@ -171,7 +170,7 @@ pub async fn validate(
     body: Bytes,
 ) -> Answered {
     let caller = caller?;
-    let issues = if caller.may_update(&kind).is_ok() {
+    let issues = if caller.may_compare(&kind) {
         blocking(move || app.member.validation(&caller.source(), &kind, body)).await?
     } else {
         flows::validation(&kind, body)
@@ -241,12 +240,12 @@ fn deleted(became: &Became) -> Response {
     }
 }
 
-fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
+pub fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
     text(headers, "if-match").map(version_of).transpose()
 }
 
 /// Validation and sealing are work for a thread that may block.
-async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FlowError> + Send + 'static,
 ) -> Result<T, FlowError> {
     match tokio::task::spawn_blocking(work).await {

@@ -38,9 +38,18 @@ fn wants_other(list: &str) -> bool {
     list.split(',').any(is_other) && !list.split(',').any(takes_json)
 }
 
+/// What the body is sent as: the media type without its parameters, in small letters.
+pub fn content_type(headers: &HeaderMap) -> String {
+    essence(text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default())
+}
+
+fn essence(media_type: &str) -> String {
+    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// Whether this is one of the standard's other formats. A plus in a query may have become a space.
 fn is_other(format: &str) -> bool {
-    let name = format.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let name = essence(format);
     let format = name.split('/').next_back().unwrap_or_default();
     matches!(
         format.replace(' ', "+").as_str(),

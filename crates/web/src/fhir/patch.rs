@@ -7,12 +7,12 @@
 use axum::{
     body::Bytes,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
 };
 
 use flows::PatchForm;
 
-use super::{Answered, deliver, session::session_with, text, version_of};
+use super::{Answered, deliver, format, session::session_with};
 use crate::{App, auth::Caller, error::Problem};
 
 /// `PATCH /fhir/Type/id`, also with `If-Match`.
@@ -27,17 +27,18 @@ pub async fn patch(
     let form = form(&headers)?;
     caller.may_patch(&kind)?;
     let session = session_with(&app, &caller, &headers, &kind, &id).await?;
-    let record = session.find(&kind, &id)?;
-    let expected = text(&headers, "if-match").map(version_of).transpose()?;
-    let patched = flows::patched(record, form, &body)?;
-    let aim = flows::Aim::Update { id, expected: Some(expected.unwrap_or(record.version)) };
+    let read = session.find(&kind, &id)?.version;
+    let expected = deliver::if_match(&headers)?.unwrap_or(read);
+    let named = (kind.clone(), id.clone());
+    let work = move || flows::patched(session.find(&named.0, &named.1)?, form, &body);
+    let patched = deliver::blocking(work).await?;
+    let aim = flows::Aim::Update { id, expected: Some(expected) };
     deliver::file(&app, &caller, &headers, kind, patched.into(), aim).await
 }
 
 /// How the patch is written. Some clients send the elements that change as plain JSON.
 fn form(headers: &HeaderMap) -> Result<PatchForm, Problem> {
-    let kind = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-    match kind.split(';').next().unwrap_or_default().trim() {
+    match format::content_type(headers).as_str() {
         "application/json-patch+json" => Ok(PatchForm::Operations),
         "application/merge-patch+json" | "application/json" => Ok(PatchForm::Merge),
         "application/fhir+json" => Ok(PatchForm::Parameters),
