@@ -14,7 +14,7 @@ use crate::{FlowError, Member, limits};
 impl Member {
     /// Anchors one batch if there is enough for one, or if the oldest record has waited long enough.
     /// Returns how many records were anchored.
-    pub async fn anchor_step(&self, waited_ms: u64) -> Result<u32, FlowError> {
+    pub(crate) async fn anchor_step(&self, waited_ms: u64) -> Result<u32, FlowError> {
         let waiting = self.vault.unanchored(limits::ANCHOR_RECORDS)?;
         let is_full = waiting.len() >= limits::ANCHOR_RECORDS;
         let Some((first, _)) = waiting.first().copied() else { return Ok(0) };

@@ -25,17 +25,17 @@ impl Member {
 
     /// Sends the next page of records to a holder, and what is left of those that are erased.
     /// Returns how many it now keeps more.
-    pub async fn copy_step(&self, holder: MemberId) -> Result<u64, FlowError> {
+    pub(crate) async fn copy_step(&self, holder: MemberId) -> Result<u64, FlowError> {
         let from = self.vault.copy_cursor(holder.0)?;
-        let (page, gone, reached) = self.next_copies(from)?;
-        if reached == from {
+        let NextCopies { records, erased, end } = self.next_copies(from)?;
+        if end == from {
             return Ok(0);
         }
-        let (copies, next) = match page.is_empty() {
-            true => (Copies::default(), reached),
-            false => self.copies_of(holder, page, reached).await?,
+        let (copies, next) = match records.is_empty() {
+            true => (Copies::default(), end),
+            false => self.copies_of(holder, records, end).await?,
         };
-        let commitments: Vec<_> = gone.into_iter().filter(|(at, _)| *at < next).collect();
+        let commitments: Vec<_> = erased.into_iter().filter(|(at, _)| *at < next).collect();
         if let Some(last) = commitments.last().map(|(last, _)| last + 1) {
             kept(self.ask(holder, Ask::KeepErased { commitments }).await?, last)?;
         }
@@ -46,27 +46,22 @@ impl Member {
         Ok(next - from)
     }
 
-    /// Records to be copied next, commitments of those that are erased among them, and where both
-    /// together end: before a record that is going to be erased but is not yet.
-    #[allow(clippy::type_complexity)]
-    fn next_copies(
-        &self,
-        from: u64,
-    ) -> Result<(Vec<SealedRecord>, Vec<(u64, [u8; 32])>, u64), FlowError> {
+    /// What is to be copied next: up to a record that is going to be erased but is not yet.
+    fn next_copies(&self, from: u64) -> Result<NextCopies, FlowError> {
         let mut page = self.vault.records_from(from, limits::PAGE_RECORDS)?;
         let end = match page.last() {
             Some(last) => last.sequence + 1,
             None => self.vault.counts()?.records,
         };
-        let gone = self.vault.erased_between(from, end)?;
+        let erased = self.vault.erased_between(from, end)?;
         let held: BTreeSet<u64> = page
             .iter()
             .map(|record| record.sequence)
-            .chain(gone.iter().map(|(sequence, _)| *sequence))
+            .chain(erased.iter().map(|(sequence, _)| *sequence))
             .collect();
-        let reached = (from..end).find(|sequence| !held.contains(sequence)).unwrap_or(end);
-        page.retain(|record| record.sequence < reached);
-        Ok((page, gone, reached))
+        let end = (from..end).find(|sequence| !held.contains(sequence)).unwrap_or(end);
+        page.retain(|record| record.sequence < end);
+        Ok(NextCopies { records: page, erased, end })
     }
 
     /// What fits into one message, and where the next one begins. Large envelopes go ahead in parts.
@@ -178,6 +173,15 @@ impl Member {
             }
         }
     }
+}
+
+/// What is to be copied to a holder next.
+struct NextCopies {
+    records: Vec<SealedRecord>,
+    /// Numbers and commitments of those that are erased among them.
+    erased: Vec<(u64, [u8; 32])>,
+    /// Where all of these end.
+    end: u64,
 }
 
 /// What a holder answers to what it was sent.

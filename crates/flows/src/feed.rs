@@ -27,7 +27,7 @@ use fhir::import::{
 };
 use vault::{KeptMessage, MessageCounts, Token};
 
-use crate::{FlowError, Member};
+use crate::{FlowError, Member, Reasons};
 
 /// What an operator says of a feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,12 +94,25 @@ pub(crate) struct Kept {
 
 #[derive(BorshSerialize, BorshDeserialize)]
 pub(crate) struct Waits {
-    pub(crate) bytes: Vec<u8>,
     pub(crate) kind: String,
     pub(crate) sender: String,
     pub(crate) control_id: String,
-    pub(crate) reasons: Vec<(String, String)>,
-    pub(crate) is_filed: bool,
+    pub(crate) why: Why,
+}
+
+/// Why a message waits for somebody.
+#[derive(BorshSerialize, BorshDeserialize)]
+pub(crate) enum Why {
+    /// It could not be filed.
+    NotFiled {
+        /// The message.
+        bytes: Vec<u8>,
+        /// Places, and what to do.
+        reasons: Reasons,
+    },
+    /// It was filed, and tells who gave way to whom, by logical ids of patients: for people to
+    /// decide.
+    Merges(Vec<(String, String)>),
 }
 
 impl Member {

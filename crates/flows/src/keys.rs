@@ -43,12 +43,12 @@ impl NodeSecret {
 
     /// Seed of this member's part in the custody ceremony; with the ordered messages it gives the
     /// share again after a restart.
-    pub fn ceremony_seed(&self) -> Zeroizing<[u8; 32]> {
+    pub(crate) fn ceremony_seed(&self) -> Zeroizing<[u8; 32]> {
         self.derive("ceremony")
     }
 
     /// Key of the bearer tokens that this node issues.
-    pub fn token_key(&self) -> Zeroizing<[u8; 32]> {
+    pub(crate) fn token_key(&self) -> Zeroizing<[u8; 32]> {
         self.derive("token")
     }
 
@@ -58,12 +58,12 @@ impl NodeSecret {
     }
 
     /// Key of the ids of resources that are derived from messages and documents.
-    pub fn import_key(&self) -> Zeroizing<[u8; 32]> {
+    pub(crate) fn import_key(&self) -> Zeroizing<[u8; 32]> {
         self.derive("import")
     }
 
     /// Key of the salts of staff references.
-    pub fn staff_key(&self) -> Zeroizing<[u8; 32]> {
+    pub(crate) fn staff_key(&self) -> Zeroizing<[u8; 32]> {
         self.derive("staff")
     }
 

@@ -161,7 +161,7 @@ impl Member {
             (record.metadata.id.clone(), likeness)
         });
         let compared: Vec<(String, Likeness)> = compared.collect();
-        let one = |(id, likeness)| Found { session: session.narrowed(|_| true), id, likeness };
+        let one = |(id, likeness)| Found { session: session.clone(), id, likeness };
         Ok(compared.into_iter().map(one).collect())
     }
 

@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use ledger::{
-    Author, Body, Command, CommandId, Entry, Event, MemberId, NetworkId, Outcome, Reject,
-};
+use ledger::{Author, Body, Command, CommandId, Entry, Event, MemberId, NetworkId, Outcome};
 use vault::NodeKeys;
 
 use crate::{
@@ -201,16 +199,8 @@ impl Member {
     }
 
     /// The policy under which this network's proofs are verified (`c2sp.org/tlog-policy`).
-    pub fn policy(&self) -> Result<String, FlowError> {
+    pub fn proof_policy(&self) -> Result<String, FlowError> {
         Ok(self.chain.policy()?)
-    }
-
-    /// Answers a rejection that means "done already" as success.
-    pub(crate) fn accept_existing(outcome: Result<Final, FlowError>) -> Result<(), FlowError> {
-        match outcome {
-            Ok(_) | Err(FlowError::Rejected(Reject::Exists)) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 }
 

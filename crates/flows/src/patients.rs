@@ -84,7 +84,10 @@ impl Member {
         if self.chain.account(patient)?.is_some() {
             return Ok(());
         }
-        Member::accept_existing(self.act(Body::Enrol { patient, authenticators }).await)
+        match self.act(Body::Enrol { patient, authenticators }).await {
+            Ok(_) | Err(FlowError::Rejected(ledger::Reject::Exists)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) fn link(&self, local_id: &str, patient: PatientId) -> Link {

@@ -87,7 +87,7 @@ impl People {
     }
 
     /// To whom a patient gave way.
-    pub fn survivor(&self, gone: &str) -> Option<&str> {
+    pub(crate) fn survivor(&self, gone: &str) -> Option<&str> {
         self.merged.get(gone).map(String::as_str)
     }
 
@@ -102,7 +102,7 @@ impl People {
     }
 
     /// The other accounts of the same person.
-    pub fn one_with(&self, account: PatientId) -> BTreeSet<PatientId> {
+    pub(crate) fn one_with(&self, account: PatientId) -> BTreeSet<PatientId> {
         let mut found = BTreeSet::from([account]);
         let mut next = vec![account];
         while let Some(account) = next.pop() {

@@ -19,7 +19,7 @@ use vault::Versions;
 use crate::{
     Answer, Ask, Custody, FlowError, Member, OpenAccess, Page, ScopeEpoch, limits,
     message::{WireBatch, WireRecord, WireScope},
-    sessions::{OpenedRecord, Session, Timings},
+    sessions::{Opened, OpenedRecord, Session, Timings},
 };
 
 /// What somebody at this member wants to read, and why.
@@ -67,11 +67,10 @@ impl Member {
         let mut timings = Timings::start(&*self.world.clock);
         let (reader, receipt_index, receipt) = self.open(&reading).await?;
         timings.receipt_ms = timings.lap(&*self.world.clock);
-        let staff = reading.staff;
         let session = Session {
-            staff,
+            staff: reading.staff,
             reader: Arc::new(reader),
-            opened: (0, 0, 0),
+            opened: Opened::default(),
             receipt_index,
             receipt,
             records: Vec::new(),
@@ -85,34 +84,27 @@ impl Member {
     /// An open session with what is there now: fetched again, under the same access, if this member has
     /// written since, or if some seconds have passed.
     pub async fn refresh(&self, session: Arc<Session>) -> Result<Arc<Session>, FlowError> {
-        let (opened_ms, own_records, erasures) = session.opened;
-        let age_ms = self.world.clock.now_ms().saturating_sub(opened_ms);
-        let is_as_it_was = self.vault.counts()?.records == own_records
-            && self.chain.erasures(session.receipt.patient)?.count == erasures;
-        if age_ms < limits::SESSION_FRESH_MS && is_as_it_was {
+        let (then, now) = (session.opened, self.opened_now(session.receipt.patient)?);
+        let is_as_it_was = now == Opened { at_ms: now.at_ms, ..then };
+        if is_as_it_was && now.at_ms.saturating_sub(then.at_ms) < limits::SESSION_FRESH_MS {
             return Ok(session);
         }
-        let receipt = session.receipt.clone();
-        let loaded = self.load(Session {
-            staff: session.staff.clone(),
-            reader: session.reader.clone(),
-            opened: (0, 0, 0),
-            receipt_index: session.receipt_index,
-            receipt,
-            records: Vec::new(),
-            missing: Vec::new(),
-            timings: Timings::start(&*self.world.clock),
-            joined: Vec::new(),
-        });
-        Ok(self.sessions.keep(loaded.await?))
+        let timings = Timings::start(&*self.world.clock);
+        let empty = Session { timings, joined: Vec::new(), ..session.emptied() };
+        Ok(self.sessions.keep(self.load(empty).await?))
+    }
+
+    fn opened_now(&self, patient: PatientId) -> Result<Opened, FlowError> {
+        let at_ms = self.world.clock.now_ms();
+        let own_records = self.vault.counts()?.records;
+        Ok(Opened { at_ms, own_records, erasures: self.chain.erasures(patient)?.count })
     }
 
     /// Fetches and opens the records of a session's access.
     async fn load(&self, mut session: Session) -> Result<Session, FlowError> {
         let clock = &*self.world.clock;
         self.catch_up()?;
-        let erasures = self.chain.erasures(session.receipt.patient)?.count;
-        session.opened = (clock.now_ms(), self.vault.counts()?.records, erasures);
+        session.opened = self.opened_now(session.receipt.patient)?;
         let open = self
             .open_access(session.access(), self.id)?
             .ok_or(FlowError::Unavailable("the access has ended"))?;
@@ -152,9 +144,8 @@ impl Member {
         let people = self.people()?;
         let with = |record: OpenedRecord| {
             let is_own = record.custodian == self.id && record.metadata.kind == "Patient";
-            let links =
-                people.as_ref().filter(|_| is_own).map(|people| people.links(&record.metadata.id));
-            record.with_links(links.unwrap_or_default()).map(Arc::new)
+            let links = if is_own { people.links(&record.metadata.id) } else { Vec::new() };
+            record.with_links(links).map(Arc::new)
         };
         records.into_iter().map(with).collect()
     }
@@ -163,10 +154,7 @@ impl Member {
     /// person. Each account is read under an access of its own, for the same reader and purpose:
     /// what the ledger denies of one is an error, since a view that lacks it would look whole.
     pub async fn with_same_person(&self, session: Arc<Session>) -> Result<Arc<Session>, FlowError> {
-        let accounts = match self.people()?.as_ref() {
-            Some(people) => people.one_with(session.receipt.patient),
-            None => return Ok(session),
-        };
+        let accounts = self.people()?.one_with(session.receipt.patient);
         let asked = &session.receipt.custodians;
         if accounts.is_empty() || !(asked.is_empty() || asked.contains(&self.id)) {
             return Ok(session);

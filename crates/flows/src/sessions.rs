@@ -17,14 +17,13 @@ use serde_json::Value;
 use crate::{Clock, FlowError, limits, message::WireBatch};
 
 /// The opened records of one access.
+#[derive(Clone)]
 pub struct Session {
     /// Who reads, as this member names its staff.
     pub staff: String,
     /// Opens the stewards' answers for this access, also when records are fetched again.
     pub(crate) reader: Arc<ReaderSecret>,
-    /// When the records were opened, how many records this member's own vault had then, and how
-    /// often the patient's records had been erased.
-    pub(crate) opened: (u64, u64, u64),
+    pub(crate) opened: Opened,
     /// Place of the receipt in the log.
     pub receipt_index: u64,
     /// The receipt.
@@ -38,6 +37,17 @@ pub struct Session {
     /// Other accesses whose records are seen together with these, because they are decided to be of
     /// the same person.
     pub joined: Vec<AccessId>,
+}
+
+/// What the records of a session were opened after: what came later makes them old.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Opened {
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// How many records this member's own vault had.
+    pub own_records: u64,
+    /// How often records of the patient had been erased.
+    pub erasures: u64,
 }
 
 /// One opened record version.
@@ -164,22 +174,25 @@ impl Session {
     /// include, total or page of the view tells of it.
     pub fn narrowed(&self, fits: impl Fn(&OpenedRecord) -> bool) -> Session {
         let kept = self.records.iter().filter(|record| fits(record));
+        Session { records: kept.cloned().collect(), ..self.emptied() }
+    }
+
+    /// The same access before its records are there.
+    pub(crate) fn emptied(&self) -> Session {
         Session {
             staff: self.staff.clone(),
             reader: self.reader.clone(),
-            opened: self.opened,
-            receipt_index: self.receipt_index,
             receipt: self.receipt.clone(),
-            records: kept.cloned().collect(),
+            records: Vec::new(),
             missing: self.missing.clone(),
-            timings: self.timings,
             joined: self.joined.clone(),
+            ..*self
         }
     }
 
     /// The same, with what other accesses opened beside it.
     pub(crate) fn beside(&self, others: &[Arc<Session>]) -> Session {
-        let mut joined = self.narrowed(|_| true);
+        let mut joined = self.clone();
         for other in others {
             joined.records.extend(other.records.iter().cloned());
             joined.missing.extend(&other.missing);

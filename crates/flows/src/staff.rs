@@ -9,13 +9,13 @@ use crate::Member;
 
 impl Member {
     /// The commitment to a member of staff for one command, named by its nonce.
-    pub fn staff_ref(&self, staff: &str, nonce: u64) -> StaffRef {
+    pub(crate) fn staff_ref(&self, staff: &str, nonce: u64) -> StaffRef {
         let salt = self.staff_salt(staff, nonce);
         StaffRef(proof::sha256(&[b"carestone/staff/v1\n", &salt, staff.as_bytes()]))
     }
 
     /// The salt that opens it. It is derived, so that nothing has to be kept to keep the promise.
-    pub fn staff_salt(&self, staff: &str, nonce: u64) -> [u8; 32] {
+    fn staff_salt(&self, staff: &str, nonce: u64) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&*self.secret.staff_key())
             .expect("HMAC takes any key length");
         mac.update(&nonce.to_le_bytes());

@@ -136,7 +136,7 @@ pub fn event_json(event: &Event) -> Value {
 }
 
 /// An erasure for people and programs.
-pub fn erasure_json(erasure: &Erasure) -> Value {
+pub(crate) fn erasure_json(erasure: &Erasure) -> Value {
     let runs = erasure.runs.iter().map(|run| json!({ "first": run.first, "count": run.count }));
     json!({
         "number": erasure.number,

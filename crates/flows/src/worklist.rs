@@ -12,8 +12,8 @@ use vault::{Batch, KeptMessage, Token};
 use crate::{
     Aim, Delivery, FlowError, Member,
     feed::{
-        Kept,
-        plan::{Plan, merged, reasons_of},
+        Kept, Waits, Why,
+        plan::{Plan, reasons_of},
     },
     ingest::Taking,
     limits::WAITING_BYTES_MAX,
@@ -72,6 +72,7 @@ struct Held {
     received_ms: u64,
     /// Nothing once it is settled.
     body: Vec<u8>,
+    /// Means nothing once it is settled.
     how: How,
     reasons: Vec<(String, String)>,
 }
@@ -82,8 +83,23 @@ enum Item {
     Delivery(Held),
 }
 
-/// Why something still waits: places, and what to do.
+/// Why something waits: places, and what to do.
 pub type Reasons = Vec<(String, String)>;
+
+/// What became of something that waited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replayed {
+    /// It was filed.
+    Taken,
+    /// It still waits.
+    StillWaits(Reasons),
+}
+
+impl Replayed {
+    fn still_waits(why: String) -> Self {
+        Self::StillWaits(vec![(String::new(), why)])
+    }
+}
 
 impl Member {
     /// A page of what waits for somebody, from this number on.
@@ -101,9 +117,10 @@ impl Member {
         let (_, item) = self.waiting_item(number)?;
         match item {
             Item::Message(kept) => {
-                let waits = kept.waits.filter(|waits| !waits.is_filed);
-                let waits = waits.ok_or(FlowError::NotFound("message that was not filed"))?;
-                Ok(Original { bytes: waits.bytes, media_type: "application/hl7-v2" })
+                let Some(Why::NotFiled { bytes, .. }) = kept.waits.map(|waits| waits.why) else {
+                    return Err(FlowError::NotFound("message that was not filed"));
+                };
+                Ok(Original { bytes, media_type: "application/hl7-v2" })
             }
             Item::Delivery(held) => {
                 Ok(Original { media_type: held.how.media_type(), bytes: held.body })
@@ -116,7 +133,7 @@ impl Member {
     ///
     /// # Errors
     /// [`FlowError::NotFound`] if nothing of this number waits.
-    pub fn replay(&self, number: u64, is_decided: bool) -> Result<Result<(), Reasons>, FlowError> {
+    pub fn replay(&self, number: u64, is_decided: bool) -> Result<Replayed, FlowError> {
         let (message, item) = self.waiting_item(number)?;
         let outcome = match item {
             Item::Message(kept) => self.replay_message(message.token, &kept, is_decided),
@@ -124,11 +141,11 @@ impl Member {
         };
         match outcome {
             Err(FlowError::Content(issues) | FlowError::Waits(issues)) => {
-                Ok(Err(reasons_of(&issues)))
+                Ok(Replayed::StillWaits(reasons_of(&issues)))
             }
             // The world went on while it waited.
             Err(error @ (FlowError::Stale { .. } | FlowError::Ambiguous(_))) => {
-                Ok(Err(vec![(String::new(), error.to_string())]))
+                Ok(Replayed::still_waits(error.to_string()))
             }
             outcome => outcome,
         }
@@ -148,10 +165,12 @@ impl Member {
     ///
     /// # Errors
     /// [`FlowError::NotFound`] if nothing of this number waits.
-    pub fn merges_waiting(&self, number: u64) -> Result<Vec<(String, String)>, FlowError> {
+    pub(crate) fn merges_waiting(&self, number: u64) -> Result<Vec<(String, String)>, FlowError> {
         let (_, Item::Message(kept)) = self.waiting_item(number)? else { return Ok(Vec::new()) };
-        let waits = kept.waits.filter(|waits| waits.is_filed);
-        Ok(waits.map(|waits| merged(&waits.reasons)).unwrap_or_default())
+        match kept.waits.map(|waits| waits.why) {
+            Some(Why::Merges(merges)) => Ok(merges),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// What waits, as it is kept when it waits no more.
@@ -170,20 +189,20 @@ impl Member {
         token: Token,
         kept: &Kept,
         is_decided: bool,
-    ) -> Result<Result<(), Reasons>, FlowError> {
-        let Some(waits) = kept.waits.as_ref().filter(|waits| !waits.is_filed) else {
-            return Ok(Err(vec![(String::new(), FILED.to_owned())]));
+    ) -> Result<Replayed, FlowError> {
+        let Some(Why::NotFiled { bytes, .. }) = kept.waits.as_ref().map(|waits| &waits.why) else {
+            return Ok(Replayed::still_waits(FILED.to_owned()));
         };
         let Some(feed) = self.feed(&kept.feed) else {
             let text = format!("the feed `{}` is not configured any more: add it", kept.feed);
-            return Ok(Err(vec![(String::new(), text)]));
+            return Ok(Replayed::still_waits(text));
         };
-        let plan = self.plan(&feed, token, &waits.bytes, kept, is_decided)?;
-        if let Some(waits) = plan.waits.as_ref().filter(|waits| !waits.is_filed) {
-            return Ok(Err(waits.reasons.clone()));
+        let plan = self.plan(&feed, token, bytes, kept, is_decided)?;
+        if let Some(Why::NotFiled { reasons, .. }) = plan.waits.as_ref().map(|waits| &waits.why) {
+            return Ok(Replayed::StillWaits(reasons.clone()));
         }
         let plan = Plan { waits: None, ..plan };
-        self.carry_out(&feed, token, plan, kept).map(|_| Ok(()))
+        self.carry_out(&feed, token, plan, kept).map(|_| Replayed::Taken)
     }
 
     fn replay_delivery(
@@ -191,7 +210,7 @@ impl Member {
         message: &KeptMessage,
         held: Held,
         is_decided: bool,
-    ) -> Result<Result<(), Reasons>, FlowError> {
+    ) -> Result<Replayed, FlowError> {
         let settled = self.settled(message, &held);
         let taking = Taking { is_decided, settled: vec![settled.clone()], import: None };
         let Held { source, body, how, .. } = held;
@@ -210,7 +229,7 @@ impl Member {
         if self.vault.message(message.token)?.is_some_and(|message| message.is_waiting) {
             self.vault.store(Batch { messages: vec![settled], ..Batch::default() })?;
         }
-        Ok(Ok(()))
+        Ok(Replayed::Taken)
     }
 
     /// Keeps a delivery until somebody has looked at it. Sent again meanwhile, it waits once.
@@ -275,7 +294,8 @@ impl Member {
             source: held.source.clone(),
             received_ms: held.received_ms,
             body: Vec::new(),
-            how: held.how.clone(),
+            // The address may name somebody.
+            how: How::Bundle,
             reasons: Vec::new(),
         };
         self.sealed_delivery(message.token, message.feed, &forgotten, false)
@@ -318,8 +338,11 @@ impl Item {
             Item::Message(Kept { feed, received_ms, waits, .. }) => {
                 let damaged = || FlowError::Evidence("a message cannot be read".to_owned());
                 let waits = waits.ok_or_else(damaged)?;
-                let (kind, sender, control_id) = (waits.kind, waits.sender, waits.control_id);
-                let (reasons, is_filed) = (waits.reasons, waits.is_filed);
+                let Waits { kind, sender, control_id, why } = waits;
+                let (reasons, is_filed) = match why {
+                    Why::NotFiled { reasons, .. } => (reasons, false),
+                    Why::Merges(merges) => (merges.iter().map(gave_way).collect(), true),
+                };
                 Ok(Waiting {
                     number,
                     feed,
@@ -361,6 +384,11 @@ impl How {
             How::Bundle | How::Resource { .. } => "application/fhir+json",
         }
     }
+}
+
+fn gave_way((gone, survivor): &(String, String)) -> (String, String) {
+    let what = format!("gave way to Patient/{survivor}: decide whose records they are");
+    (format!("Patient/{gone}"), what)
 }
 
 fn label(token: Token) -> Vec<u8> {

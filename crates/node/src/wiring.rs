@@ -56,7 +56,7 @@ impl Node {
         let cosign_seed = secret.cosign_seed();
         let founders = genesis.members.clone();
         let member = Member::new(id, secret, founders, chain.clone(), vault, world);
-        member.set_policy(policy);
+        member.set_quality_policy(policy);
         // What was erased while this node was down, or before its vault came back from a backup.
         member.catch_up().map_err(|error| anyhow!("{error}"))?;
         let exports = flows::Exports::open(member.clone(), folder.path("exports"));

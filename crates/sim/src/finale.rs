@@ -259,7 +259,7 @@ async fn prove(
         ("receipts", member.prove_receipts(patient)),
     ];
     files.extend(session.records.first().map(|record| ("record", member.prove_record(record))));
-    let policy = member.policy().unwrap_or_default();
+    let policy = member.proof_policy().unwrap_or_default();
     let mut notes = stage.watch.notes();
     for (kind, file) in files {
         let what = format!("member {place}, {kind} of {patient:?}");

@@ -126,7 +126,7 @@ impl Node {
         let founders = cast.genesis.members.clone();
         let member = Member::new(hospital.id, secret, founders, chain, hospital.vault(), world);
         // The simulated clock begins in 1970, before anybody here was born.
-        member.set_policy(flows::quality::Policy::off());
+        member.set_quality_policy(flows::quality::Policy::off());
         let inner = Inner {
             place,
             oracle: Mutex::new(Oracle::new(&cast.genesis)),

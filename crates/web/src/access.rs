@@ -169,7 +169,7 @@ pub async fn prove_entry(
     caller: Caller,
     Path(index): Path<u64>,
 ) -> Result<Response, Problem> {
-    caller.is_system()?;
+    caller.require_system()?;
     Ok(file(app.member.prove_entry(index)?))
 }
 

@@ -18,7 +18,7 @@ pub async fn submit(
     caller: Caller,
     command: Bytes,
 ) -> Result<Json<Value>, Problem> {
-    caller.is_own()?;
+    caller.own_bearer()?;
     if command.len() > limits::COMMAND_BYTES {
         let detail = format!("a command has at most {} bytes", limits::COMMAND_BYTES);
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", detail));
@@ -38,7 +38,7 @@ pub async fn submit_batch(
     caller: Caller,
     commands: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    caller.is_system()?;
+    caller.require_system()?;
     let mut rest = &commands[..];
     let mut taken = Vec::new();
     while let Some((length, tail)) = rest.split_first_chunk::<4>() {

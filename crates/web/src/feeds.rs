@@ -6,7 +6,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flows::{FlowError, Waiting, feed::FeedStatus};
+use flows::{FlowError, Replayed, Waiting, feed::FeedStatus};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::{App, auth::Caller, error::Problem, limits};
 
 /// How the feeds do.
 pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Value>, Problem> {
-    caller.is_operator()?;
+    caller.require_operator()?;
     let feeds = app.member.feed_status()?;
     Ok(Json(json!({ "feeds": feeds.iter().map(feed_json).collect::<Vec<_>>() })))
 }
@@ -46,7 +46,7 @@ pub async fn waiting(
     caller: Caller,
     Query(From { from }): Query<From>,
 ) -> Result<Json<Value>, Problem> {
-    caller.is_operator()?;
+    caller.require_operator()?;
     let page = app.member.waiting(from, limits::WAITING_PAGE)?;
     let next = page.last().filter(|_| page.len() == limits::WAITING_PAGE);
     Ok(Json(json!({
@@ -79,7 +79,7 @@ pub async fn original(
     caller: Caller,
     Path(number): Path<u64>,
 ) -> Result<Response, Problem> {
-    caller.is_operator()?;
+    caller.require_operator()?;
     let original = app.member.original(number)?;
     tracing::info!(number, "a message that waits was shown to the operator");
     let kind = [(header::CONTENT_TYPE, original.media_type)];
@@ -92,7 +92,7 @@ pub async fn replay(
     caller: Caller,
     Path(number): Path<u64>,
 ) -> Result<Response, Problem> {
-    caller.is_operator()?;
+    caller.require_operator()?;
     take(app, number, false).await
 }
 
@@ -102,7 +102,7 @@ pub async fn accept(
     caller: Caller,
     Path(number): Path<u64>,
 ) -> Result<Response, Problem> {
-    caller.is_operator()?;
+    caller.require_operator()?;
     take(app, number, true).await
 }
 
@@ -110,8 +110,8 @@ async fn take(app: App, number: u64, is_decided: bool) -> Result<Response, Probl
     let taking = tokio::task::spawn_blocking(move || app.member.replay(number, is_decided));
     let taken = taking.await.map_err(|error| FlowError::Fatal(error.to_string()))?;
     match taken? {
-        Ok(()) => Ok(Json(json!({ "number": number, "filed": true })).into_response()),
-        Err(reasons) => {
+        Replayed::Taken => Ok(Json(json!({ "number": number, "filed": true })).into_response()),
+        Replayed::StillWaits(reasons) => {
             let body = json!({
                 "error": "invalid",
                 "detail": "the message cannot be used yet",
@@ -128,7 +128,7 @@ pub async fn dismiss(
     caller: Caller,
     Path(number): Path<u64>,
 ) -> Result<StatusCode, Problem> {
-    caller.is_operator()?;
+    caller.require_operator()?;
     app.member.dismiss(number)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -30,7 +30,7 @@ async fn checkpoint(State(app): State<App>) -> Result<Response, Problem> {
 }
 
 async fn policy(State(app): State<App>) -> Result<Response, Problem> {
-    Ok(text(app.member.policy()?))
+    Ok(text(app.member.proof_policy()?))
 }
 
 /// `{level}/{index}` with `.p/{width}` for a partial tile; `entries/{index}` for a bundle of
@@ -46,7 +46,7 @@ async fn tile(
     let bytes = match place.level {
         Some(level) => chain.tile(level, place.index, place.width),
         None => {
-            caller?.is_system().map_err(|_| FlowError::NotFound("tile"))?;
+            caller?.require_system().map_err(|_| FlowError::NotFound("tile"))?;
             chain.entry_bundle(place.index, place.width)
         }
     };

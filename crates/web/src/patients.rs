@@ -32,7 +32,7 @@ pub async fn enrol(
     caller: Caller,
     Json(enrol): Json<Enrol>,
 ) -> Result<Json<Value>, Problem> {
-    caller.is_system()?;
+    caller.require_system()?;
     let patient = match &enrol.patient {
         Some(patient) => {
             let patient = patient_id(patient)?;
@@ -63,7 +63,7 @@ pub async fn claim(
     Path(patient): Path<String>,
     Json(claim): Json<Claim>,
 ) -> Result<Json<Value>, Problem> {
-    caller.is_system()?;
+    caller.require_system()?;
     let patient = patient_id(&patient)?;
     app.member.claim(patient, authenticator(&claim.authenticator)?).await?;
     Ok(Json(json!({ "patient": patient.to_string() })))
@@ -75,7 +75,7 @@ pub async fn account(
     caller: Caller,
     Path(patient): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    caller.is_own()?;
+    caller.own_bearer()?;
     let patient = known_patient(&app, &patient)?;
     let account = app.member.chain.account(patient).map_err(FlowError::from)?;
     let account = account.ok_or(FlowError::NotFound("patient"))?;

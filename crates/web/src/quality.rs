@@ -28,7 +28,7 @@ pub async fn report(
     caller: Caller,
     Query(Days { days }): Query<Days>,
 ) -> Result<Json<Value>, Problem> {
-    caller.is_operator()?;
+    caller.require_operator()?;
     if !(1..=limits::REPORT_DAYS_MAX).contains(&days) {
         let max = limits::REPORT_DAYS_MAX;
         return Err(Problem::bad_request(format!("a report is about 1 to {max} days")));
@@ -50,7 +50,7 @@ pub async fn flagged(
     Path(check): Path<String>,
     Query(From { from }): Query<From>,
 ) -> Result<Json<Value>, Problem> {
-    caller.is_operator()?;
+    caller.require_operator()?;
     let Some(check) = Check::parse(&check) else {
         let codes: Vec<&str> = Check::ALL.iter().map(|check| check.code()).collect();
         let detail = format!("there is no such check: name one of {}", codes.join(", "));

@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 use fhir::{
     Issue, Resource,
     import::v2::{
-        Answered, Fault, FaultCode, Header, Message, ParseError, Translated, acknowledge,
+        Answered, Fault, FaultCode, Header, Merge, Message, ParseError, Translated, acknowledge,
         acknowledge_unreadable, translate,
     },
     reference::Target,
 };
 use vault::{Batch, Token, Version};
 
-use super::{Feed, Kept, Waits};
+use super::{Feed, Kept, Waits, Why};
 use crate::{
     FlowError, Incoming, Member,
     filing::Aside,
@@ -82,7 +82,7 @@ impl Member {
         }
         let answers = answer(&message, &Answered::Accepted, token, kept);
         let not_understood = translated.understood.not_understood.len() as u64;
-        let merged = merges(&message, bytes, &translated);
+        let merged = merges(&message, &translated);
         let told: Vec<Resource> = patients(&translated.understood.resources);
         let mut incoming = self.incoming(translated, kept.records)?;
         let is_filed = |patient: &&Resource| {
@@ -102,7 +102,8 @@ impl Member {
         if !verdict.waits.is_empty() {
             // It is durable, and in our hands: its sender need not send it again.
             let reasons = reasons_of(&verdict.waits);
-            let mut plan = waiting(answers, waits(&message, bytes, reasons, false));
+            let mut plan =
+                waiting(answers, waits(&message, Why::NotFiled { bytes: bytes.to_vec(), reasons }));
             plan.counted.ended("waits", &verdict.waits);
             return Ok(plan);
         }
@@ -178,15 +179,16 @@ fn faults_of(issues: &[Issue]) -> Vec<Fault> {
 fn refused(message: &Message, faults: Vec<Fault>, token: Token, bytes: &[u8], kept: &Kept) -> Plan {
     let reasons = faults.iter().map(|fault| (fault.place.clone(), fault.text.clone())).collect();
     let answers = answer(message, &Answered::by(faults), token, kept);
-    waiting(answers, waits(message, bytes, reasons, false))
+    let why = Why::NotFiled { bytes: bytes.to_vec(), reasons };
+    waiting(answers, waits(message, why))
 }
 
 fn unreadable(error: ParseError, token: Token, bytes: &[u8], kept: &Kept) -> Plan {
     let answers = vec![answer_unreadable(error, &own_id(token), kept.received_ms)];
     let reasons = vec![(String::new(), error.to_string())];
     let (kind, sender, control_id) = Default::default();
-    let bytes = bytes.to_vec();
-    waiting(answers, Waits { bytes, kind, sender, control_id, reasons, is_filed: false })
+    let why = Why::NotFiled { bytes: bytes.to_vec(), reasons };
+    waiting(answers, Waits { kind, sender, control_id, why })
 }
 
 fn waiting(answers: Vec<Vec<u8>>, waits: Waits) -> Plan {
@@ -194,40 +196,23 @@ fn waiting(answers: Vec<Vec<u8>>, waits: Waits) -> Plan {
     Plan { answers, incoming, not_understood: 0, waits: Some(waits), counted }
 }
 
-fn waits(message: &Message, bytes: &[u8], reasons: Vec<(String, String)>, is_filed: bool) -> Waits {
+fn waits(message: &Message, why: Why) -> Waits {
     let header = Header::read(message);
     Waits {
-        bytes: if is_filed { Vec::new() } else { bytes.to_vec() },
         kind: format!("{}^{}", header.kind, header.event),
         sender: header.sender_text(),
         control_id: header.control_id,
-        reasons,
-        is_filed,
+        why,
     }
 }
 
 /// Two patients that turned out to be one: filed, and still for people to decide.
-fn merges(message: &Message, bytes: &[u8], translated: &Translated) -> Option<Waits> {
-    let reasons: Vec<(String, String)> = translated
-        .merges
-        .iter()
-        .map(|merge| (merge.from.clone(), format!("{GAVE_WAY}{}{DECIDE}", merge.into)))
-        .collect();
-    (!reasons.is_empty()).then(|| waits(message, bytes, reasons, true))
-}
-
-/// Who gave way to whom, by logical ids, as [`merges`] told it.
-pub(crate) fn merged(reasons: &[(String, String)]) -> Vec<(String, String)> {
+fn merges(message: &Message, translated: &Translated) -> Option<Waits> {
     let id = |name: &str| name.strip_prefix("Patient/").map(str::to_owned);
-    let pair = |(from, text): &(String, String)| {
-        let into = text.strip_prefix(GAVE_WAY)?.strip_suffix(DECIDE)?;
-        Some((id(from)?, id(into)?))
-    };
-    reasons.iter().filter_map(pair).collect()
+    let pair = |merge: &Merge| Some((id(&merge.from)?, id(&merge.into)?));
+    let merges: Vec<_> = translated.merges.iter().filter_map(pair).collect();
+    (!merges.is_empty()).then(|| waits(message, Why::Merges(merges)))
 }
-
-const GAVE_WAY: &str = "gave way to ";
-const DECIDE: &str = ": decide whose records they are";
 
 fn answer(message: &Message, answered: &Answered, token: Token, kept: &Kept) -> Vec<Vec<u8>> {
     acknowledge(message, answered, &own_id(token), &time(kept.received_ms, HL7_TIME))

@@ -57,11 +57,11 @@ pub(crate) fn of_all(verdicts: Vec<Verdict>) -> Verdict {
 
 impl Member {
     /// Sets what is done about findings.
-    pub fn set_policy(&self, policy: Policy) {
+    pub fn set_quality_policy(&self, policy: Policy) {
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
     }
 
-    pub(crate) fn policy_of_quality(&self) -> Policy {
+    pub(crate) fn quality_policy(&self) -> Policy {
         self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -89,7 +89,7 @@ impl Member {
         is_decided: bool,
         to_come: Option<&Brought>,
     ) -> Result<Vec<Verdict>, FlowError> {
-        let policy = self.policy_of_quality();
+        let policy = self.quality_policy();
         if policy.is_off(source) {
             return Ok(vec![Verdict::default(); incoming.len()]);
         }

@@ -290,7 +290,7 @@ fn own_ledger_stops_a_revoked_grant_with_a_stale_proof() {
         let desk = scene.stage.expect(scene.home);
         scene.story.sign(&desk, 0, Body::Revoke(grant)).await.unwrap();
         scene.stage.sleep(3_000).await;
-        proof::verify(&stale, &member.policy().unwrap()).expect("the receipt was real");
+        proof::verify(&stale, &member.proof_policy().unwrap()).expect("the receipt was real");
         for steward in scene.stewards() {
             let signed = scene.signed(steward, access, &secret, &[scope]).await;
             assert_eq!(signed, Err(Refusal::NoAccess), "steward {steward}");

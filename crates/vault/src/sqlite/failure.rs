@@ -15,13 +15,6 @@ pub(super) enum Failure {
     Broken(String),
 }
 
-impl Failure {
-    /// The library or the file is not one we can work with.
-    pub(super) fn library(why: String) -> Self {
-        Self::Broken(why)
-    }
-}
-
 impl From<VaultError> for Failure {
     fn from(error: VaultError) -> Self {
         Self::Refused(error)

@@ -463,7 +463,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => {
-                Err(Failure::library("another process has it open, stop that one first".into()))
+                Err(Failure::Broken("another process has it open, stop that one first".into()))
             }
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
@@ -492,7 +492,7 @@ fn check_emergencies(connection: &Connection) -> Result<(), Failure> {
             if !entry.follows(last.as_ref()) {
                 let number = entry.sequence;
                 let why = format!("the chain of local emergency receipts is broken at {number}");
-                return Err(Failure::library(why));
+                return Err(Failure::Broken(why));
             }
             last = Some(entry);
         }

@@ -32,7 +32,7 @@ pub(super) fn check_library() -> Result<(), Failure> {
     if rusqlite::version_number() >= SQLITE_VERSION_MIN {
         return Ok(());
     }
-    Err(Failure::library(format!("SQLite is {}, at least 3.51.3 is needed", rusqlite::version())))
+    Err(Failure::Broken(format!("SQLite is {}, at least 3.51.3 is needed", rusqlite::version())))
 }
 
 /// Sets up the one connection that writes.
@@ -40,7 +40,7 @@ pub(super) fn writer(connection: &Connection) -> Result<(), Failure> {
     common(connection)?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
-        return Err(Failure::library(format!("the file system allows only journal mode {mode}")));
+        return Err(Failure::Broken(format!("the file system allows only journal mode {mode}")));
     }
     connection.execute_batch(
         "PRAGMA synchronous = FULL;
@@ -89,11 +89,11 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
             }
             take(connection, steps)
         }
-        (APPLICATION_ID, None) => Err(Failure::library(format!(
+        (APPLICATION_ID, None) => Err(Failure::Broken(format!(
             "its tables have version {version}, this program knows {}",
             STEPS.len()
         ))),
-        _ => Err(Failure::library("the file is another program's database".into())),
+        _ => Err(Failure::Broken("the file is another program's database".into())),
     }
 }
 

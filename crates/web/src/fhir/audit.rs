@@ -57,7 +57,7 @@ pub async fn export(
     caller: Caller,
     Query(From { from }): Query<From>,
 ) -> Result<Response, Problem> {
-    caller.is_operator()?;
+    caller.require_operator()?;
     let page = app.member.audit_from(from, limits::AUDIT_PAGE)?;
     let lines: String = page.events.iter().map(|event| format!("{}\n", event.text())).collect();
     let next = (NEXT, page.next.to_string());

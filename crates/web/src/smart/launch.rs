@@ -47,7 +47,7 @@ pub async fn register(
     caller: Caller,
     Json(register): Json<Register>,
 ) -> Result<Json<Value>, Problem> {
-    caller.is_system()?;
+    caller.require_system()?;
     let patient = match register.patient {
         Some(named) => Some(context_patient(&app, &named)?),
         None => None,

@@ -15,7 +15,7 @@ use super::{
     fetch,
     grant::User,
     jwt::{self, JwtError},
-    settings::Provider,
+    settings::ProviderSettings,
 };
 use crate::limits;
 
@@ -31,7 +31,7 @@ impl Smart {
     /// Where a person signs in, and comes back with `name` as the state.
     pub(super) async fn sign_on_url(
         &self,
-        provider: &Provider,
+        provider: &ProviderSettings,
         name: &str,
         decision: &Decision,
     ) -> Result<String, String> {
@@ -61,7 +61,7 @@ impl Smart {
     /// The member of staff that the provider's code stands for.
     pub(super) async fn signed_on(
         &self,
-        provider: &Provider,
+        provider: &ProviderSettings,
         code: &str,
         decision: &Decision,
     ) -> Result<User, String> {
@@ -97,7 +97,7 @@ impl Smart {
         self.user(provider, &claims)
     }
 
-    fn user(&self, provider: &Provider, claims: &Value) -> Result<User, String> {
+    fn user(&self, provider: &ProviderSettings, claims: &Value) -> Result<User, String> {
         let staff = claim(claims, &provider.staff_claim).as_str().unwrap_or_default();
         let is_name = (1..=100).contains(&staff.len()) && !staff.contains(char::is_control);
         if !is_name {
@@ -122,7 +122,7 @@ impl Smart {
     }
 
     /// OpenID Connect Discovery 1.0.
-    async fn endpoints(&self, provider: &Provider) -> Result<Endpoints, String> {
+    async fn endpoints(&self, provider: &ProviderSettings) -> Result<Endpoints, String> {
         let issuer = provider.issuer.clone();
         let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let read = move |json| Endpoints::read(&json, &issuer);

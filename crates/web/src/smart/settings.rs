@@ -18,7 +18,7 @@ pub struct Settings {
     /// The roles.
     pub roles: Vec<Role>,
     /// The hospital's identity provider; without one, staff sign in with a token of this node.
-    pub provider: Option<Provider>,
+    pub provider: Option<ProviderSettings>,
 }
 
 /// An app, as it is configured.
@@ -177,9 +177,6 @@ pub struct Rights {
     /// Whether they may erase records, two of them together.
     pub may_erase: bool,
 }
-
-/// The hospital's identity provider.
-pub type Provider = ProviderSettings;
 
 impl Settings {
     /// Checks a configuration as a whole.
