@@ -204,10 +204,21 @@ impl OpenedRecord {
     }
 }
 
+/// What an entry that asks to read is answered.
+#[derive(Debug, Default)]
+pub struct EntryAnswer {
+    /// The HTTP status, as in `200 OK`.
+    pub status: String,
+    /// The version that was read, if one was.
+    pub version: Option<u32>,
+    /// The resource; empty if none is sent.
+    pub resource: Vec<u8>,
+}
+
 impl FiledBundle {
-    /// The response Bundle. What an entry asks to read is looked up by `ask`, which gives a status
-    /// such as `200 OK` and a resource.
-    pub fn answer(&self, mut ask: impl FnMut(&str) -> (String, Vec<u8>)) -> Vec<u8> {
+    /// The response Bundle. `ask` gives what the entries that ask to read are answered, in their
+    /// order.
+    pub fn answer(&self, mut ask: impl FnMut() -> EntryAnswer) -> Vec<u8> {
         let kind = match self.kind {
             BundleKind::Batch => BundleKind::BatchResponse,
             _ => BundleKind::TransactionResponse,
@@ -216,11 +227,7 @@ impl FiledBundle {
         for entry in &self.entries {
             match entry {
                 EntryOutcome::Done(became) => push_done(&mut answer, became),
-                EntryOutcome::Asks(url) => {
-                    let (status, body) = ask(url);
-                    let response = Response { status: &status, ..Response::default() };
-                    answer.push_response(&response, Some(&body));
-                }
+                EntryOutcome::Asks(_) => push_read(&mut answer, &ask()),
                 EntryOutcome::Refused(issues) | EntryOutcome::Waits(issues) => {
                     let outcome = fhir::outcome(issues);
                     let response = Response {
@@ -332,6 +339,13 @@ pub(crate) fn page_links(
 /// The record, unless it says that the resource is deleted.
 fn present(record: &OpenedRecord) -> Result<&OpenedRecord, FlowError> {
     if record.is_deletion() { Err(FlowError::Gone) } else { Ok(record) }
+}
+
+fn push_read(answer: &mut Answer, read: &EntryAnswer) {
+    let version = read.version.map(|version| version.to_string());
+    let (status, version) = (read.status.as_str(), version.as_deref());
+    let resource = Some(&*read.resource).filter(|resource| !resource.is_empty());
+    answer.push_response(&Response { status, version, ..Response::default() }, resource);
 }
 
 fn push_done(answer: &mut Answer, became: &Became) {

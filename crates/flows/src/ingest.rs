@@ -113,8 +113,8 @@ pub struct FiledResource {
 pub enum EntryOutcome {
     /// It was done.
     Done(Became),
-    /// It asks to read this URL, relative to the base: for whoever knows the reader.
-    Asks(String),
+    /// It asks to read: for whoever knows the reader.
+    Asks(Request),
     /// It was refused; only in a batch.
     Refused(Vec<Issue>),
     /// It waits for somebody to look at it; only in a batch.
@@ -159,7 +159,7 @@ type NoteJob<'n> = dyn Fn(&[EntryOutcome]) -> Vec<JobPart> + 'n;
 enum Task {
     File(Box<Incoming>),
     Leave(Became),
-    Ask(String),
+    Ask(Request),
     Wait(Vec<Issue>),
 }
 
@@ -558,7 +558,7 @@ impl Member {
         }
         match (&entry.request, entry.exact()) {
             (Some(request), _) if matches!(request.method, Method::Get | Method::Head) => {
-                Ok(Task::Ask(request.url.clone()))
+                Ok(Task::Ask(request.clone()))
             }
             (Some(request), _) if request.method == Method::Delete => {
                 self.check_deletion(entry, request)
@@ -649,7 +649,7 @@ fn outcomes(
     let entries = checked.iter().map(|entry| match entry {
         Err(issues) => EntryOutcome::Refused(issues.clone()),
         Ok(Task::Leave(became)) => EntryOutcome::Done(became.clone()),
-        Ok(Task::Ask(url)) => EntryOutcome::Asks(url.clone()),
+        Ok(Task::Ask(request)) => EntryOutcome::Asks(request.clone()),
         Ok(Task::Wait(issues)) => EntryOutcome::Waits(issues.clone()),
         Ok(Task::File(incoming)) => match refused.get(&incoming.place) {
             Some(issues) => EntryOutcome::Refused(issues.clone()),
