@@ -252,8 +252,9 @@ impl FiledBundle {
     }
 }
 
-/// What this server really does, as a `CapabilityStatement`.
-pub fn capability(base: &str, version: &str) -> String {
+/// What this server really does, as a `CapabilityStatement`; `security` says how a caller proves
+/// who it is.
+pub fn capability(base: &str, version: &str, security: Value) -> String {
     let names: Vec<(ResourceType, Vec<&str>)> = ResourceType::all()
         .map(|kind| (kind, parameters(Some(kind)).map(|one| one.name).collect()))
         .collect();
@@ -276,7 +277,7 @@ pub fn capability(base: &str, version: &str) -> String {
         interactions: &SYSTEM_INTERACTIONS,
         operations: &[EXPORT, IMPORT],
         instantiates: &["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
-        security: "a bearer token that this node's operator issues",
+        security,
     };
     capability.statement().to_string()
 }

@@ -112,10 +112,13 @@ fn a_capability_statement_is_valid_and_true() {
         interactions: &[SystemInteraction::Transaction],
         operations: &[],
         instantiates: &["https://a.example/statement"],
-        security: "send a bearer token",
+        security: serde_json::json!({ "description": "send a bearer token" }),
     };
     let statement = capability.statement();
     assert_eq!(lines(&validate(&resource(&statement.to_string()))), "");
+    let patches = ["json-patch+json", "merge-patch+json", "fhir+json"];
+    let patches = patches.map(|form| format!("application/{form}"));
+    assert_eq!(statement["patchFormat"], serde_json::json!(patches));
     let offered = statement["rest"][0]["resource"][0]["searchParam"].as_array().unwrap();
     assert_eq!(offered.len(), 3);
     let includes = &statement["rest"][0]["resource"][0]["searchInclude"];
