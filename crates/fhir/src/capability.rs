@@ -96,8 +96,6 @@ interactions! {
         Transaction = "transaction",
         /// Batches.
         Batch = "batch",
-        /// Searches over several types.
-        Search = "search-system",
         /// The versions of all resources.
         History = "history-system",
     }

@@ -121,8 +121,6 @@ issue_codes! {
     NotSupported = "not-supported",
     /// Named, but not there.
     NotFound = "not-found",
-    /// Gone.
-    Deleted = "deleted",
     /// Twice, where once is allowed.
     Duplicate = "duplicate",
     /// A rule of the network or the server refuses it.
@@ -131,14 +129,10 @@ issue_codes! {
     Conflict = "conflict",
     /// Several match where one is needed.
     MultipleMatches = "multiple-matches",
-    /// Who asks is not known.
-    Login = "login",
     /// Not allowed.
     Forbidden = "forbidden",
     /// A part of the system is not reachable for now.
     Transient = "transient",
-    /// Busy: try again later.
-    Throttled = "throttled",
     /// An error of the server itself.
     Exception = "exception",
     /// Everything went well.

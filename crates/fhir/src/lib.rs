@@ -28,9 +28,9 @@
 //! - [`capability`]: the `CapabilityStatement`
 //! - [`synthetic`]: invented people for demonstrations and tests
 
-pub mod limits;
+pub(crate) mod limits;
 
-pub mod issue;
+pub(crate) mod issue;
 
 pub mod json;
 
@@ -38,7 +38,7 @@ pub mod types;
 
 pub mod resource;
 
-pub mod date;
+pub(crate) mod date;
 
 pub mod reference;
 

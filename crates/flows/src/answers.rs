@@ -80,7 +80,7 @@ impl Session {
     /// treated and where.
     pub fn everything(&self, base: &str, house: Option<&Session>) -> Vec<u8> {
         let records: Vec<&OpenedRecord> = self.latest().collect();
-        let mut answer = Answer::new(BundleKind::Searchset, None).total(records.len());
+        let mut answer = Answer::new(BundleKind::Searchset).total(records.len());
         let named = |record: &&OpenedRecord| references(&record.resolved, &Links::none()).targets;
         let named: HashSet<Target> = records.iter().flat_map(named).collect();
         for record in records {
@@ -144,7 +144,7 @@ pub(crate) fn searchset<'a>(
     let links = page_links(skip, count, found.len(), page_url);
     let links: Vec<(&str, &str)> =
         links.iter().map(|(relation, url)| (*relation, url.as_str())).collect();
-    let answer = Answer::new(BundleKind::Searchset, None);
+    let answer = Answer::new(BundleKind::Searchset);
     let answer = if query.wants_total() { answer.total(found.len()) } else { answer };
     let mut answer = answer.links(&links);
     if !query.only_total() {
@@ -223,7 +223,7 @@ impl FiledBundle {
             BundleKind::Batch => BundleKind::BatchResponse,
             _ => BundleKind::TransactionResponse,
         };
-        let mut answer = Answer::new(kind, None);
+        let mut answer = Answer::new(kind);
         for entry in &self.entries {
             match entry {
                 EntryOutcome::Done(became) => push_done(&mut answer, became),

@@ -1,13 +1,12 @@
 //! Clinical documents (C-CDA): all that one says is filed in one step, with the document beside it.
 
 use fhir::{
-    Issue, IssueCode, Resource,
+    Issue, IssueCode, Resource, Severity,
     bundle::BundleKind,
     import::{
         Names, NotUnderstood, Zone,
         cda::{self, Translated},
     },
-    issue::Severity,
     reference::Target,
 };
 use vault::{SealedRecord, Version};

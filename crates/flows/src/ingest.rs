@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use fhir::{
-    Issue, IssueCode, Limits, Resource,
+    Issue, IssueCode, Resource,
     bundle::{Bundle, BundleKind, Entry, Method, Request},
     reference::Target,
     types::ResourceType,
@@ -59,7 +59,7 @@ impl Delivery {
     /// [`FlowError::Content`] if it is none of them.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, FlowError> {
         let body = Bytes::from(bytes);
-        let bundle = Bundle::parse(body.clone(), &Limits::STANDARD).map_err(FlowError::Content)?;
+        let bundle = Bundle::parse(body.clone()).map_err(FlowError::Content)?;
         match bundle.kind {
             BundleKind::Transaction | BundleKind::Batch | BundleKind::Collection => {
                 Ok(Self { bundle, body })
@@ -244,7 +244,7 @@ impl Member {
         lines: Vec<Bytes>,
         import: Lines<'_>,
     ) -> Result<FiledBundle, FlowError> {
-        let bundle = Bundle::of_resources(lines, &Limits::STANDARD);
+        let bundle = Bundle::of_resources(lines);
         let delivery = Delivery { bundle, body: Bytes::new() };
         let taking = Taking { import: Some(import), ..Taking::default() };
         self.ingest_as(source, delivery, taking)
@@ -364,7 +364,7 @@ impl Member {
         aim: &Aim,
         taking: Taking<'_>,
     ) -> Result<FiledResource, FlowError> {
-        let resource = Resource::parse(body, &Limits::STANDARD).map_err(FlowError::Content)?;
+        let resource = Resource::parse(body).map_err(FlowError::Content)?;
         let id = if let Aim::Update { id, .. } = aim { Some(id.as_str()) } else { None };
         let mut issues = errors(fhir::validate(&resource));
         issues.extend(misnamed(&resource, kind, id));
@@ -498,7 +498,7 @@ impl Member {
         }
         let left =
             format!("{{\"resourceType\":\"{}\",\"id\":\"{}\"}}", target.resource_type, target.id);
-        let left = Resource::parse(left, &Limits::STANDARD).map_err(FlowError::Content)?;
+        let left = Resource::parse(left).map_err(FlowError::Content)?;
         let incoming = Incoming::new(left, target.clone(), Change::Deleted, place);
         Ok(Some(Incoming { expected, ..incoming }))
     }

@@ -2,7 +2,7 @@
 //! Patch ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)) or a FHIRPath Patch
 //! ([FHIR R4](http://hl7.org/fhir/R4/fhirpatch.html)) over an opened record.
 
-use fhir::{Issue, IssueCode, Limits, Resource};
+use fhir::{Issue, IssueCode, Resource};
 use json_patch::{Patch, merge};
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ pub fn patched(record: &OpenedRecord, form: PatchForm, patch: &[u8]) -> Result<V
             merge(&mut value, &Value::Object(elements));
         }
         PatchForm::Parameters => {
-            let parameters = Resource::parse(patch.to_vec(), &Limits::STANDARD);
+            let parameters = Resource::parse(patch.to_vec());
             let parameters = parameters.map_err(FlowError::Content)?;
             value = fhir::patch::patched(&value, parameters.value()).map_err(|error| {
                 refuse(IssueCode::Value, format!("the patch does not fit: {error}"))

@@ -110,7 +110,7 @@ impl Derived {
 /// ```
 /// let bytes = br#"{"resourceType": "Observation", "subject": {"reference": "Patient/p1"},
 ///     "category": [{"coding": [{"code": "vital-signs"}]}]}"#;
-/// let resource = fhir::Resource::parse(&bytes[..], &fhir::Limits::STANDARD).unwrap();
+/// let resource = fhir::Resource::parse(&bytes[..]).unwrap();
 /// assert_eq!(fhir::derive(&resource).category, Some("vitals"));
 /// ```
 pub fn derive(resource: &Resource) -> Derived {

@@ -164,9 +164,9 @@ impl Draft {
     /// The resource, as it will be stored.
     ///
     /// # Errors
-    /// Larger than `limits`, or a value that our own reader refuses.
-    pub fn finish(self, limits: &Limits) -> Result<Resource, Vec<Issue>> {
-        Resource::parse(Value::Object(self.members).to_string(), limits)
+    /// Larger than a resource may be, or a value that our own reader refuses.
+    pub fn finish(self) -> Result<Resource, Vec<Issue>> {
+        Resource::parse(Value::Object(self.members).to_string())
     }
 }
 
@@ -334,7 +334,7 @@ mod tests {
         let mut draft = Draft::new("Patient", "p1".to_owned());
         draft.set("gender", "").set("name", json!([{ "family": null, "given": [" "] }]));
         draft.push("identifier", identifier(None, "1")).push("identifier", identifier(None, "1"));
-        let resource = draft.finish(&Limits::STANDARD).unwrap();
+        let resource = draft.finish().unwrap();
         let expected = r#"{"resourceType":"Patient","id":"p1","identifier":[{"value":"1"}]}"#;
         assert_eq!(resource.text(), expected);
     }
@@ -344,7 +344,7 @@ mod tests {
         let derived = ["Patient/p1".to_owned()];
         let recorded = "2024-01-01T00:00:00Z";
         let draft = provenance("x".to_owned(), recorded, "DocumentReference/d", &derived, "LAB");
-        assert_eq!(crate::validate(&draft.finish(&Limits::STANDARD).unwrap()), []);
+        assert_eq!(crate::validate(&draft.finish().unwrap()), []);
     }
 
     #[test]

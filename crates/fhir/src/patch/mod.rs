@@ -17,7 +17,7 @@ use crate::issue::IssueCode;
 use crate::limits::{Limits, PATCH_OPERATIONS_MAX};
 use crate::resource::Resource;
 use crate::search::{is_choice, typed_member};
-use crate::validate::{Fhirkit, StructureValidator};
+use crate::validate::structure;
 use path::{Path, Place, Step, at, at_mut};
 
 /// Why a patch is not done: it is none, or does not fit the resource.
@@ -278,9 +278,9 @@ fn into_lists(resource: &mut Value, before: &[Issue]) {
 }
 
 fn issues(resource: &Value) -> Vec<Issue> {
-    let parsed = Resource::parse(resource.to_string().into_bytes(), &Limits::STANDARD);
+    let parsed = Resource::parse(resource.to_string().into_bytes());
     let Ok(parsed) = parsed else { return Vec::new() };
-    let issues = Fhirkit.check(&parsed).into_iter();
+    let issues = structure(&parsed).into_iter();
     let issues = issues.filter(|issue| issue.code == IssueCode::Structure);
     issues.map(|issue| (place_of(&issue.expression), issue.diagnostics)).collect()
 }

@@ -64,7 +64,7 @@ impl<'a> Document<'a> {
         };
         let author_url = urn(digest(&[self.summary.author.identifier.as_bytes()]));
         let composition = self.composition(&patient_url, &author_url).to_string();
-        let mut answer = Answer::new(BundleKind::Document, Some(self.summary.made));
+        let mut answer = Answer::new(BundleKind::Document).timestamp(self.summary.made);
         let name = urn(self.summary.name);
         answer.identifier("urn:ietf:rfc:3986", &name);
         let composition_name = urn(digest(&[name.as_bytes(), b"composition"]));

@@ -19,12 +19,12 @@ mod texts;
 mod through;
 mod v2;
 
-use fhir::{Limits, Resource, import::Understood};
+use fhir::{Resource, import::Understood};
 use serde_json::Value;
 
 /// Reads a resource that must be readable.
 fn resource(text: &str) -> Resource {
-    match Resource::parse(text.as_bytes().to_vec(), &Limits::STANDARD) {
+    match Resource::parse(text.as_bytes().to_vec()) {
         Ok(resource) => resource,
         Err(issues) => panic!("{}: {text}", lines(&issues)),
     }

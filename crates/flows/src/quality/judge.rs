@@ -6,9 +6,8 @@ use std::{
 };
 
 use fhir::{
-    Issue, Resource,
+    Issue, Resource, Severity,
     derive::Code,
-    issue::Severity,
     links::Links,
     quality::{Check, Finding, Named, Portrait, check, fingerprint, references},
     reference::{Reference, Target},

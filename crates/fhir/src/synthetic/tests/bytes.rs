@@ -1,7 +1,7 @@
 //! The bundles: frozen bytes, validity, references, identifiers, contradictions.
 
 use super::*;
-use crate::{Bundle, Limits, derive_linked, validate};
+use crate::{Bundle, derive_linked, validate};
 
 /// FNV-1a of the bundles of the first twenty people.
 fn fingerprint(scale: Scale) -> u64 {
@@ -44,7 +44,7 @@ fn every_resource_is_valid_and_belongs_to_the_patient() {
     let small = population(&hospitals, 300, Scale::Small).people().skip(40);
     for person in full.chain(small) {
         for written in &person.bundles {
-            let bundle = Bundle::parse(written.bytes.clone(), &Limits::STANDARD).expect("a bundle");
+            let bundle = Bundle::parse(written.bytes.clone()).expect("a bundle");
             assert_eq!(bundle.errors(), [], "person {}", person.index);
             assert_eq!(bundle.entries.len(), written.resources);
             for entry in &bundle.entries {
@@ -107,7 +107,7 @@ fn every_kind_of_record_occurs_in_fifty_people() {
     let mut found = BTreeSet::new();
     for person in population(&hospitals, 50, Scale::Full).people() {
         for bundle in &person.bundles {
-            let bundle = Bundle::parse(bundle.bytes.clone(), &Limits::STANDARD).unwrap();
+            let bundle = Bundle::parse(bundle.bytes.clone()).unwrap();
             for entry in &bundle.entries {
                 let derived = derive_linked(entry.exact().unwrap(), &entry.links);
                 found.extend(derived.filed_under());
