@@ -46,6 +46,23 @@ impl Issue {
         self
     }
 
+    /// The same issue of a resource that lies at `place`: `Patient.name` becomes
+    /// `Bundle.entry[3].resource.name`.
+    ///
+    /// ```
+    /// use fhir::{Issue, IssueCode};
+    /// let issue = Issue::error(IssueCode::Value, "Patient.name", "correct it");
+    /// let issue = issue.placed("Bundle.entry[3].resource");
+    /// assert_eq!(issue.expression, "Bundle.entry[3].resource.name");
+    /// ```
+    pub fn placed(mut self, place: &str) -> Self {
+        self.expression = match self.expression.split_once('.') {
+            Some((_type, inside)) => format!("{place}.{inside}"),
+            None => place.to_owned(),
+        };
+        self
+    }
+
     /// Whether the content must be refused because of it.
     pub fn is_error(&self) -> bool {
         matches!(self.severity, Severity::Fatal | Severity::Error)

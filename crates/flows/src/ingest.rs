@@ -584,7 +584,7 @@ impl Member {
     ) -> Result<Task, Vec<Issue>> {
         let place = format!("{}.resource", entry.place());
         let issues = errors(fhir::validate(resource)).into_iter();
-        let issues: Vec<Issue> = issues.map(|issue| placed(issue, &place)).collect();
+        let issues: Vec<Issue> = issues.map(|issue| issue.placed(&place)).collect();
         if !issues.is_empty() {
             return Err(issues);
         }
@@ -706,15 +706,6 @@ fn unsupported_kind(kind: BundleKind) -> Issue {
 
 fn errors(issues: Vec<Issue>) -> Vec<Issue> {
     issues.into_iter().filter(Issue::is_error).collect()
-}
-
-/// Moves an issue of a resource to where the resource is.
-fn placed(issue: Issue, place: &str) -> Issue {
-    let expression = match issue.expression.split_once('.') {
-        Some((_type, inside)) => format!("{place}.{inside}"),
-        None => place.to_owned(),
-    };
-    Issue { expression, ..issue }
 }
 
 /// `Bundle.entry[3]` of `Bundle.entry[3].resource.subject`.

@@ -123,19 +123,9 @@ fn read_resource(entry: &mut Entry, bytes: Bytes, limits: &Limits) {
         Ok(resource) => entry.resource = Some(resource),
         Err(issues) => {
             let place = format!("{}.resource", entry.place());
-            entry.issues.extend(issues.into_iter().map(|issue| placed(issue, &place)));
+            entry.issues.extend(issues.into_iter().map(|issue| issue.placed(&place)));
         }
     }
-}
-
-/// Moves an issue of a resource to where the resource is: `Patient.name` to
-/// `Bundle.entry[3].resource.name`.
-pub(crate) fn placed(mut issue: Issue, place: &str) -> Issue {
-    issue.expression = match issue.expression.split_once('.') {
-        Some((_type, inside)) => format!("{place}.{inside}"),
-        None => place.to_owned(),
-    };
-    issue
 }
 
 fn read_request(entry: &mut Entry, json: &Value, kind: BundleKind) {
