@@ -68,6 +68,8 @@ pub mod summary;
 
 pub mod synthetic;
 
+mod hex;
+
 mod table;
 
 pub use bundle::Bundle;

@@ -24,6 +24,7 @@ use crate::{
     limits::WAITING_OF_BATCH_MAX,
     quality::{Verdict, of_all, report::Counted},
     sessions::Change,
+    words::hex,
     worklist::How,
 };
 
@@ -625,7 +626,7 @@ impl Member {
     }
 
     pub(crate) fn new_id(&self) -> String {
-        self.world.draw::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.world.draw::<16>())
     }
 }
 

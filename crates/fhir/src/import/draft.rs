@@ -8,6 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Number, Value, json};
 use sha2::Sha256;
 
+use crate::hex::hex;
 use crate::issue::Issue;
 use crate::limits::Limits;
 use crate::resource::Resource;
@@ -292,10 +293,6 @@ pub(super) fn pruned(value: Value) -> Option<Value> {
         }
         other => Some(other),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 const TRANSFORMATION: &str = "http://terminology.hl7.org/CodeSystem/v3-DataOperation";
