@@ -14,6 +14,7 @@ mod path;
 use serde_json::{Map, Value};
 
 use crate::issue::IssueCode;
+use crate::json::items;
 use crate::limits::{Limits, PATCH_OPERATIONS_MAX};
 use crate::resource::Resource;
 use crate::search::{is_choice, typed_member};
@@ -338,10 +339,6 @@ fn lone_list(resource: &Value, list: &[Step]) -> Result<(), Unfit> {
 
 fn several(places: &[Place]) -> Unfit {
     Unfit(format!("its path leads to {} places: name one", places.len()))
-}
-
-fn items(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 const NO_LIST: &str = "expected an array";
