@@ -12,6 +12,7 @@
 //! - [`json`]: the tokens of a JSON text with their places, and the tree built from them
 //! - [`types`]: the 146 resource types of R4
 //! - [`resource`]: exact bytes and parsed view
+//! - [`systems`]: code systems by the URIs that FHIR knows them by
 //! - [`date`]: partial dates as ranges of time
 //! - [`mod@reference`]: what a reference names
 //! - [`links`]: what references between entries stand for, and the splice that follows them
@@ -37,6 +38,8 @@ pub mod json;
 pub mod types;
 
 pub mod resource;
+
+pub mod systems;
 
 pub(crate) mod date;
 

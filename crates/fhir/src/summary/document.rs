@@ -255,7 +255,7 @@ fn narrative(div: String) -> Value {
 }
 
 fn coded(code: &str, display: &str) -> Value {
-    json!({ "coding": [{ "system": "http://loinc.org", "code": code, "display": display }] })
+    json!({ "coding": [{ "system": LOINC, "code": code, "display": display }] })
 }
 
 /// The first bytes of a hash, each part after its length.
