@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fhir::search::parameters;
 use fhir::synthetic::{Population, sample_hospitals};
-use fhir::{Bundle, Limits, Resource, derive_linked, validate};
+use fhir::{Bundle, Resource, derive_linked, validate};
 
 const ROUNDS: usize = 5;
 const SEED: u64 = 1;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let bundles = population.people().flat_map(|person| person.bundles);
         texts.extend(bundles.map(|bundle| Bytes::from(bundle.bytes)));
     }
-    let bundles = texts.iter().map(|text| Bundle::parse(text.clone(), &Limits::STANDARD));
+    let bundles = texts.iter().map(|text| Bundle::parse(text.clone()));
     let bundles: Vec<Bundle> =
         bundles.collect::<Result<_, _>>().map_err(|issues| issues[0].to_string())?;
     report(&texts, &bundles);
@@ -46,11 +46,11 @@ fn report(texts: &[Bytes], bundles: &[Bundle]) {
     println!("{count} resources, {bytes} bytes, {} Bundles", texts.len());
     let step = |name: &str, work: &dyn Fn() -> usize| print(name, count, bytes, best(work));
     let cut = step("cut into entries, read and linked", &|| {
-        let parse = |text: &Bytes| Bundle::parse(text.clone(), &Limits::STANDARD);
+        let parse = |text: &Bytes| Bundle::parse(text.clone());
         texts.iter().map(|text| parse(text).map_or(0, |bundle| bundle.entries.len())).sum()
     });
     step("read alone", &|| {
-        let read = |one: &Resource| Resource::parse(one.bytes().clone(), &Limits::STANDARD).is_ok();
+        let read = |one: &Resource| Resource::parse(one.bytes().clone()).is_ok();
         resources().filter(|one| read(one)).count()
     });
     let validated = step("validated", &|| resources().map(|one| validate(one).len()).sum());

@@ -24,8 +24,8 @@ pub struct Capability<'a> {
     pub operations: &'a [Operation<'a>],
     /// The statements of others that this server fulfils, by their canonical URLs.
     pub instantiates: &'a [&'a str],
-    /// How a caller proves who it is, in one sentence.
-    pub security: &'a str,
+    /// How a caller proves who it is (`CapabilityStatement.rest.security`).
+    pub security: Value,
 }
 
 /// What is done for one type.
@@ -96,8 +96,6 @@ interactions! {
         Transaction = "transaction",
         /// Batches.
         Batch = "batch",
-        /// Searches over several types.
-        Search = "search-system",
         /// The versions of all resources.
         History = "history-system",
     }
@@ -110,7 +108,7 @@ impl Capability<'_> {
             self.interactions.iter().map(|one| json!({ "code": one.code() })).collect();
         let mut rest = json!({
             "mode": "server",
-            "security": { "cors": false, "description": self.security },
+            "security": self.security,
             "resource": self.types.iter().map(type_json).collect::<Vec<_>>(),
         });
         put(&mut rest, "interaction", interactions);
@@ -124,7 +122,7 @@ impl Capability<'_> {
             "implementation": { "description": self.software, "url": self.base_url },
             "fhirVersion": "4.0.1",
             "format": ["application/fhir+json", "json"],
-            "patchFormat": ["application/json-patch+json", "application/merge-patch+json"],
+            "patchFormat": PATCH_FORMATS,
             "rest": [rest],
         });
         let instantiates = self.instantiates.iter().map(|url| json!(url)).collect();
@@ -175,3 +173,7 @@ fn put(json: &mut Value, name: &str, items: Vec<Value>) {
         json[name] = Value::Array(items);
     }
 }
+
+/// How a change in part may be written: JSON Patch, the elements that change, FHIRPath Patch.
+const PATCH_FORMATS: [&str; 3] =
+    ["application/json-patch+json", "application/merge-patch+json", "application/fhir+json"];

@@ -46,6 +46,23 @@ impl Issue {
         self
     }
 
+    /// The same issue of a resource that lies at `place`: `Patient.name` becomes
+    /// `Bundle.entry[3].resource.name`.
+    ///
+    /// ```
+    /// use fhir::{Issue, IssueCode};
+    /// let issue = Issue::error(IssueCode::Value, "Patient.name", "correct it");
+    /// let issue = issue.placed("Bundle.entry[3].resource");
+    /// assert_eq!(issue.expression, "Bundle.entry[3].resource.name");
+    /// ```
+    pub fn placed(mut self, place: &str) -> Self {
+        self.expression = match self.expression.split_once('.') {
+            Some((_type, inside)) => format!("{place}.{inside}"),
+            None => place.to_owned(),
+        };
+        self
+    }
+
     /// Whether the content must be refused because of it.
     pub fn is_error(&self) -> bool {
         matches!(self.severity, Severity::Fatal | Severity::Error)
@@ -121,8 +138,6 @@ issue_codes! {
     NotSupported = "not-supported",
     /// Named, but not there.
     NotFound = "not-found",
-    /// Gone.
-    Deleted = "deleted",
     /// Twice, where once is allowed.
     Duplicate = "duplicate",
     /// A rule of the network or the server refuses it.
@@ -131,14 +146,10 @@ issue_codes! {
     Conflict = "conflict",
     /// Several match where one is needed.
     MultipleMatches = "multiple-matches",
-    /// Who asks is not known.
-    Login = "login",
     /// Not allowed.
     Forbidden = "forbidden",
     /// A part of the system is not reachable for now.
     Transient = "transient",
-    /// Busy: try again later.
-    Throttled = "throttled",
     /// An error of the server itself.
     Exception = "exception",
     /// Everything went well.

@@ -12,6 +12,7 @@
 //! - [`json`]: the tokens of a JSON text with their places, and the tree built from them
 //! - [`types`]: the 146 resource types of R4
 //! - [`resource`]: exact bytes and parsed view
+//! - [`systems`]: code systems by the URIs that FHIR knows them by
 //! - [`date`]: partial dates as ranges of time
 //! - [`mod@reference`]: what a reference names
 //! - [`links`]: what references between entries stand for, and the splice that follows them
@@ -28,9 +29,9 @@
 //! - [`capability`]: the `CapabilityStatement`
 //! - [`synthetic`]: invented people for demonstrations and tests
 
-pub mod limits;
+pub(crate) mod limits;
 
-pub mod issue;
+pub(crate) mod issue;
 
 pub mod json;
 
@@ -38,7 +39,9 @@ pub mod types;
 
 pub mod resource;
 
-pub mod date;
+pub mod systems;
+
+pub(crate) mod date;
 
 pub mod reference;
 
@@ -67,6 +70,8 @@ pub mod capability;
 pub mod summary;
 
 pub mod synthetic;
+
+mod hex;
 
 mod table;
 

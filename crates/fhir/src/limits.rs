@@ -25,7 +25,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits of a node, unless its operator sets others.
+    /// The limits of a node.
     pub const STANDARD: Limits = Limits {
         resource_bytes_max: 64 << 20,
         bundle_bytes_max: 256 << 20,
@@ -37,12 +37,6 @@ impl Limits {
         number_chars_max: 128,
         issues_max: 100,
     };
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self::STANDARD
-    }
 }
 
 /// Parameters of one search.

@@ -24,14 +24,19 @@ impl Resource {
     ///
     /// ```
     /// let patient = br#"{ "resourceType": "Patient", "id": "p1" }"#;
-    /// let resource = fhir::Resource::parse(&patient[..], &fhir::Limits::STANDARD).unwrap();
+    /// let resource = fhir::Resource::parse(&patient[..]).unwrap();
     /// assert_eq!((resource.type_name(), resource.id()), ("Patient", Some("p1")));
     /// assert_eq!(resource.bytes(), &patient[..]);
     /// ```
     ///
     /// # Errors
     /// Too large, not UTF-8, not JSON, a duplicate key, or not a resource type of R4.
-    pub fn parse(bytes: impl Into<Bytes>, limits: &Limits) -> Result<Self, Vec<Issue>> {
+    pub fn parse(bytes: impl Into<Bytes>) -> Result<Self, Vec<Issue>> {
+        Self::parse_within(bytes, &Limits::STANDARD)
+    }
+
+    /// As [`Resource::parse`], within other limits than those of a node.
+    pub fn parse_within(bytes: impl Into<Bytes>, limits: &Limits) -> Result<Self, Vec<Issue>> {
         let bytes = bytes.into();
         let text = checked_text(&bytes, limits).map_err(|issue| vec![issue])?;
         let value = json::tree(text, limits).map_err(|issues| rooted(issues, text, limits))?;

@@ -80,7 +80,7 @@ impl Session {
     /// treated and where.
     pub fn everything(&self, base: &str, house: Option<&Session>) -> Vec<u8> {
         let records: Vec<&OpenedRecord> = self.latest().collect();
-        let mut answer = Answer::new(BundleKind::Searchset, None).total(records.len());
+        let mut answer = Answer::new(BundleKind::Searchset).total(records.len());
         let named = |record: &&OpenedRecord| references(&record.resolved, &Links::none()).targets;
         let named: HashSet<Target> = records.iter().flat_map(named).collect();
         for record in records {
@@ -144,7 +144,7 @@ pub(crate) fn searchset<'a>(
     let links = page_links(skip, count, found.len(), page_url);
     let links: Vec<(&str, &str)> =
         links.iter().map(|(relation, url)| (*relation, url.as_str())).collect();
-    let answer = Answer::new(BundleKind::Searchset, None);
+    let answer = Answer::new(BundleKind::Searchset);
     let answer = if query.wants_total() { answer.total(found.len()) } else { answer };
     let mut answer = answer.links(&links);
     if !query.only_total() {
@@ -204,23 +204,30 @@ impl OpenedRecord {
     }
 }
 
+/// What an entry that asks to read is answered.
+#[derive(Debug, Default)]
+pub struct EntryAnswer {
+    /// The HTTP status, as in `200 OK`.
+    pub status: String,
+    /// The version that was read, if one was.
+    pub version: Option<u32>,
+    /// The resource; empty if none is sent.
+    pub resource: Vec<u8>,
+}
+
 impl FiledBundle {
-    /// The response Bundle. What an entry asks to read is looked up by `ask`, which gives a status
-    /// such as `200 OK` and a resource.
-    pub fn answer(&self, mut ask: impl FnMut(&str) -> (String, Vec<u8>)) -> Vec<u8> {
+    /// The response Bundle. `ask` gives what the entries that ask to read are answered, in their
+    /// order.
+    pub fn answer(&self, mut ask: impl FnMut() -> EntryAnswer) -> Vec<u8> {
         let kind = match self.kind {
             BundleKind::Batch => BundleKind::BatchResponse,
             _ => BundleKind::TransactionResponse,
         };
-        let mut answer = Answer::new(kind, None);
+        let mut answer = Answer::new(kind);
         for entry in &self.entries {
             match entry {
                 EntryOutcome::Done(became) => push_done(&mut answer, became),
-                EntryOutcome::Asks(url) => {
-                    let (status, body) = ask(url);
-                    let response = Response { status: &status, ..Response::default() };
-                    answer.push_response(&response, Some(&body));
-                }
+                EntryOutcome::Asks(_) => push_read(&mut answer, &ask()),
                 EntryOutcome::Refused(issues) | EntryOutcome::Waits(issues) => {
                     let outcome = fhir::outcome(issues);
                     let response = Response {
@@ -245,8 +252,9 @@ impl FiledBundle {
     }
 }
 
-/// What this server really does, as a `CapabilityStatement`.
-pub fn capability(base: &str, version: &str) -> String {
+/// What this server really does, as a `CapabilityStatement`; `security` says how a caller proves
+/// who it is.
+pub fn capability(base: &str, version: &str, security: Value) -> String {
     let names: Vec<(ResourceType, Vec<&str>)> = ResourceType::all()
         .map(|kind| (kind, parameters(Some(kind)).map(|one| one.name).collect()))
         .collect();
@@ -269,7 +277,7 @@ pub fn capability(base: &str, version: &str) -> String {
         interactions: &SYSTEM_INTERACTIONS,
         operations: &[EXPORT, IMPORT],
         instantiates: &["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
-        security: "a bearer token that this node's operator issues",
+        security,
     };
     capability.statement().to_string()
 }
@@ -332,6 +340,13 @@ pub(crate) fn page_links(
 /// The record, unless it says that the resource is deleted.
 fn present(record: &OpenedRecord) -> Result<&OpenedRecord, FlowError> {
     if record.is_deletion() { Err(FlowError::Gone) } else { Ok(record) }
+}
+
+fn push_read(answer: &mut Answer, read: &EntryAnswer) {
+    let version = read.version.map(|version| version.to_string());
+    let (status, version) = (read.status.as_str(), version.as_deref());
+    let resource = Some(&*read.resource).filter(|resource| !resource.is_empty());
+    answer.push_response(&Response { status, version, ..Response::default() }, resource);
 }
 
 fn push_done(answer: &mut Answer, became: &Became) {

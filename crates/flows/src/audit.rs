@@ -4,7 +4,7 @@
 //! is the receipt, said in FHIR. Codes are those of DICOM (PS3.16, CID 400 to 403) and of the R4
 //! value sets of AuditEvent.
 
-use fhir::{Limits, Resource, search::Candidate};
+use fhir::{Resource, search::Candidate};
 use ledger::{
     AccessId, Basis, CategorySet, CommandId, Decision, Entry, Event, MemberId, NetworkState,
     Outcome, PatientId, Receipt,
@@ -33,7 +33,7 @@ pub struct AuditPage {
 impl AuditEvent {
     fn new(receipt: &Receipt, index: u64, network: &NetworkState) -> Result<Self, FlowError> {
         let value = audit_event(receipt, index, network);
-        let resource = Resource::parse(value.to_string().into_bytes(), &Limits::STANDARD);
+        let resource = Resource::parse(value.to_string().into_bytes());
         let resource = resource
             .map_err(|issues| FlowError::Evidence(format!("an AuditEvent: {}", issues[0])))?;
         Ok(Self { resource, time: answers::instant(receipt.time) })

@@ -584,8 +584,7 @@ impl Member {
             if patients.len() == 1 {
                 provenance.as_object_mut().expect("an object").remove("entity");
             }
-            let resource =
-                Resource::parse(provenance.to_string().into_bytes(), &fhir::Limits::STANDARD);
+            let resource = Resource::parse(provenance.to_string().into_bytes());
             let resource = resource.map_err(FlowError::Content)?;
             let target = Target { resource_type: resource.resource_type(), id };
             let (links, place) = (Links::none(), "Provenance".to_owned());

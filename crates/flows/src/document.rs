@@ -1,20 +1,24 @@
 //! Clinical documents (C-CDA): all that one says is filed in one step, with the document beside it.
 
 use fhir::{
-    Issue, IssueCode, Resource,
+    Issue, IssueCode, Resource, Severity,
     bundle::BundleKind,
     import::{
         Names, NotUnderstood, Zone,
         cda::{self, Translated},
     },
-    issue::Severity,
     reference::Target,
 };
 use vault::{SealedRecord, Version};
 
 use crate::{
-    Became, EntryOutcome, FiledBundle, FlowError, Incoming, Known, Member, answers::instant,
-    ingest::Taking, limits::DOCUMENT_ISSUES_MAX, quality::of_all, sessions::Change, worklist::How,
+    Became, EntryOutcome, FiledBundle, FlowError, Incoming, Known, Member,
+    answers::{EntryAnswer, instant},
+    ingest::Taking,
+    limits::DOCUMENT_ISSUES_MAX,
+    quality::of_all,
+    sessions::Change,
+    worklist::How,
 };
 
 /// What became of a document.
@@ -31,7 +35,7 @@ pub struct FiledDocument {
 impl FiledDocument {
     /// The response Bundle.
     pub fn answer(&self) -> Vec<u8> {
-        self.entries.answer(|_| Default::default())
+        self.entries.answer(EntryAnswer::default)
     }
 
     /// An OperationOutcome with what was not understood: where, and why.

@@ -61,7 +61,7 @@ impl Session {
         let links = page_links(page.skip, count, versions.len(), page_url);
         let links: Vec<(&str, &str)> =
             links.iter().map(|(relation, url)| (*relation, url.as_str())).collect();
-        let mut answer = Answer::new(BundleKind::History, None).total(versions.len()).links(&links);
+        let mut answer = Answer::new(BundleKind::History).total(versions.len()).links(&links);
         for record in versions.into_iter().skip(page.skip).take(count) {
             push_version(&mut answer, base, record);
         }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use fhir::{
-    Issue, IssueCode, Limits, Resource,
+    Issue, IssueCode, Resource,
     bundle::{Bundle, BundleKind, Entry, Method, Request},
     reference::Target,
     types::ResourceType,
@@ -24,6 +24,7 @@ use crate::{
     limits::WAITING_OF_BATCH_MAX,
     quality::{Verdict, of_all, report::Counted},
     sessions::Change,
+    words::hex,
     worklist::How,
 };
 
@@ -59,7 +60,7 @@ impl Delivery {
     /// [`FlowError::Content`] if it is none of them.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, FlowError> {
         let body = Bytes::from(bytes);
-        let bundle = Bundle::parse(body.clone(), &Limits::STANDARD).map_err(FlowError::Content)?;
+        let bundle = Bundle::parse(body.clone()).map_err(FlowError::Content)?;
         match bundle.kind {
             BundleKind::Transaction | BundleKind::Batch | BundleKind::Collection => {
                 Ok(Self { bundle, body })
@@ -113,8 +114,8 @@ pub struct FiledResource {
 pub enum EntryOutcome {
     /// It was done.
     Done(Became),
-    /// It asks to read this URL, relative to the base: for whoever knows the reader.
-    Asks(String),
+    /// It asks to read: for whoever knows the reader.
+    Asks(Request),
     /// It was refused; only in a batch.
     Refused(Vec<Issue>),
     /// It waits for somebody to look at it; only in a batch.
@@ -159,7 +160,7 @@ type NoteJob<'n> = dyn Fn(&[EntryOutcome]) -> Vec<JobPart> + 'n;
 enum Task {
     File(Box<Incoming>),
     Leave(Became),
-    Ask(String),
+    Ask(Request),
     Wait(Vec<Issue>),
 }
 
@@ -244,7 +245,7 @@ impl Member {
         lines: Vec<Bytes>,
         import: Lines<'_>,
     ) -> Result<FiledBundle, FlowError> {
-        let bundle = Bundle::of_resources(lines, &Limits::STANDARD);
+        let bundle = Bundle::of_resources(lines);
         let delivery = Delivery { bundle, body: Bytes::new() };
         let taking = Taking { import: Some(import), ..Taking::default() };
         self.ingest_as(source, delivery, taking)
@@ -364,7 +365,7 @@ impl Member {
         aim: &Aim,
         taking: Taking<'_>,
     ) -> Result<FiledResource, FlowError> {
-        let resource = Resource::parse(body, &Limits::STANDARD).map_err(FlowError::Content)?;
+        let resource = Resource::parse(body).map_err(FlowError::Content)?;
         let id = if let Aim::Update { id, .. } = aim { Some(id.as_str()) } else { None };
         let mut issues = errors(fhir::validate(&resource));
         issues.extend(misnamed(&resource, kind, id));
@@ -498,7 +499,7 @@ impl Member {
         }
         let left =
             format!("{{\"resourceType\":\"{}\",\"id\":\"{}\"}}", target.resource_type, target.id);
-        let left = Resource::parse(left, &Limits::STANDARD).map_err(FlowError::Content)?;
+        let left = Resource::parse(left).map_err(FlowError::Content)?;
         let incoming = Incoming::new(left, target.clone(), Change::Deleted, place);
         Ok(Some(Incoming { expected, ..incoming }))
     }
@@ -558,7 +559,7 @@ impl Member {
         }
         match (&entry.request, entry.exact()) {
             (Some(request), _) if matches!(request.method, Method::Get | Method::Head) => {
-                Ok(Task::Ask(request.url.clone()))
+                Ok(Task::Ask(request.clone()))
             }
             (Some(request), _) if request.method == Method::Delete => {
                 self.check_deletion(entry, request)
@@ -584,7 +585,7 @@ impl Member {
     ) -> Result<Task, Vec<Issue>> {
         let place = format!("{}.resource", entry.place());
         let issues = errors(fhir::validate(resource)).into_iter();
-        let issues: Vec<Issue> = issues.map(|issue| placed(issue, &place)).collect();
+        let issues: Vec<Issue> = issues.map(|issue| issue.placed(&place)).collect();
         if !issues.is_empty() {
             return Err(issues);
         }
@@ -625,7 +626,7 @@ impl Member {
     }
 
     pub(crate) fn new_id(&self) -> String {
-        self.world.draw::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.world.draw::<16>())
     }
 }
 
@@ -649,7 +650,7 @@ fn outcomes(
     let entries = checked.iter().map(|entry| match entry {
         Err(issues) => EntryOutcome::Refused(issues.clone()),
         Ok(Task::Leave(became)) => EntryOutcome::Done(became.clone()),
-        Ok(Task::Ask(url)) => EntryOutcome::Asks(url.clone()),
+        Ok(Task::Ask(request)) => EntryOutcome::Asks(request.clone()),
         Ok(Task::Wait(issues)) => EntryOutcome::Waits(issues.clone()),
         Ok(Task::File(incoming)) => match refused.get(&incoming.place) {
             Some(issues) => EntryOutcome::Refused(issues.clone()),
@@ -706,15 +707,6 @@ fn unsupported_kind(kind: BundleKind) -> Issue {
 
 fn errors(issues: Vec<Issue>) -> Vec<Issue> {
     issues.into_iter().filter(Issue::is_error).collect()
-}
-
-/// Moves an issue of a resource to where the resource is.
-fn placed(issue: Issue, place: &str) -> Issue {
-    let expression = match issue.expression.split_once('.') {
-        Some((_type, inside)) => format!("{place}.{inside}"),
-        None => place.to_owned(),
-    };
-    Issue { expression, ..issue }
 }
 
 /// `Bundle.entry[3]` of `Bundle.entry[3].resource.subject`.

@@ -85,8 +85,8 @@ pub mod words;
 mod run;
 
 pub use answers::{
-    Conditions, capability, found_nothing, http_date, instant, looks_beyond, meta, milliseconds,
-    seconds_of_http_date,
+    Conditions, EntryAnswer, capability, found_nothing, http_date, instant, looks_beyond, meta,
+    milliseconds, seconds_of_http_date,
 };
 pub use audit::{AuditEvent, AuditPage, AuditTrail};
 pub use criteria::Known;

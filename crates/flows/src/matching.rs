@@ -64,8 +64,7 @@ impl Sought {
         let refuse = |code, place: &str, text: &str| {
             FlowError::Content(vec![Issue::error(code, place, text)])
         };
-        let patient = Resource::parse(patient.to_vec(), &fhir::Limits::STANDARD)
-            .map_err(FlowError::Content)?;
+        let patient = Resource::parse(patient.to_vec()).map_err(FlowError::Content)?;
         if patient.type_name() != "Patient" {
             return Err(refuse(IssueCode::Invalid, "Parameters", "`resource` is a Patient"));
         }
@@ -270,7 +269,7 @@ impl Member {
 
 /// The answer to a question who somebody may be, as `Patient/$match` gives it.
 pub fn matches_json(base: &str, found: &[Found]) -> Vec<u8> {
-    let mut answer = Answer::new(BundleKind::Searchset, None).total(found.len());
+    let mut answer = Answer::new(BundleKind::Searchset).total(found.len());
     for one in found {
         let Ok(record) = one.session.find("Patient", &one.id) else { continue };
         let full_url = format!("{base}/Patient/{}", one.id);

@@ -45,7 +45,7 @@ pub fn patched(record: &OpenedRecord, form: PatchForm, patch: &[u8]) -> Result<V
             merge(&mut value, &Value::Object(elements));
         }
         PatchForm::Parameters => {
-            let parameters = Resource::parse(patch.to_vec(), &Limits::STANDARD);
+            let parameters = Resource::parse(patch.to_vec());
             let parameters = parameters.map_err(FlowError::Content)?;
             value = fhir::patch::patched(&value, parameters.value()).map_err(|error| {
                 refuse(IssueCode::Value, format!("the patch does not fit: {error}"))

@@ -225,8 +225,7 @@ impl OpenedRecord {
     ) -> Result<Self, FlowError> {
         let unreadable = || FlowError::Evidence("an opened record cannot be read".to_owned());
         let metadata: Metadata = borsh::from_slice(content.metadata()).map_err(|_| unreadable())?;
-        let exact = Resource::parse(content.bytes().to_vec(), &fhir::Limits::STANDARD)
-            .map_err(|_| unreadable())?;
+        let exact = Resource::parse(content.bytes().to_vec()).map_err(|_| unreadable())?;
         let resolved = named(&exact, &metadata)?;
         Ok(Self {
             custodian,
@@ -268,7 +267,7 @@ impl OpenedRecord {
                 value.to_string()
             }
         };
-        self.resolved = Resource::parse(said, &fhir::Limits::STANDARD)
+        self.resolved = Resource::parse(said)
             .map_err(|_| FlowError::Evidence("a patient cannot be given its links".to_owned()))?;
         Ok(self)
     }
@@ -297,7 +296,7 @@ pub(crate) fn under_id(resource: &Resource, id: &str) -> Result<Resource, FlowEr
     let text = resource.text();
     let inside = text.find('{').map_or(0, |brace| brace + 1);
     let with_id = format!("{}\"id\":\"{id}\",{}", &text[..inside], &text[inside..]);
-    Resource::parse(with_id, &fhir::Limits::STANDARD)
+    Resource::parse(with_id)
         .map_err(|_| FlowError::Evidence("an opened record cannot be given its id".to_owned()))
 }
 

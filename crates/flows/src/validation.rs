@@ -1,7 +1,7 @@
 //! Validation on request (`$validate`): what delivering a resource would be answered with.
 
 use bytes::Bytes;
-use fhir::{Issue, IssueCode, Limits, Resource, reference::Target};
+use fhir::{Issue, IssueCode, Resource, reference::Target};
 
 use crate::{FlowError, Incoming, Member, filing::Patients, quality::of_all, sessions::Change};
 
@@ -48,12 +48,12 @@ impl Member {
 }
 
 fn named(kind: &str, bytes: Bytes) -> Result<Resource, Vec<Issue>> {
-    let resource = Resource::parse(bytes, &Limits::STANDARD)?;
+    let resource = Resource::parse(bytes)?;
     let parameters = resource.value()["parameter"].as_array();
     let parameters = parameters.filter(|_| resource.type_name() == "Parameters");
     let wrapped = parameters.into_iter().flatten().find(|one| one["name"] == "resource");
     let resource = match wrapped.filter(|_| kind != "Parameters") {
-        Some(one) => Resource::parse(one["resource"].to_string(), &Limits::STANDARD)?,
+        Some(one) => Resource::parse(one["resource"].to_string())?,
         None => resource,
     };
     if resource.type_name() == kind {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-pub use fhir::{Issue, outcome, types::ResourceType};
+pub use fhir::{Issue, bundle::Request as EntryRequest, outcome, types::ResourceType};
 use fhir::{IssueCode, Severity};
 pub use ledger::{
     AccessId, Authenticator, Category, CategorySet, EmergencyReason, ErasureReason, MemberId,

@@ -151,8 +151,7 @@ fn point(key: &p256::ecdsa::SigningKey) -> [u8; 65] {
 
 /// The logical id that the Patient of a Bundle will have.
 fn local_id(bundle: &[u8]) -> String {
-    let bundle = fhir::Bundle::parse(bundle.to_vec(), &fhir::Limits::STANDARD)
-        .expect("invented Bundles are sound");
+    let bundle = fhir::Bundle::parse(bundle.to_vec()).expect("invented Bundles are sound");
     let mut targets = bundle.entries.iter().filter_map(|entry| entry.target.as_ref());
     let patient = targets.find(|target| target.resource_type.name() == "Patient");
     patient.expect("an invented Bundle has a Patient").id.clone()

@@ -377,7 +377,7 @@ pub fn check_session(watch: &Watch, session: &Session) {
 
 /// Files a Bundle; gives what was acknowledged.
 pub fn ingest(member: &Member, custodian: usize, bytes: Vec<u8>) -> Result<Vec<Stored>, FlowError> {
-    let bundle = fhir::Bundle::parse(bytes.clone(), &fhir::Limits::STANDARD);
+    let bundle = fhir::Bundle::parse(bytes.clone());
     let bundle = bundle.map_err(FlowError::Content)?;
     let filed = member.ingest("system:sim", Delivery::parse(bytes)?)?;
     let mut stored = Vec::new();

@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use flows::feed::FeedStatus;
+use flows::{feed::FeedStatus, words::hex};
 use serde_json::{Value, json};
 
 use crate::{App, error::Problem};
@@ -120,9 +120,4 @@ fn feed_lines(app: &App) -> Result<String, Problem> {
         }
     }
     Ok(lines)
-}
-
-/// Bytes as lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -30,8 +30,6 @@ pub enum Mode {
     Match,
     /// A match refers to it.
     Include,
-    /// It is an `OperationOutcome` about the search.
-    Outcome,
 }
 
 /// What became of one entry (`Bundle.entry.response`).
@@ -65,15 +63,19 @@ pub struct Version<'a> {
 }
 
 impl Answer {
-    /// Begins a Bundle of this kind. `timestamp` is a FHIR instant.
-    pub fn new(kind: BundleKind, timestamp: Option<&str>) -> Self {
+    /// Begins a Bundle of this kind.
+    pub fn new(kind: BundleKind) -> Self {
         let mut answer = Self { text: Vec::new(), entries: 0 };
         answer.raw(b"{\"resourceType\":\"Bundle\",\"type\":");
         answer.string(kind.code());
-        if let Some(timestamp) = timestamp {
-            answer.member("timestamp", timestamp);
-        }
         answer
+    }
+
+    /// When the Bundle was put together, as a FHIR instant; a document has to say it.
+    pub fn timestamp(mut self, timestamp: &str) -> Self {
+        debug_assert_eq!(self.entries, 0, "what describes the Bundle comes before its entries");
+        self.member("timestamp", timestamp);
+        self
     }
 
     /// The number of all matches, of which the Bundle may hold one page.
@@ -171,16 +173,6 @@ impl Answer {
         self.raw(b"}");
     }
 
-    /// How many entries there are so far.
-    pub fn len(&self) -> usize {
-        self.entries
-    }
-
-    /// Whether there is no entry yet.
-    pub fn is_empty(&self) -> bool {
-        self.entries == 0
-    }
-
     /// The text of the Bundle.
     pub fn finish(mut self) -> Vec<u8> {
         self.raw(if self.entries == 0 { b"}" } else { b"]}" });
@@ -238,7 +230,6 @@ impl Mode {
         match self {
             Self::Match => "match",
             Self::Include => "include",
-            Self::Outcome => "outcome",
         }
     }
 }

@@ -57,7 +57,12 @@ impl Bundle {
     ///
     /// # Errors
     /// The text is no Bundle, or larger than the limits.
-    pub fn parse(bytes: impl Into<Bytes>, limits: &Limits) -> Result<Self, Vec<Issue>> {
+    pub fn parse(bytes: impl Into<Bytes>) -> Result<Self, Vec<Issue>> {
+        Self::parse_within(bytes, &Limits::STANDARD)
+    }
+
+    /// As [`Bundle::parse`], within other limits than those of a node.
+    pub fn parse_within(bytes: impl Into<Bytes>, limits: &Limits) -> Result<Self, Vec<Issue>> {
         let mut bundle = split::split(&bytes.into(), limits)?;
         assign::targets(&mut bundle);
         assign::links(&mut bundle);
@@ -69,9 +74,9 @@ impl Bundle {
 
     /// A batch of resources, each to be put under its own id, or filed under a new one if it has
     /// none. What is wrong with one is in its entry, as for [`Bundle::parse`].
-    pub fn of_resources(resources: impl IntoIterator<Item = Bytes>, limits: &Limits) -> Self {
+    pub fn of_resources(resources: impl IntoIterator<Item = Bytes>) -> Self {
         let entries = resources.into_iter().enumerate();
-        let entries = entries.map(|(index, bytes)| split::put(index, bytes, limits)).collect();
+        let entries = entries.map(|(index, bytes)| split::put(index, bytes)).collect();
         let mut bundle = Bundle { kind: BundleKind::Batch, entries };
         assign::targets(&mut bundle);
         assign::links(&mut bundle);

@@ -84,9 +84,9 @@ fn entry(index: usize, json: &Value) -> Entry {
 }
 
 /// An entry that puts a resource under its own id, or lets the server choose one.
-pub(super) fn put(index: usize, bytes: Bytes, limits: &Limits) -> Entry {
+pub(super) fn put(index: usize, bytes: Bytes) -> Entry {
     let mut entry = empty(index);
-    read_resource(&mut entry, bytes, limits);
+    read_resource(&mut entry, bytes, &Limits::STANDARD);
     entry.request = entry.resource.as_ref().map(|resource| {
         let kind = resource.type_name();
         let (method, url) = match resource.id() {
@@ -119,23 +119,13 @@ fn empty(index: usize) -> Entry {
 }
 
 fn read_resource(entry: &mut Entry, bytes: Bytes, limits: &Limits) {
-    match Resource::parse(bytes, limits) {
+    match Resource::parse_within(bytes, limits) {
         Ok(resource) => entry.resource = Some(resource),
         Err(issues) => {
             let place = format!("{}.resource", entry.place());
-            entry.issues.extend(issues.into_iter().map(|issue| placed(issue, &place)));
+            entry.issues.extend(issues.into_iter().map(|issue| issue.placed(&place)));
         }
     }
-}
-
-/// Moves an issue of a resource to where the resource is: `Patient.name` to
-/// `Bundle.entry[3].resource.name`.
-pub(crate) fn placed(mut issue: Issue, place: &str) -> Issue {
-    issue.expression = match issue.expression.split_once('.') {
-        Some((_type, inside)) => format!("{place}.{inside}"),
-        None => place.to_owned(),
-    };
-    issue
 }
 
 fn read_request(entry: &mut Entry, json: &Value, kind: BundleKind) {

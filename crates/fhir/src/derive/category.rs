@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{codings, items};
+use super::items;
 use crate::resource::Resource;
 
 /// The category of a resource, or `None` if its type is about no patient.
@@ -25,11 +25,17 @@ pub(super) fn category(resource: &Resource) -> Option<&'static str> {
 /// The category of the first code that the table knows. Systems are not compared: the codes are
 /// distinct, and many senders leave the system out.
 fn by_code(concepts: &Value, table: &[(&str, &'static str)]) -> Option<&'static str> {
-    let codes = items(concepts).iter().flat_map(codings);
-    let known = |code: super::Code| {
-        table.iter().find(|(known, _)| code.value.eq_ignore_ascii_case(known)).map(|row| row.1)
+    let known = |code: &str| {
+        table.iter().find(|(known, _)| code.eq_ignore_ascii_case(known)).map(|row| row.1)
     };
-    codes.into_iter().find_map(known)
+    items(concepts).iter().flat_map(codes).find_map(known)
+}
+
+/// The codes of a CodeableConcept, or that of the Coding itself.
+fn codes(concept: &Value) -> impl Iterator<Item = &str> {
+    let codings = concept["coding"].as_array().map(Vec::as_slice);
+    let codings = codings.unwrap_or(std::slice::from_ref(concept));
+    codings.iter().filter_map(|coding| coding["code"].as_str())
 }
 
 /// Code system `observation-category`.

@@ -2,18 +2,16 @@
 
 use serde_json::Value;
 
-use super::{Code, items};
+use super::items;
 
-/// The security labels of a resource.
-pub(super) fn labels(value: &Value) -> Vec<Code> {
-    items(&value["meta"]["security"]).iter().filter_map(|one| Code::of(one, "code")).collect()
-}
-
-/// The overlays the labels call for, in the order of the categories, each once. A label counts by
-/// its code whatever its system: a sender's slip in the system must not uncover a record.
-pub(super) fn overlays(labels: &[Code]) -> Vec<&'static str> {
+/// The overlays that the security labels of a resource call for, in the order of the categories,
+/// each once. A label counts by its code whatever its system: a sender's slip in the system must
+/// not uncover a record.
+pub(super) fn overlays(resource: &Value) -> Vec<&'static str> {
+    let labels = items(&resource["meta"]["security"]).iter();
+    let labels: Vec<&str> = labels.filter_map(|label| label["code"].as_str()).collect();
     let called = |row: &&(&str, &[&str])| {
-        labels.iter().any(|label| row.1.iter().any(|code| label.value.eq_ignore_ascii_case(code)))
+        labels.iter().any(|label| row.1.iter().any(|code| label.eq_ignore_ascii_case(code)))
     };
     OVERLAYS.iter().filter(called).map(|row| row.0).collect()
 }

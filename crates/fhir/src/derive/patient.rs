@@ -10,36 +10,27 @@ use crate::resource::Resource;
 use crate::search::{Program, compile, contained, parameter};
 use crate::types::ResourceType;
 
-/// The patients a resource names, its owner first, each once.
-pub(super) fn patients(resource: &Resource, links: &Links) -> Vec<Reference> {
-    let mut patients = Vec::new();
-    if resource.type_name() == PATIENT {
-        let resource_type = resource.resource_type();
-        let id = resource.id().map(str::to_owned);
-        patients.extend(id.map(|id| Reference::Local(Target { resource_type, id })));
+/// Whose record it is; a Patient is its own.
+pub(super) fn patient(resource: &Resource, links: &Links) -> Option<Reference> {
+    if resource.type_name() != PATIENT {
+        return owner(resource, links);
     }
-    for place in &PLACES[resource.resource_type().index()] {
-        for element in place.program.select_linked(resource.value(), links) {
-            let Some(patient) = patient(resource, element, place.is_for_patients, links) else {
-                continue;
-            };
-            if !patients.contains(&patient) {
-                patients.push(patient);
-            }
-        }
-    }
-    patients
+    let (resource_type, id) = (resource.resource_type(), resource.id()?.to_owned());
+    Some(Reference::Local(Target { resource_type, id }))
+}
+
+/// The patient whom a resource names as its owner; a Patient names none.
+pub(crate) fn owner(resource: &Resource, links: &Links) -> Option<Reference> {
+    PLACES[resource.resource_type().index()].iter().find_map(|place| {
+        let elements = place.program.select_linked(resource.value(), links);
+        elements.into_iter().find_map(|element| named(resource, element, place, links))
+    })
 }
 
 /// The patient a `Reference` element names. Where nothing tells the type (a business identifier, a
 /// `urn:uuid:` of another Bundle), the element decides: a subject is taken for a patient, a
 /// performer is not.
-fn patient(
-    resource: &Resource,
-    element: &Value,
-    is_for_patients: bool,
-    links: &Links,
-) -> Option<Reference> {
+fn named(resource: &Resource, element: &Value, place: &Place, links: &Links) -> Option<Reference> {
     let reference = Reference::of(element)?;
     let is_patient = |resource_type: ResourceType| resource_type.name() == PATIENT;
     match &reference {
@@ -57,7 +48,7 @@ fn patient(
         _ => {}
     }
     let told = reference.resource_type().or_else(|| ResourceType::parse(element["type"].as_str()?));
-    told.map_or(is_for_patients, is_patient).then_some(reference)
+    told.map_or(place.is_for_patients, is_patient).then_some(reference)
 }
 
 /// The entry of a document that is named by this URL.
@@ -86,7 +77,7 @@ static PLACES: LazyLock<Vec<Vec<Place>>> = LazyLock::new(|| {
 });
 
 /// The place of a parameter. Conditions on the type (`resolve() is Patient`) are left to
-/// [`patient`], which also knows what a name without a type may stand for.
+/// [`named`], which also knows what a name without a type may stand for.
 fn place(resource_type: ResourceType, path: &str) -> Option<Place> {
     let expression = match parameter(Some(resource_type), path) {
         Some(parameter) => parameter.expression,

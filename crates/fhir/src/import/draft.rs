@@ -8,6 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Number, Value, json};
 use sha2::Sha256;
 
+use crate::hex::hex;
 use crate::issue::Issue;
 use crate::limits::Limits;
 use crate::resource::Resource;
@@ -164,9 +165,9 @@ impl Draft {
     /// The resource, as it will be stored.
     ///
     /// # Errors
-    /// Larger than `limits`, or a value that our own reader refuses.
-    pub fn finish(self, limits: &Limits) -> Result<Resource, Vec<Issue>> {
-        Resource::parse(Value::Object(self.members).to_string(), limits)
+    /// Larger than a resource may be, or a value that our own reader refuses.
+    pub fn finish(self) -> Result<Resource, Vec<Issue>> {
+        Resource::parse(Value::Object(self.members).to_string())
     }
 }
 
@@ -294,10 +295,6 @@ pub(super) fn pruned(value: Value) -> Option<Value> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 const TRANSFORMATION: &str = "http://terminology.hl7.org/CodeSystem/v3-DataOperation";
 const DATA_ABSENT_REASON: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 const PARTICIPANT: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
@@ -334,7 +331,7 @@ mod tests {
         let mut draft = Draft::new("Patient", "p1".to_owned());
         draft.set("gender", "").set("name", json!([{ "family": null, "given": [" "] }]));
         draft.push("identifier", identifier(None, "1")).push("identifier", identifier(None, "1"));
-        let resource = draft.finish(&Limits::STANDARD).unwrap();
+        let resource = draft.finish().unwrap();
         let expected = r#"{"resourceType":"Patient","id":"p1","identifier":[{"value":"1"}]}"#;
         assert_eq!(resource.text(), expected);
     }
@@ -344,7 +341,7 @@ mod tests {
         let derived = ["Patient/p1".to_owned()];
         let recorded = "2024-01-01T00:00:00Z";
         let draft = provenance("x".to_owned(), recorded, "DocumentReference/d", &derived, "LAB");
-        assert_eq!(crate::validate(&draft.finish(&Limits::STANDARD).unwrap()), []);
+        assert_eq!(crate::validate(&draft.finish().unwrap()), []);
     }
 
     #[test]

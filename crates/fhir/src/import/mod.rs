@@ -8,15 +8,12 @@
 //! # Layout
 //!
 //! - [`time`]: HL7 times as FHIR dates and times
-//! - [`systems`]: names and OIDs of code systems as URIs
 //! - [`draft`]: how a derived resource is built and named
 //! - `valid`: drafts as resources, without those that would not be valid
 //! - [`v2`]: HL7 v2 messages
 //! - [`cda`]: C-CDA documents
 
 pub mod time;
-
-pub mod systems;
 
 pub mod draft;
 

@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::NotUnderstood;
 use super::draft::Draft;
 use crate::issue::Issue;
-use crate::limits::Limits;
 use crate::resource::Resource;
 
 /// The valid ones as resources, and a note for each that is not. References to what was left out
@@ -38,7 +37,7 @@ pub(super) fn valid_resources(
 }
 
 fn valid(draft: &Draft) -> Result<Resource, Vec<Issue>> {
-    let resource = draft.clone().finish(&Limits::STANDARD)?;
+    let resource = draft.clone().finish()?;
     let mut issues = crate::validate(&resource);
     issues.retain(Issue::is_error);
     if issues.is_empty() { Ok(resource) } else { Err(issues) }

@@ -10,3 +10,10 @@ pub mod tree;
 
 pub use token::{SyntaxError, Text, Token, Tokens};
 pub use tree::{Slice, bundle_tree, tree};
+
+use serde_json::Value;
+
+/// The items of an array; none of anything else.
+pub(crate) fn items(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}

@@ -60,10 +60,10 @@ impl Person {
     /// How alike two people are.
     ///
     /// ```
-    /// use fhir::{Limits, Resource, matching::{Grade, Person}};
+    /// use fhir::{Resource, matching::{Grade, Person}};
     /// let person = |text: &str| {
     ///     let bytes = format!("{{\"resourceType\":\"Patient\",{text}}}");
-    ///     Person::of(&Resource::parse(bytes, &Limits::STANDARD).unwrap())
+    ///     Person::of(&Resource::parse(bytes).unwrap())
     /// };
     /// let ana = person(r#""name":[{"family":"Müller","given":["Ana"]}],"birthDate":"1980-03-04",
     ///     "gender":"female""#);

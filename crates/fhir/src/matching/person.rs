@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     Resource,
     derive::{Code, derive},
+    json::items,
     limits::matching::{VALUES_MAX, WORD_CHARS_MAX},
 };
 
@@ -41,12 +42,13 @@ impl Person {
     /// Reads a `Patient`. What it does not say is missing, and counts neither way.
     pub fn of(patient: &Resource) -> Self {
         let value = patient.value();
-        let telecom = items(&value["telecom"]).filter(|one| one["system"] == "phone");
+        let telecom = items(&value["telecom"]).iter().filter(|one| one["system"] == "phone");
         Self {
-            names: items(&value["name"]).filter_map(Name::of).take(VALUES_MAX).collect(),
+            names: items(&value["name"]).iter().filter_map(Name::of).take(VALUES_MAX).collect(),
             birth: value["birthDate"].as_str().and_then(Birth::parse),
             sex: value["gender"].as_str().filter(|sex| *sex != "unknown").map(str::to_owned),
             postal_codes: items(&value["address"])
+                .iter()
                 .filter_map(|one| postal_code(one["postalCode"].as_str()?))
                 .take(VALUES_MAX)
                 .collect(),
@@ -73,7 +75,7 @@ impl Person {
 impl Name {
     fn of(name: &Value) -> Option<Self> {
         let family = fold(name["family"].as_str().unwrap_or_default());
-        let given = fold(items(&name["given"]).find_map(Value::as_str).unwrap_or_default());
+        let given = fold(items(&name["given"]).iter().find_map(Value::as_str).unwrap_or_default());
         (!family.is_empty() || !given.is_empty()).then_some(Self { family, given })
     }
 }
@@ -95,7 +97,7 @@ impl Birth {
 /// Identifiers of the patient, not of a stay, an account or a paper that several may share.
 pub fn lasting_identifiers(patient: &Resource) -> Vec<Code> {
     let of_others = |code: &Code| {
-        items(&patient.value()["identifier"]).any(|one| {
+        items(&patient.value()["identifier"]).iter().any(|one| {
             let kind = one["type"]["coding"][0]["code"].as_str().unwrap_or_default();
             one["value"].as_str() == Some(&code.value)
                 && one["system"].as_str() == code.system.as_deref()
@@ -125,8 +127,4 @@ fn postal_code(text: &str) -> Option<String> {
 fn phone(text: &str) -> Option<String> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     (digits.len() >= 6).then(|| digits[digits.len().saturating_sub(9)..].to_owned())
-}
-
-fn items(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().map(Vec::as_slice).unwrap_or_default().iter()
 }

@@ -14,10 +14,11 @@ mod path;
 use serde_json::{Map, Value};
 
 use crate::issue::IssueCode;
+use crate::json::items;
 use crate::limits::{Limits, PATCH_OPERATIONS_MAX};
 use crate::resource::Resource;
 use crate::search::{is_choice, typed_member};
-use crate::validate::{Fhirkit, StructureValidator};
+use crate::validate::structure;
 use path::{Path, Place, Step, at, at_mut};
 
 /// Why a patch is not done: it is none, or does not fit the resource.
@@ -278,9 +279,9 @@ fn into_lists(resource: &mut Value, before: &[Issue]) {
 }
 
 fn issues(resource: &Value) -> Vec<Issue> {
-    let parsed = Resource::parse(resource.to_string().into_bytes(), &Limits::STANDARD);
+    let parsed = Resource::parse(resource.to_string().into_bytes());
     let Ok(parsed) = parsed else { return Vec::new() };
-    let issues = Fhirkit.check(&parsed).into_iter();
+    let issues = structure(&parsed).into_iter();
     let issues = issues.filter(|issue| issue.code == IssueCode::Structure);
     issues.map(|issue| (place_of(&issue.expression), issue.diagnostics)).collect()
 }
@@ -338,10 +339,6 @@ fn lone_list(resource: &Value, list: &[Step]) -> Result<(), Unfit> {
 
 fn several(places: &[Place]) -> Unfit {
     Unfit(format!("its path leads to {} places: name one", places.len()))
-}
-
-fn items(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 const NO_LIST: &str = "expected an array";

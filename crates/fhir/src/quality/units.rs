@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{Check, Finding};
 use crate::resource::Resource;
+use crate::systems::UCUM;
 
 pub(super) fn check(resource: &Resource) -> Option<Finding> {
     find(resource.value()).map(|code| {
@@ -131,8 +132,6 @@ static ATOMS: LazyLock<Atoms> = LazyLock::new(|| Atoms {
     metric: METRIC.split_whitespace().collect(),
     other: OTHER.split_whitespace().collect(),
 });
-
-const UCUM: &str = "http://unitsofmeasure.org";
 
 /// Longest unit that is read; the longest in use have some 40 characters.
 const UNIT_BYTES_MAX: usize = 256;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Check, Finding};
 use crate::resource::Resource;
+use crate::systems::LOINC;
 
 pub(super) fn check(resource: &Resource) -> Vec<Finding> {
     if resource.type_name() != "Observation" {
@@ -24,7 +25,7 @@ fn implausible(place: String, part: &Value) -> Option<Finding> {
     let quantity = &part["valueQuantity"];
     let (number, unit) = (quantity["value"].as_f64()?, quantity["code"].as_str()?);
     let codings = part["code"]["coding"].as_array()?.iter();
-    let loinc = codings.filter(|coding| coding["system"] == "http://loinc.org");
+    let loinc = codings.filter(|coding| coding["system"] == LOINC);
     let row = loinc.filter_map(|coding| row(coding["code"].as_str()?, unit)).next()?;
     let (_, of_unit, least, most) = row;
     let is_plausible = (*least..=*most).contains(&number);

@@ -9,7 +9,7 @@ use super::program::{Path, Program, Step};
 /// Why an expression does not compile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at character {at} of the expression")]
-pub struct CompileError {
+pub(crate) struct CompileError {
     /// Byte offset in the expression.
     pub at: usize,
     /// What is wrong.
@@ -18,15 +18,9 @@ pub struct CompileError {
 
 /// Compiles an expression, as in `Observation.subject.where(resolve() is Patient)`.
 ///
-/// ```
-/// let program = fhir::search::compile("Patient.name.given").unwrap();
-/// let patient = serde_json::json!({"resourceType": "Patient", "name": [{"given": ["Ada"]}]});
-/// assert_eq!(program.select(&patient), ["Ada"]);
-/// ```
-///
 /// # Errors
 /// The expression is outside the part of FHIRPath that search parameters use.
-pub fn compile(expression: &str) -> Result<Program, CompileError> {
+pub(crate) fn compile(expression: &str) -> Result<Program, CompileError> {
     let mut parser = Parser { text: expression, at: 0 };
     let program = parser.program()?;
     parser.space();
@@ -229,4 +223,52 @@ pub(crate) fn typed_member(member: &str, type_name: &str) -> String {
     name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
     name.push_str(letters.as_str());
     name
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn expressions_outside_the_part_of_fhirpath_are_errors() {
+        for text in [
+            "",
+            "Patient.",
+            "Patient.name.first()",
+            "Patient.name and",
+            "(Patient.name",
+            "Patient.name)",
+            "Patient.where(a > 1)",
+            "Patient.where(name = 'x)",
+            "Patient.name[x]",
+            "Patient..name",
+            "|",
+            "Patient.name.where(resolve() = Patient)",
+            "A.exists() and B = 1",
+        ] {
+            assert!(compile(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn choices_are_found_with_and_without_their_type() {
+        let select = |expression: &str| {
+            let observation = json!({
+                "resourceType": "Observation", "valueQuantity": { "value": 1 }, "valueSet": 2,
+                "extension": [{ "url": "a", "valueCode": "b" }, { "url": "c" }],
+            });
+            let program = compile(expression).unwrap();
+            program.select(&observation).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(select("Observation.value"), [r#"{"value":1}"#]);
+        assert_eq!(select("(Observation.value as Quantity).value"), ["1"]);
+        assert_eq!(select("Observation.value.as(Quantity).value"), ["1"]);
+        assert_eq!(select("Observation.value.ofType(string)"), [""; 0]);
+        assert_eq!(select("Observation.extension('a')"), [r#""b""#]);
+        assert_eq!(select("Observation.where(hasExtension('a')).value.value | Patient.x"), ["1"]);
+        assert_eq!(select("Patient.value"), [""; 0]);
+        assert_eq!(select("Observation.extension[1].url"), [r#""c""#]);
+    }
 }

@@ -9,6 +9,7 @@ use super::text::{all_text, fold, narrative, words_start_with};
 use super::value::{TextTest, Wanted, WantedReference, split, unescape};
 use crate::links::Links;
 use crate::reference::Target;
+use crate::systems;
 use crate::types::ResourceType;
 
 /// A condition on the resources of one type.
@@ -385,10 +386,10 @@ const OPERATORS: [(&str, Operator); 19] = [
 
 /// The code systems that `_filter` may name in short.
 const SYSTEMS: [(&str, &str); 4] = [
-    ("loinc", "http://loinc.org"),
-    ("snomed", "http://snomed.info/sct"),
-    ("rxnorm", "http://www.nlm.nih.gov/research/umls/rxnorm"),
-    ("ucum", "http://unitsofmeasure.org"),
+    ("loinc", systems::LOINC),
+    ("snomed", systems::SNOMED),
+    ("rxnorm", systems::RXNORM),
+    ("ucum", systems::UCUM),
 ];
 
 /// The parameters that look at the words of the whole resource, and of nothing else.

@@ -30,11 +30,9 @@ mod through;
 
 mod value;
 
-pub(crate) use expression::typed_member;
-pub use expression::{CompileError, compile};
+pub(crate) use expression::{compile, typed_member};
 pub use parameters::{Kind, Parameter, Part, parameter, parameters};
-pub use program::{Path, Program, Step};
-pub(crate) use program::{contained, is_choice, is_choice_of};
+pub(crate) use program::{Program, contained, is_choice, is_choice_of};
 pub use query::{Candidate, Query};
 pub use terms::Terms;
 pub(crate) use text::fold;

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
+use crate::json::items;
 use crate::limits::{TERMS_DEPTH_MAX, TERMS_PARTS_MAX};
 use crate::resource::Resource;
 
@@ -265,8 +266,4 @@ fn add(parts: &mut Vec<Part>, system: Option<&str>, code: &str) {
         parts.len() - 1
     });
     parts[place].codes.get_or_insert_default().insert(code.to_owned());
-}
-
-fn items(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }

@@ -8,10 +8,10 @@ mod cut;
 mod summary;
 
 use crate::issue::IssueCode;
-use crate::limits::{Limits, SEARCH_ELEMENTS_MAX};
+use crate::limits::SEARCH_ELEMENTS_MAX;
 use crate::resource::Resource;
 use crate::search::is_choice_of;
-use crate::validate::{Fhirkit, StructureValidator};
+use crate::validate::structure;
 use cut::{Part, parts};
 
 /// Which elements are wanted, beside those that a resource cannot do without.
@@ -145,10 +145,10 @@ fn marked(meta: &str) -> String {
 
 /// The elements that the part must have to be a resource at all.
 fn needed(part: &str) -> Vec<String> {
-    let Ok(resource) = Resource::parse(part.as_bytes().to_vec(), &Limits::STANDARD) else {
+    let Ok(resource) = Resource::parse(part.as_bytes().to_vec()) else {
         return Vec::new();
     };
-    let missing = Fhirkit.check(&resource).into_iter();
+    let missing = structure(&resource).into_iter();
     let missing = missing.filter(|issue| issue.code == IssueCode::Required);
     let named = missing.filter_map(|issue| {
         let (_, path) = issue.expression.split_once('.')?;

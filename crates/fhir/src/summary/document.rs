@@ -12,8 +12,10 @@ use super::section::{SECTIONS, Section, TIMES};
 use super::{PROFILE, Part, Summary};
 use crate::bundle::{BundleKind, answer::Answer};
 use crate::date::Moments;
+use crate::hex::hex;
 use crate::limits::SUMMARY_SECTION_ENTRIES_MAX;
 use crate::reference::{Reference, Target};
+use crate::systems::LOINC;
 
 /// A document that is being put together.
 pub struct Document<'a> {
@@ -64,7 +66,7 @@ impl<'a> Document<'a> {
         };
         let author_url = urn(digest(&[self.summary.author.identifier.as_bytes()]));
         let composition = self.composition(&patient_url, &author_url).to_string();
-        let mut answer = Answer::new(BundleKind::Document, Some(self.summary.made));
+        let mut answer = Answer::new(BundleKind::Document).timestamp(self.summary.made);
         let name = urn(self.summary.name);
         answer.identifier("urn:ietf:rfc:3986", &name);
         let composition_name = urn(digest(&[name.as_bytes(), b"composition"]));
@@ -253,7 +255,7 @@ fn narrative(div: String) -> Value {
 }
 
 fn coded(code: &str, display: &str) -> Value {
-    json!({ "coding": [{ "system": "http://loinc.org", "code": code, "display": display }] })
+    json!({ "coding": [{ "system": LOINC, "code": code, "display": display }] })
 }
 
 /// The first bytes of a hash, each part after its length.
@@ -272,7 +274,7 @@ fn digest(parts: &[&[u8]]) -> [u8; 16] {
 fn urn(mut bytes: [u8; 16]) -> String {
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(&bytes);
     let (a, b, c, d, e) = (&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
     format!("urn:uuid:{a}-{b}-{c}-{d}-{e}")
 }

@@ -6,7 +6,7 @@ mod checks;
 
 mod structure;
 
-pub use structure::{Fhirkit, StructureValidator};
+pub(crate) use structure::structure;
 
 use crate::issue::{Issue, capped};
 use crate::limits::Limits;
@@ -20,21 +20,12 @@ use crate::resource::Resource;
 ///
 /// ```
 /// let bytes = br#"{"resourceType": "Patient", "birthDate": "1985-02-30"}"#;
-/// let resource = fhir::Resource::parse(&bytes[..], &fhir::Limits::STANDARD).unwrap();
+/// let resource = fhir::Resource::parse(&bytes[..]).unwrap();
 /// assert_eq!(fhir::validate(&resource)[0].expression, "Patient.birthDate");
 /// ```
 pub fn validate(resource: &Resource) -> Vec<Issue> {
-    validate_by(&Fhirkit, resource, &Limits::STANDARD)
-}
-
-/// As [`validate()`], with another judge of structure and other limits.
-pub fn validate_by(
-    structure: &dyn StructureValidator,
-    resource: &Resource,
-    limits: &Limits,
-) -> Vec<Issue> {
-    let mut issues = structure.check(resource);
+    let mut issues = structure(resource);
     issues.extend(checks::check(resource));
     issues.extend(bindings::check(resource));
-    capped(issues, limits.issues_max)
+    capped(issues, Limits::STANDARD.issues_max)
 }

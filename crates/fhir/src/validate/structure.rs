@@ -5,31 +5,20 @@ use fhirkit::{Json, r4};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::resource::Resource;
 
-/// Judges the structure of resources. A trait, so that the library behind it can be replaced
-/// without anybody noticing.
-pub trait StructureValidator {
-    /// What is wrong with the structure of the resource.
-    fn check(&self, resource: &Resource) -> Vec<Issue>;
-}
-
-/// The structure as generated from the definitions of R4 by the crate `fhirkit`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Fhirkit;
-
-impl StructureValidator for Fhirkit {
-    fn check(&self, resource: &Resource) -> Vec<Issue> {
-        match Json::parse(resource.text()) {
-            Ok(json) => {
-                let (_, issues) = fhirkit::decode_json::<r4::Resource>(&json);
-                without_echoes(issues).into_iter().map(issue).collect()
-            }
-            // Both readers accept the same texts, up to the nesting that our limits allow.
-            Err(error) => vec![Issue::error(
-                IssueCode::Structure,
-                resource.type_name(),
-                format!("{error}: send well-formed JSON"),
-            )],
+/// What is wrong with the structure of a resource, as the definitions of R4 have it in the crate
+/// `fhirkit`.
+pub(crate) fn structure(resource: &Resource) -> Vec<Issue> {
+    match Json::parse(resource.text()) {
+        Ok(json) => {
+            let (_, issues) = fhirkit::decode_json::<r4::Resource>(&json);
+            without_echoes(issues).into_iter().map(issue).collect()
         }
+        // Both readers accept the same texts, up to the nesting that our limits allow.
+        Err(error) => vec![Issue::error(
+            IssueCode::Structure,
+            resource.type_name(),
+            format!("{error}: send well-formed JSON"),
+        )],
     }
 }
 

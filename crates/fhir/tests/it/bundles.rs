@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use expect_test::{Expect, expect};
+use fhir::Resource;
 use fhir::bundle::{Bundle, Method};
 use fhir::links::Links;
 use fhir::reference::Target;
 use fhir::types::ResourceType;
-use fhir::{Limits, Resource};
 use proptest::prelude::*;
 
 use crate::lines;
@@ -14,7 +14,7 @@ use crate::lines;
 const URN: &str = "urn:uuid:61ebe359-bfdc-4613-8bf2-c5e300945f0a";
 
 fn parse(text: &str) -> Bundle {
-    Bundle::parse(text.as_bytes().to_vec(), &Limits::STANDARD).unwrap()
+    Bundle::parse(text.as_bytes().to_vec()).unwrap()
 }
 
 fn transaction(entries: &[String]) -> Bundle {
@@ -55,7 +55,7 @@ fn received_bytes_stay_and_references_are_followed() {
         .replace(&format!(r#""reference" :  "{URN}""#), r#""reference" :  "Patient/p1""#)
         .replace(r#""urn:uuid\u003a61ebe359-bfdc-4613-8bf2-c5e300945f0a""#, r#""Patient/p1""#);
     assert_eq!(resolved.text(), expected);
-    let read_again = Resource::parse(resolved.bytes().clone(), &Limits::STANDARD).unwrap();
+    let read_again = Resource::parse(resolved.bytes().clone()).unwrap();
     assert_eq!(resolved.value(), read_again.value());
     assert_eq!(fhir::derive_linked(entry.exact().unwrap(), &entry.links), fhir::derive(&resolved));
 }
@@ -65,7 +65,7 @@ fn slices_share_the_memory_of_the_bundle() {
     let text = r#"{"resourceType": "Bundle", "type": "collection",
         "entry": [{"resource": {"resourceType": "Basic"}}]}"#;
     let text = Bytes::from_static(text.as_bytes());
-    let bundle = Bundle::parse(text.clone(), &Limits::STANDARD).unwrap();
+    let bundle = Bundle::parse(text.clone()).unwrap();
     let slice = bundle.entries[0].exact().unwrap().bytes();
     assert!(text.as_ptr_range().contains(&slice.as_ptr()));
 }
@@ -112,7 +112,7 @@ fn requests_are_read_as_they_are() {
 }
 
 fn check(text: &str, expected: Expect) {
-    match Bundle::parse(text.as_bytes().to_vec(), &Limits::STANDARD) {
+    match Bundle::parse(text.as_bytes().to_vec()) {
         Ok(bundle) => expected.assert_eq(&lines(&bundle.errors())),
         Err(issues) => expected.assert_eq(&lines(&issues)),
     }

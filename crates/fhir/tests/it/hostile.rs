@@ -16,10 +16,10 @@ const BUNDLE: &str = r##"{"resourceType": "Bundle", "type": "transaction", "entr
 
 /// Everything that is done with content from outside.
 fn exercise(bytes: &[u8]) {
-    if let Ok(resource) = Resource::parse(bytes.to_vec(), &Limits::STANDARD) {
+    if let Ok(resource) = Resource::parse(bytes.to_vec()) {
         let _ = (validate(&resource), derive(&resource));
     }
-    if let Ok(bundle) = Bundle::parse(bytes.to_vec(), &Limits::STANDARD) {
+    if let Ok(bundle) = Bundle::parse(bytes.to_vec()) {
         for entry in &bundle.entries {
             if let (Some(exact), Some(resolved)) = (entry.exact(), entry.resolved()) {
                 let _ = (validate(exact), derive(&resolved));
@@ -75,7 +75,7 @@ fn the_deepest_content_fits_the_stack() {
     };
     let taken = |text: &str| {
         exercise(text.as_bytes());
-        assert!(Resource::parse(text.to_owned(), &Limits::STANDARD).is_ok(), "{text}");
+        assert!(Resource::parse(text.to_owned()).is_ok(), "{text}");
     };
     let levels = (Limits::STANDARD.depth_max - 10) / 2;
     let extension = nested(levels, r#"{"url": "u", "extension": ["#, "]}", r#"{"url": "u"}"#);
@@ -102,8 +102,8 @@ fn resources_within_resources_have_a_limit() {
             })
         };
         exercise(nested(levels).as_bytes());
-        assert!(Resource::parse(nested(levels), &Limits::STANDARD).is_ok());
-        let issues = Resource::parse(nested(levels + 1), &Limits::STANDARD).unwrap_err();
+        assert!(Resource::parse(nested(levels)).is_ok());
+        let issues = Resource::parse(nested(levels + 1)).unwrap_err();
         assert_eq!(issues[0].code, fhir::IssueCode::TooLong);
     }
 }
@@ -117,13 +117,13 @@ fn sizes_are_refused_by_number() {
         ..Limits::STANDARD
     };
     let long = format!(r#"{{"resourceType": "Patient", "id": "{}"}}"#, "x".repeat(40));
-    let issues = Resource::parse(long.clone(), &limits).unwrap_err();
+    let issues = Resource::parse_within(long.clone(), &limits).unwrap_err();
     assert_eq!(issues[0].diagnostics, "77 bytes, but a resource may have 64: split it");
 
     let bundle = |entries: &str| {
         let text =
             format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{entries}]}}"#);
-        Bundle::parse(text, &limits)
+        Bundle::parse_within(text, &limits)
     };
     let of_long = bundle(&format!(r#"{{"resource": {long}}}"#)).unwrap();
     assert_eq!(of_long.entries[0].issues[0].expression, "Bundle.entry[0].resource");

@@ -7,7 +7,7 @@ use crate::lines;
 
 /// Reads and validates; the issues of whichever fails.
 fn check(text: &str, expected: Expect) {
-    let issues = match Resource::parse(text.as_bytes().to_vec(), &Limits::STANDARD) {
+    let issues = match Resource::parse(text.as_bytes().to_vec()) {
         Ok(resource) => validate(&resource),
         Err(issues) => issues,
     };
@@ -78,7 +78,7 @@ fn what_cannot_be_read() {
             error (duplicate) at Patient.gender: the name appears twice in this object: keep one of them
         "#]],
     );
-    let not_utf8 = Resource::parse(&b"{\"resourceType\": \"Pat\xffient\"}"[..], &Limits::STANDARD);
+    let not_utf8 = Resource::parse(&b"{\"resourceType\": \"Pat\xffient\"}"[..]);
     expect![[r#"
         fatal (structure): not UTF-8 from byte 21: send UTF-8
     "#]]

@@ -19,12 +19,13 @@ mod texts;
 mod through;
 mod v2;
 
-use fhir::{Limits, Resource, import::Understood};
+use base64::Engine;
+use fhir::{Resource, import::Understood};
 use serde_json::Value;
 
 /// Reads a resource that must be readable.
 fn resource(text: &str) -> Resource {
-    match Resource::parse(text.as_bytes().to_vec(), &Limits::STANDARD) {
+    match Resource::parse(text.as_bytes().to_vec()) {
         Ok(resource) => resource,
         Err(issues) => panic!("{}: {text}", lines(&issues)),
     }
@@ -39,6 +40,32 @@ fn lines(issues: &[fhir::Issue]) -> String {
 fn resources<'u>(understood: &'u Understood, kind: &str) -> Vec<&'u Value> {
     let all = understood.resources.iter();
     all.filter(|one| one.type_name() == kind).map(Resource::value).collect()
+}
+
+/// The original is among the resources to the byte, and everything else was derived from it.
+#[track_caller]
+fn assert_original_is_kept(understood: &Understood, original: &[u8], content_type: &str) {
+    let kept = *resources(understood, "DocumentReference").last().unwrap();
+    let attachment = &kept["content"][0]["attachment"];
+    assert_eq!(attachment["contentType"], content_type);
+    let data =
+        base64::engine::general_purpose::STANDARD.decode(attachment["data"].as_str().unwrap());
+    assert_eq!(data.unwrap(), original);
+    let provenance = resources(understood, "Provenance")[0];
+    let what = format!("DocumentReference/{}", kept["id"].as_str().unwrap());
+    assert_eq!(provenance["entity"][0]["what"]["reference"], what);
+    let targets = provenance["target"].as_array().unwrap().len();
+    assert_eq!(targets, understood.resources.len() - 2);
+}
+
+/// Translating twice gives the same bytes.
+#[track_caller]
+fn assert_repeats(translate: impl Fn() -> Understood) {
+    let texts = || {
+        let all = translate().resources;
+        all.iter().map(|one| one.text().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(), texts());
 }
 
 /// Everything that a message or document became, with names in place of ids and of files, and what

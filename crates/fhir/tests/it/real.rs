@@ -9,7 +9,7 @@ use bytes::Bytes;
 use fhir::reference::Reference;
 use fhir::search::parameters;
 use fhir::types::ResourceType;
-use fhir::{Bundle, Limits, Resource, derive, derive_linked, validate};
+use fhir::{Bundle, Resource, derive, derive_linked, validate};
 
 use crate::lines;
 
@@ -31,7 +31,7 @@ pub fn files(folder: &str) -> Vec<(PathBuf, Bytes)> {
 fn synthea_bundles_are_cut_without_loss() {
     let mut resources = 0;
     for (path, bytes) in files("synthea-r4") {
-        let bundle = Bundle::parse(bytes.clone(), &Limits::STANDARD).unwrap();
+        let bundle = Bundle::parse(bytes.clone()).unwrap();
         assert_eq!(lines(&bundle.errors()), "", "{}", path.display());
         let whole: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         let entries = whole["entry"].as_array().unwrap();
@@ -50,7 +50,7 @@ fn synthea_bundles_are_cut_without_loss() {
 #[test]
 fn synthea_references_all_resolve() {
     for (path, bytes) in files("synthea-r4") {
-        let bundle = Bundle::parse(bytes, &Limits::STANDARD).unwrap();
+        let bundle = Bundle::parse(bytes).unwrap();
         for entry in &bundle.entries {
             let resolved = entry.resolved().unwrap();
             let place = format!("{} {}", path.display(), entry.place());
@@ -72,7 +72,7 @@ fn synthea_references_all_resolve() {
 #[test]
 fn synthea_is_valid_and_everything_of_a_patient_has_a_place() {
     for (path, bytes) in files("synthea-r4") {
-        let bundle = Bundle::parse(bytes, &Limits::STANDARD).unwrap();
+        let bundle = Bundle::parse(bytes).unwrap();
         let owner = bundle.entries.iter().find_map(|entry| {
             let resource = entry.exact()?;
             (resource.type_name() == "Patient").then(|| entry.target.clone())?
@@ -97,10 +97,10 @@ fn synthea_is_valid_and_everything_of_a_patient_has_a_place() {
 #[test]
 fn summaries_are_valid() {
     for (path, bytes) in files("ips-examples") {
-        let resource = Resource::parse(bytes.clone(), &Limits::STANDARD).unwrap();
+        let resource = Resource::parse(bytes.clone()).unwrap();
         assert_eq!(lines(&validate(&resource)), "", "{}", path.display());
         if resource.type_name() == "Bundle" {
-            let bundle = Bundle::parse(bytes, &Limits::STANDARD).unwrap();
+            let bundle = Bundle::parse(bytes).unwrap();
             assert_eq!(lines(&bundle.errors()), "", "{}", path.display());
             for entry in &bundle.entries {
                 assert_eq!(lines(&entry.issues), "", "{} {}", path.display(), entry.place());
@@ -138,7 +138,7 @@ fn the_patient_compartment_is_whole() {
 fn every_parameter_can_be_asked_of_real_records() {
     let (mut asked, mut found) = (0_usize, 0_usize);
     for (_, bytes) in files("synthea-r4") {
-        let bundle = Bundle::parse(bytes, &Limits::STANDARD).unwrap();
+        let bundle = Bundle::parse(bytes).unwrap();
         for entry in &bundle.entries {
             let resource = entry.resolved().unwrap();
             for parameter in parameters(Some(resource.resource_type())) {

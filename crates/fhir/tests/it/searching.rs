@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use fhir::Resource;
-use fhir::search::{Candidate, Query, compile};
+use fhir::search::{Candidate, Query};
 use fhir::types::ResourceType;
 
 use crate::{lines, resource};
@@ -324,45 +324,4 @@ fn what_is_refused() {
             error (value) at http._type: `Pacient` is no type: did you mean `Patient`?
         "#]],
     );
-}
-
-#[test]
-fn expressions_outside_the_part_of_fhirpath_are_errors() {
-    for text in [
-        "",
-        "Patient.",
-        "Patient.name.first()",
-        "Patient.name and",
-        "(Patient.name",
-        "Patient.name)",
-        "Patient.where(a > 1)",
-        "Patient.where(name = 'x)",
-        "Patient.name[x]",
-        "Patient..name",
-        "|",
-        "Patient.name.where(resolve() = Patient)",
-        "A.exists() and B = 1",
-    ] {
-        assert!(compile(text).is_err(), "{text}");
-    }
-}
-
-#[test]
-fn choices_are_found_with_and_without_their_type() {
-    let select = |expression: &str| {
-        let observation = resource(
-            r#"{"resourceType": "Observation", "valueQuantity": {"value": 1}, "valueSet": 2,
-                "extension": [{"url": "a", "valueCode": "b"}, {"url": "c"}]}"#,
-        );
-        let program = compile(expression).unwrap();
-        program.select(observation.value()).iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
-    assert_eq!(select("Observation.value"), [r#"{"value":1}"#]);
-    assert_eq!(select("(Observation.value as Quantity).value"), ["1"]);
-    assert_eq!(select("Observation.value.as(Quantity).value"), ["1"]);
-    assert_eq!(select("Observation.value.ofType(string)"), [""; 0]);
-    assert_eq!(select("Observation.extension('a')"), [r#""b""#]);
-    assert_eq!(select("Observation.where(hasExtension('a')).value.value | Patient.x"), ["1"]);
-    assert_eq!(select("Patient.value"), [""; 0]);
-    assert_eq!(select("Observation.extension[1].url"), [r#""c""#]);
 }

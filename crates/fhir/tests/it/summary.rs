@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use expect_test::expect;
 use fhir::summary::{Author, PROFILE, Part, Summary};
 use fhir::synthetic::{Population, Scale, sample_hospitals};
-use fhir::{Bundle, Limits, Resource, validate};
+use fhir::{Bundle, Resource, validate};
 use serde_json::{Value, json};
 
 use crate::real::files;
@@ -289,7 +289,7 @@ fn invented_people_have_summaries() {
     for person in population.people() {
         let mut given = Vec::new();
         for bundle in &person.bundles {
-            let parsed = Bundle::parse(bundle.bytes.clone(), &Limits::STANDARD).unwrap();
+            let parsed = Bundle::parse(bundle.bytes.clone()).unwrap();
             given.extend(parsed.entries.iter().filter_map(|entry| entry.exact()).cloned());
         }
         let bundle = summary(&given);
@@ -314,7 +314,7 @@ fn published_summaries_come_out_as_they_came() {
     let is_bundle = |path: &std::path::Path| path.to_string_lossy().contains("/Bundle-");
     for (_, bytes) in files.iter().filter(|(path, _)| is_bundle(path)) {
         let whole: Value = serde_json::from_slice(bytes).unwrap();
-        let bundle = Bundle::parse(bytes.clone(), &Limits::STANDARD).unwrap();
+        let bundle = Bundle::parse(bytes.clone()).unwrap();
         let given = bundle.entries.iter().filter_map(|entry| entry.exact());
         let given = given.filter(|one| one.id().is_some() && one.type_name() != "Composition");
         let made = named(&summary(&given.cloned().collect::<Vec<_>>()));

@@ -6,9 +6,8 @@ use std::{
 };
 
 use fhir::{
-    Issue, Resource,
+    Issue, Resource, Severity,
     derive::Code,
-    issue::Severity,
     links::Links,
     quality::{Check, Finding, Named, Portrait, check, fingerprint, references},
     reference::{Reference, Target},
@@ -399,14 +398,13 @@ fn is_said(one: &Incoming) -> bool {
     one.change != Change::Deleted
 }
 
-/// Moves an issue of an entry's resource to where the resource is.
+/// Moves an issue of an entry's resource to where the resource is; one that came alone is its own
+/// place.
 fn placed(issue: Issue, place: &str) -> Issue {
-    if !place.starts_with("Bundle.entry[") {
-        return issue;
+    match place.starts_with("Bundle.entry[") {
+        true => issue.placed(&format!("{place}.resource")),
+        false => issue,
     }
-    let inside = issue.expression.split_once('.').map(|(_type, inside)| format!(".{inside}"));
-    let expression = format!("{place}.resource{}", inside.unwrap_or_default());
-    Issue { expression, ..issue }
 }
 
 fn label(record: RecordId) -> Vec<u8> {

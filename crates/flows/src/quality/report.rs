@@ -4,7 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use borsh::BorshDeserialize;
-use fhir::{Issue, Resource, quality::Check};
+use fhir::{
+    Issue, Resource,
+    quality::Check,
+    systems::{ICD_10, ICD_10_CM, LOINC, SNOMED, UCUM},
+};
 use serde_json::{Value, json};
 use vault::{Tally, Token, Versions};
 
@@ -56,10 +60,10 @@ fn completeness(resource: &Resource) -> Vec<(&'static str, bool)> {
         ],
         "Observation" => {
             let quantity = &value["valueQuantity"];
-            let unit = quantity.is_object().then(|| {
-                ("Quantity with UCUM unit", quantity["system"] == "http://unitsofmeasure.org")
-            });
-            let loinc = coded(&value["code"], &["http://loinc.org"]);
+            let unit = quantity
+                .is_object()
+                .then(|| ("Quantity with UCUM unit", quantity["system"] == UCUM));
+            let loinc = coded(&value["code"], &[LOINC]);
             let own = [("Observation with LOINC code", loinc)];
             own.into_iter().chain(unit).collect()
         }
@@ -70,12 +74,7 @@ fn completeness(resource: &Resource) -> Vec<(&'static str, bool)> {
     }
 }
 
-const CODED: [&str; 4] = [
-    "http://snomed.info/sct",
-    "http://hl7.org/fhir/sid/icd-10",
-    "http://hl7.org/fhir/sid/icd-10-cm",
-    "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
-];
+const CODED: [&str; 4] = [SNOMED, ICD_10, ICD_10_CM, "http://fhir.de/CodeSystem/bfarm/icd-10-gm"];
 
 /// Faults that no check of quality names: what is not valid FHIR, or cannot be filed.
 const CONTENT: &str = "content";

@@ -519,8 +519,8 @@ pub fn take_in(cluster: &Cluster, person: &fhir::synthetic::Person) -> Result<Pe
 
 /// The logical id that the Patient of a Bundle will have.
 fn local_id(bundle: &[u8]) -> Result<String> {
-    let bundle = fhir::Bundle::parse(bundle.to_vec(), &fhir::Limits::STANDARD)
-        .map_err(|issues| anyhow::anyhow!("{}", issues[0]))?;
+    let bundle =
+        fhir::Bundle::parse(bundle.to_vec()).map_err(|issues| anyhow::anyhow!("{}", issues[0]))?;
     let mut targets = bundle.entries.iter().filter_map(|entry| entry.target.as_ref());
     let patient = targets.find(|target| target.resource_type.name() == "Patient");
     Ok(patient.context("a Bundle without a Patient")?.id.clone())

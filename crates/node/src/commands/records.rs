@@ -101,7 +101,7 @@ fn kind_and_id(bytes: &[u8]) -> Result<(String, Option<String>)> {
     match value["resourceType"].as_str() {
         Some("Bundle") => Ok(("Bundle".to_owned(), None)),
         Some(_) => {
-            let resource = Resource::parse(bytes.to_vec(), &fhir::Limits::STANDARD)
+            let resource = Resource::parse(bytes.to_vec())
                 .map_err(|issues| anyhow::anyhow!("{}", issues[0]))?;
             Ok((resource.type_name().to_owned(), resource.id().map(str::to_owned)))
         }

@@ -42,7 +42,7 @@ fn no_file_of_a_node_holds_an_identifier_of_a_patient() {
 
 /// Ids of the resources of a Bundle.
 fn ids(bundle: &[u8]) -> Vec<String> {
-    let bundle = fhir::Bundle::parse(bundle.to_vec(), &fhir::Limits::STANDARD).unwrap();
+    let bundle = fhir::Bundle::parse(bundle.to_vec()).unwrap();
     let targets = bundle.entries.into_iter().filter_map(|entry| entry.target);
     targets.map(|target| target.id).collect()
 }

@@ -206,6 +206,50 @@ fn a_transaction_follows_searches_and_a_batch_reads() {
     assert_eq!(reply.status, 403, "who reads does not deliver");
 }
 
+/// As a read alone does (R4, http.html, "conditional read").
+#[test]
+fn a_batch_reads_again_only_what_changed() {
+    let hospital = Hospital::open();
+    let created = hospital.write("POST", "/fhir/Observation", &[], &note("1", "first"), 201);
+    let name = name_of(&created);
+    let path = format!("/fhir/{name}");
+    let meta = hospital.json(&format!("{path}/$meta"));
+    let changed = meta["parameter"][0]["valueMeta"]["lastUpdated"].as_str().unwrap();
+    let version = format!("{name}/_history/1");
+    let cases = [
+        (&name, json!({}), "200 OK"),
+        (&name, json!({ "ifNoneMatch": "W/\"1\"" }), "304 Not Modified"),
+        (&name, json!({ "ifNoneMatch": "W/\"7\", W/\"1\"" }), "304 Not Modified"),
+        (&name, json!({ "ifNoneMatch": "W/\"2\"" }), "200 OK"),
+        (&version, json!({ "ifNoneMatch": "W/\"1\"" }), "304 Not Modified"),
+        (&name, json!({ "ifModifiedSince": changed }), "304 Not Modified"),
+        (&name, json!({ "ifModifiedSince": "2026-01-01T00:00:00Z" }), "200 OK"),
+        (&name, json!({ "ifModifiedSince": "yesterday" }), "400 Bad Request"),
+        (&name, json!({ "ifNoneMatch": "W/\"2\"", "ifModifiedSince": changed }), "200 OK"),
+    ];
+    let entries = cases.iter().map(|(url, conditions, _)| {
+        let mut request = conditions.clone();
+        request["method"] = json!("GET");
+        request["url"] = json!(url);
+        json!({ "request": request })
+    });
+    let entries: Vec<Value> = entries.collect();
+    let batch = json!({ "resourceType": "Bundle", "type": "batch", "entry": entries }).to_string();
+    // What is said of the Bundle is not said of its entries.
+    let headers = [("x-purpose-of-use", "TREAT"), ("if-none-match", "*")];
+    let reply =
+        hospital.node.send("POST", "/fhir", Some(&hospital.staff), &headers, batch.as_bytes());
+    let answer: Value = serde_json::from_str(&reply.body).unwrap();
+    for (index, (url, conditions, status)) in cases.iter().enumerate() {
+        let entry = &answer["entry"][index];
+        assert_eq!(entry["response"]["status"], *status, "{url} {conditions}");
+        let is_sent = entry["resource"]["resourceType"] == "Observation";
+        assert_eq!(is_sent, *status == "200 OK", "{url} {conditions}");
+        let is_read = *status != "400 Bad Request";
+        assert_eq!(entry["response"]["etag"] == "W/\"1\"", is_read, "{url} {conditions}");
+    }
+}
+
 #[test]
 fn a_reader_finds_validates_and_corrects() {
     let hospital = Hospital::open();

@@ -32,7 +32,7 @@ fn every_synthea_resource_comes_out_as_it_went_in() {
     let mut sent: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
     for path in &paths {
         let bytes = fs::read(path).unwrap();
-        let bundle = fhir::Bundle::parse(bytes.clone(), &fhir::Limits::STANDARD).unwrap();
+        let bundle = fhir::Bundle::parse(bytes.clone()).unwrap();
         let reply = node.send("POST", "/fhir", Some(&system), &[], &bytes);
         assert_eq!(reply.status, 200, "{}: {:.2000}", path.display(), reply.body);
         for entry in bundle.entries {

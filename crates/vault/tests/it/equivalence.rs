@@ -6,8 +6,9 @@ use std::fmt::Debug;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use vault::{
-    Batch, CopyBatch, Erased, Memory, NewEmergency, NewRecord, Place, Run, SealedRecord, Sqlite,
-    Vault, Version, Versions, WantedErasure,
+    Batch, CopyBatch, Erased, JobPart, KeptCase, KeptMessage, Mark, Memory, NewEmergency,
+    NewRecord, Place, Portrait, Relink, Run, SealedRecord, Sqlite, Tally, Vault, Version, Versions,
+    WantedErasure,
 };
 
 use crate::support::{link, new_record, own_scope, patient, record_id, root, scope_tag, token};
@@ -26,6 +27,14 @@ enum Step {
     Erase { of: u8, first: u64, count: u32 },
     EraseCopies { custodian: u8, of: u8, first: u64, count: u32 },
     KeepCommitments { custodian: u8, first: u64, of: u8 },
+    Message { name: u8, feed: u8, is_waiting: bool },
+    Case { name: u8, is_open: bool },
+    Relink { name: u8, from: u8, to: u8 },
+    Mark { sequence: u64, name: u8 },
+    Portrait { record: u8, value: u8 },
+    Tally { day: u32, name: u8, count: u64 },
+    Job { job: u8, part: u64, value: u8 },
+    ForgetJob { job: u8 },
     Reopen,
 }
 
@@ -56,7 +65,24 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..3u8, 0..8u64, 1..4u8).prop_map(|(custodian, first, of)| {
             Step::KeepCommitments { custodian, first, of }
         }),
+        8 => aside(),
         1 => Just(Step::Reopen),
+    ]
+}
+
+/// A step that stores something else than records.
+fn aside() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (1..5u8, 1..3u8, any::<bool>())
+            .prop_map(|(name, feed, is_waiting)| Step::Message { name, feed, is_waiting }),
+        3 => (1..5u8, any::<bool>()).prop_map(|(name, is_open)| Step::Case { name, is_open }),
+        1 => (1..4u8, 1..3u8, 1..3u8).prop_map(|(name, from, to)| Step::Relink { name, from, to }),
+        1 => (0..6u64, 1..5u8).prop_map(|(sequence, name)| Step::Mark { sequence, name }),
+        2 => (1..5u8, 1..4u8).prop_map(|(record, value)| Step::Portrait { record, value }),
+        3 => (1..4u32, 1..4u8, 1..4u64)
+            .prop_map(|(day, name, count)| Step::Tally { day, name, count }),
+        3 => (1..4u8, 0..4u64, 1..4u8).prop_map(|(job, part, value)| Step::Job { job, part, value }),
+        1 => (1..4u8).prop_map(|job| Step::ForgetJob { job }),
     ]
 }
 
@@ -110,8 +136,44 @@ fn take(vault: &dyn Vault, step: &Step) -> String {
             let NewRecord { commitment, .. } = sealed(*of, 1, 1, 0);
             text(vault.keep_commitments([*custodian; 32], &[(*first, commitment)]))
         }
+        Step::ForgetJob { job } => text(vault.forget_job(token(*job))),
         Step::Reopen => text(vault.counts()),
+        _ => text(vault.store(batch_aside(step))),
     }
+}
+
+/// The batch of a step of [`aside`].
+fn batch_aside(step: &Step) -> Batch {
+    let mut batch = Batch::default();
+    match *step {
+        Step::Message { name, feed, is_waiting } => {
+            let (token, feed, sealed) =
+                (token(name), token(feed), vec![name, u8::from(is_waiting)]);
+            batch.messages.push(KeptMessage { token, feed, is_waiting, sealed });
+        }
+        Step::Case { name, is_open } => {
+            let sealed = vec![name, u8::from(is_open)];
+            batch.cases.push(KeptCase { token: token(name), is_open, sealed });
+        }
+        Step::Relink { name, from, to } => {
+            batch.relinks.push(Relink { token: token(name), from: patient(from), to: patient(to) });
+        }
+        Step::Mark { sequence, name } => {
+            batch.marks.push(Mark { sequence, tokens: vec![token(name)] });
+        }
+        Step::Portrait { record, value } => {
+            batch.portraits.push(Portrait { record: record_id(record), sealed: vec![value] });
+        }
+        Step::Tally { day, name, count } => {
+            let sealed = vec![name, count as u8];
+            batch.tallies.push(Tally { day, token: token(name), sealed, count });
+        }
+        Step::Job { job, part, value } => {
+            batch.jobs.push(JobPart { job: token(job), part, sealed: vec![value] });
+        }
+        _ => unreachable!("{step:?} stores records, or nothing"),
+    }
+    batch
 }
 
 /// Scope `n` is that of patient `(n + 1) / 2`.
@@ -182,6 +244,13 @@ fn look(vault: &dyn Vault) -> Vec<String> {
     seen.push(text(vault.wanted_erasures(None, 9)));
     seen.push(text(vault.erased_between(1, 30)));
     seen.push(text(vault.links_after(None, 9)));
+    for (from, max) in [(0, 500), (2, 2)] {
+        seen.push(text(vault.messages_waiting(from, max)));
+        seen.push(text(vault.cases(from, max)));
+    }
+    seen.push(text(vault.tallies(0)));
+    seen.push(text(vault.tallies(2)));
+    seen.push(text(vault.jobs()));
     for sequence in 0..20 {
         seen.push(text(vault.batch_of(sequence)));
         seen.push(text(vault.records_from(sequence, 2)));
@@ -190,6 +259,7 @@ fn look(vault: &dyn Vault) -> Vec<String> {
     for number in 0..5 {
         look_at_records(vault, number, &mut seen);
         look_at_copies(vault, number, &mut seen);
+        look_aside(vault, number, &mut seen);
         seen.push(text(vault.patient_by_token(token(number))));
         seen.push(text(vault.setting(&number.to_string())));
     }
@@ -234,6 +304,16 @@ fn look_at_copies(vault: &dyn Vault, number: u8, seen: &mut Vec<String>) {
     }
     for first in 0..8 {
         seen.push(text(vault.copied_commitments(custodian, first, 2)));
+    }
+}
+
+fn look_aside(vault: &dyn Vault, number: u8, seen: &mut Vec<String>) {
+    seen.push(text(vault.message(token(number))));
+    seen.push(text(vault.message_counts(token(number))));
+    seen.push(text(vault.case(token(number))));
+    seen.push(text(vault.portrait(record_id(number))));
+    for (from, max) in [(0, 500), (1, 1)] {
+        seen.push(text(vault.job_parts(token(number), from, max)));
     }
 }
 

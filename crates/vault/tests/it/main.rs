@@ -4,7 +4,7 @@ mod blobs;
 mod crash;
 mod envelope;
 mod equivalence;
-mod erasure;
+mod erased_files;
 mod erasures;
 mod opaque;
 mod sqlite;

@@ -1,13 +1,13 @@
 //! Nothing readable is in any file of a vault's folder.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use rand::{SeedableRng, rngs::StdRng};
 use vault::{
     Batch, Content, Link, NewRecord, NodeKeys, OwnScope, Place, SealedScope, Sqlite, Vault,
 };
 
-use crate::support::{CUSTODIAN, KEY, SALT, patient};
+use crate::support::{CUSTODIAN, KEY, SALT, patient, read_all};
 
 const TYPE: &str = "ObservationMarker";
 const LOGICAL_ID: &str = "logical-id-marker";
@@ -43,17 +43,6 @@ fn check(folder: &Path) {
     }
     for secret in [SECRET, NODE_SECRET, KEY, SALT] {
         assert!(!found(&secret), "{secret:?} is on the disk");
-    }
-}
-
-fn read_all(folder: &Path, files: &mut Vec<Vec<u8>>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            read_all(&path, files);
-        } else {
-            files.push(fs::read(path).unwrap());
-        }
     }
 }
 

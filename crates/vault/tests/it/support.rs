@@ -1,5 +1,7 @@
 //! People, records and batches for the tests. A number stands for whatever it names.
 
+use std::{fs, path::Path};
+
 use rand::{SeedableRng, rngs::StdRng};
 use vault::{
     Batch, Content, Envelope, FinalReceipt, Link, MemberId, NewRecord, Opened, OwnScope, PatientId,
@@ -95,4 +97,15 @@ pub fn sequences(records: &[SealedRecord]) -> Vec<u64> {
 #[track_caller]
 pub fn assert_invalid<T: std::fmt::Debug>(outcome: Result<T, VaultError>) {
     assert!(matches!(outcome, Err(VaultError::Invalid(_))), "{outcome:?}");
+}
+
+/// The contents of all files in a folder and below.
+pub fn read_all(folder: &Path, files: &mut Vec<Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => read_all(&path, files),
+            false => files.push(fs::read(path).unwrap()),
+        }
+    }
 }

@@ -109,8 +109,9 @@ pub const DELIVERING: Group = Group {
             .sends(&EXPUNGE_PARAMETERS)
             .answers(&EXPUNGED)
             .refusals(&ERASED_NOT),
-        post("/fhir/{kind}/$expunge", "Refused", OFFICER).answers(&[NOT_AT_ONCE]),
-        post("/fhir/$expunge", "Refused", OFFICER).answers(&[NOT_AT_ONCE]),
+        post("/fhir/{kind}/$expunge", "Erase all of a type: refused", OFFICER)
+            .answers(&[NOT_AT_ONCE]),
+        post("/fhir/$expunge", "Erase everything: refused", OFFICER).answers(&[NOT_AT_ONCE]),
         post("/fhir/{kind}/$validate", "Say what would be wrong", ANY_TOKEN)
             .text(
                 "Nothing is stored. A `Parameters` may hold the resource as `resource`. Who may \

@@ -249,7 +249,8 @@ fn method(operation: &Operation) -> Markup {
 
 /// The request as curl sends it.
 fn example(operation: &Operation) -> String {
-    let mut path = operation.path.to_owned();
+    // Within double quotes a shell would take `$export` for its own.
+    let mut path = operation.path.replace('$', "\\$");
     for name in operation.places() {
         let example = place(name).1;
         path =
@@ -257,9 +258,7 @@ fn example(operation: &Operation) -> String {
     }
     let query =
         if operation.query.is_empty() { String::new() } else { format!("?{}", operation.query) };
-    // Within double quotes a shell would take `$export` for its own.
-    let url = format!("{path}{query}").replace("/$", "/\\$").replace("\\$EXPORT", "$EXPORT");
-    let url = url.replace("\\$ACCESS", "$ACCESS");
+    let url = format!("{path}{query}");
     let mut lines = vec![match operation.method {
         "GET" => format!("curl \"$NODE{url}\""),
         method => format!("curl -X {method} \"$NODE{url}\""),
@@ -267,7 +266,8 @@ fn example(operation: &Operation) -> String {
     if matches!(operation.who.shown, Shown::Bearer) {
         lines.push("-H \"Authorization: Bearer $TOKEN\"".to_owned());
     }
-    let shown = operation.takes.iter().filter(|one| !one.example.is_empty());
+    let headers = operation.takes.iter().filter(|one| matches!(one.place, Place::Header));
+    let shown = headers.filter(|one| !one.example.is_empty());
     lines.extend(shown.map(|one| format!("-H \"{}: {}\"", one.name, one.example)));
     if let Some(content) = operation.sends.first() {
         lines.push(format!("-H \"Content-Type: {}\"", content.kind));
@@ -326,6 +326,10 @@ const REFUSALS: &str = r##"# under /fhir
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{
+        operation::get,
+        parameters::{ANYBODY, COUNT},
+    };
 
     #[test]
     fn everything_is_on_the_page_and_nothing_from_elsewhere() {
@@ -352,5 +356,12 @@ mod tests {
             let example = example(operation);
             assert!(!example.contains('{') || !operation.sends.is_empty(), "{example}");
         }
+    }
+
+    #[test]
+    fn only_headers_are_shown_as_such() {
+        const TAKEN: [Parameter; 1] = [Parameter { example: "5", ..COUNT }];
+        let shown = example(&get("/fhir/$export", "Count", ANYBODY).takes(&TAKEN));
+        assert_eq!(shown, "curl \"$NODE/fhir/\\$export\"");
     }
 }

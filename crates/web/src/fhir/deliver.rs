@@ -39,12 +39,12 @@ pub async fn bundle(
     let filed = blocking(move || member.ingest(&source, delivery)).await?;
     let mut found = Vec::new();
     for entry in &filed.entries {
-        if let EntryOutcome::Asks(url) = entry {
-            found.push(url::answer(&app, &caller, &headers, url).await);
+        if let EntryOutcome::Asks(request) = entry {
+            found.push(url::answer(&app, &caller, &headers, request).await);
         }
     }
     let mut found = found.into_iter();
-    let answer = filed.answer(|_| found.next().unwrap_or_default());
+    let answer = filed.answer(|| found.next().unwrap_or_default());
     let findings = found_header(&filed.findings);
     if wants_outcome(&headers) && !filed.findings.is_empty() {
         let outcome = flows::words::outcome(&filed.findings).to_string().into_bytes();

@@ -117,8 +117,8 @@ impl IntoResponse for Fault {
 }
 
 async fn metadata(State(app): State<App>) -> Response {
-    let statement = flows::capability(&base(&app), env!("CARGO_PKG_VERSION"));
-    let statement = app.smart.with_security(statement);
+    let security = app.smart.security();
+    let statement = flows::capability(&base(&app), env!("CARGO_PKG_VERSION"), security);
     fhir_json(StatusCode::OK, statement.into_bytes())
 }
 

@@ -24,13 +24,24 @@ pub async fn read(
     Path((kind, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Answered {
-    let caller = caller?;
-    if audit::is_for(&caller, &kind) {
-        return audit::one(&app, &caller, &id);
+    latest(&app, &caller?, &headers, &kind, &id, &Held::said_by(&headers)).await
+}
+
+/// The latest version of a resource.
+pub async fn latest(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    kind: &str,
+    id: &str,
+    held: &Held<'_>,
+) -> Answered {
+    if audit::is_for(caller, kind) {
+        return audit::one(app, caller, id);
     }
-    caller.may_read(&kind)?;
-    let session = session_with(&app, &caller, &headers, &kind, &id).await?;
-    Ok(resource(&session, session.find(&kind, &id)?, &headers))
+    caller.may_read(kind)?;
+    let session = session_with(app, caller, headers, kind, id).await?;
+    Ok(resource(&session, session.find(kind, id)?, headers, held))
 }
 
 /// `GET /fhir/Type/id/_history/version`
@@ -40,10 +51,21 @@ pub async fn version(
     Path((kind, id, version)): Path<(String, String, u32)>,
     headers: HeaderMap,
 ) -> Answered {
-    let caller = caller?;
-    caller.may_read(&kind)?;
-    let session = session_with(&app, &caller, &headers, &kind, &id).await?;
-    Ok(resource(&session, session.find_version(&kind, &id, version)?, &headers))
+    let named = (kind.as_str(), id.as_str(), version);
+    at_version(&app, &caller?, &headers, named, &Held::said_by(&headers)).await
+}
+
+/// One version of a resource: type, id and version.
+pub async fn at_version(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    (kind, id, version): (&str, &str, u32),
+    held: &Held<'_>,
+) -> Answered {
+    caller.may_read(kind)?;
+    let session = session_with(app, caller, headers, kind, id).await?;
+    Ok(resource(&session, session.find_version(kind, id, version)?, headers, held))
 }
 
 /// `GET /fhir/Type/id/$meta`: version and time, and what the resource itself says.
@@ -269,21 +291,47 @@ pub fn skipped(pairs: &mut Vec<(String, String)>) -> Result<usize, Problem> {
     skip.map_err(|_| Problem::bad_request("the page link was changed"))
 }
 
+/// What a reader holds already, and need not be sent again
+/// ([FHIR R4, conditional read](http://hl7.org/fhir/R4/http.html#cread)).
+pub struct Held<'a> {
+    /// The versions, as entity tags.
+    pub tags: Option<&'a str>,
+    /// Everything up to this time, in milliseconds since the Unix epoch.
+    pub until_ms: Option<u64>,
+}
+
+impl<'a> Held<'a> {
+    /// What the headers of a request say.
+    fn said_by(headers: &'a HeaderMap) -> Self {
+        let since = text(headers, "if-modified-since").and_then(flows::seconds_of_http_date);
+        // A date of HTTP means the whole of its second.
+        let until_ms = since.map(|since| since.saturating_mul(1_000).saturating_add(999));
+        Self { tags: text(headers, "if-none-match"), until_ms }
+    }
+
+    fn has(&self, record: &OpenedRecord) -> bool {
+        // A date is not looked at beside a tag (RFC 9110, section 13.1.3).
+        match self.tags {
+            Some(tags) => names_version(tags, record.version),
+            None => self.until_ms.is_some_and(|until| record.metadata.stored_ms <= until),
+        }
+    }
+}
+
 /// One resource, with its version and the access under which it was read.
-pub fn resource(session: &Session, record: &OpenedRecord, headers: &HeaderMap) -> Response {
+fn resource(
+    session: &Session,
+    record: &OpenedRecord,
+    headers: &HeaderMap,
+    held: &Held<'_>,
+) -> Response {
     let version = etag(record.version);
-    let changed = flows::http_date(record.metadata.stored_ms);
-    let since = text(headers, "if-modified-since").and_then(flows::seconds_of_http_date);
-    // A date is not looked at beside a tag (RFC 9110, section 13.1.3).
-    let is_known = match text(headers, "if-none-match") {
-        Some(tags) => names_version(tags, record.version),
-        None => since.is_some_and(|since| record.metadata.stored_ms / 1_000 <= since),
-    };
-    if is_known {
+    if held.has(record) {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, version)]).into_response();
     }
     let as_received = text(headers, BYTES) == Some("as-received");
     let resource = if as_received { &record.exact } else { &record.resolved };
+    let changed = flows::http_date(record.metadata.stored_ms);
     let facts = [(header::ETAG, version), (header::LAST_MODIFIED, changed)];
     (facts, found(session, resource.bytes().to_vec())).into_response()
 }

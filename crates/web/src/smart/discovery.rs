@@ -31,12 +31,11 @@ pub async fn jwks(State(app): State<App>) -> Result<Json<Value>, Refusal> {
 }
 
 impl Smart {
-    /// A `CapabilityStatement` that says where apps are authorized (SMART's extension
-    /// `oauth-uris`).
-    pub fn with_security(&self, statement: String) -> String {
-        let Ok(mut json) = serde_json::from_str::<Value>(&statement) else { return statement };
+    /// How callers prove who they are, as a `CapabilityStatement` says it: where apps are
+    /// authorized is in SMART's extension `oauth-uris`.
+    pub fn security(&self) -> Value {
         let uri = |name: &str, path: &str| json!({ "url": name, "valueUri": self.url(path) });
-        json["rest"][0]["security"] = json!({
+        json!({
             "cors": true,
             "service": [{
                 "coding": [{
@@ -54,8 +53,7 @@ impl Smart {
                     uri("revoke", "/smart/revoke"),
                 ],
             }],
-        });
-        json.to_string()
+        })
     }
 }
 

@@ -485,15 +485,12 @@ mod tests {
             ("patient/Observation.rs", "patient/Observation.rs"),
             ("patient/*.read user/*.write", "patient/*.rs user/*.cud"),
             ("system/Patient.*", "system/Patient.cruds"),
-            ("launch openid what/ever-not", "openid launch"),
+            ("launch openid whatever-not", "openid launch"),
+            ("launch/whatever-not openid", "openid"),
             ("patient/Observation.rs?category=a|b", "patient/Observation.rs?category=a|b"),
         ];
         for (text, expected) in cases {
-            let read = match Scopes::parse(text) {
-                Ok(read) => read.to_string(),
-                Err(_) => "openid launch".to_owned(),
-            };
-            assert_eq!(read, expected, "{text}");
+            assert_eq!(Scopes::parse(text).unwrap().to_string(), expected, "{text}");
         }
     }
 
@@ -505,6 +502,7 @@ mod tests {
             ("patient/Observation.sr", "in this order"),
             ("patient/Observation.", "in this order"),
             ("somebody/Observation.rs", "begins with"),
+            ("launch openid what/ever-not", "`what/ever-not` is no scope: it begins with"),
             ("patient/*.rs?category=x", "one resource type"),
             ("patient/Observation.rs?nonsense=x", "nonsense"),
         ];

@@ -6,7 +6,7 @@ use super::tables;
 use super::walk::{Walk, is_negated, related};
 use super::xml::Element;
 use crate::import::draft::{absent, code};
-use crate::import::systems::SNOMED;
+use crate::systems::SNOMED;
 
 impl<'d> Walk<'d> {
     pub(super) fn allergy_concern(&mut self, concern: Element<'d>) -> Vec<String> {

@@ -6,9 +6,9 @@ use super::tables;
 use super::walk::Walk;
 use super::xml::Element;
 use crate::import::draft::{absent, decimal, reference};
-use crate::import::systems::{UCUM, is_oid, is_uuid, local, of_name, of_oid};
 use crate::import::time::{DateTime, Stamp, ends_before_it_begins};
 use crate::limits::cda::TRANSLATIONS_MAX;
+use crate::systems::{UCUM, is_oid, is_uuid, local, of_name, of_oid};
 
 impl Walk<'_> {
     /// TS as a `dateTime`.

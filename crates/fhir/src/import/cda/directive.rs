@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use super::walk::Walk;
 use super::xml::Element;
 use crate::import::draft::{absent, code};
+use crate::systems::LOINC;
 
 impl<'d> Walk<'d> {
     /// An advance directive observation: what it is about, and what it says.
@@ -17,7 +18,7 @@ impl<'d> Walk<'d> {
         };
         draft.set("status", status);
         draft.set("scope", code("http://terminology.hl7.org/CodeSystem/consentscope", "adr"));
-        draft.push("category", code("http://loinc.org", "42348-3"));
+        draft.push("category", code(LOINC, "42348-3"));
         draft.set("patient", self.subject());
         let (time, author) = self.authored(directive);
         draft.set("dateTime", time).push("performer", author);
@@ -58,6 +59,6 @@ impl<'d> Walk<'d> {
         let text = directive.at("reference/externalDocument/text");
         let link = text.at("reference").attribute("value")?;
         let media = text.attribute("mediaType");
-        crate::import::systems::is_uri(link).then(|| json!({ "contentType": media, "url": link }))
+        crate::systems::is_uri(link).then(|| json!({ "contentType": media, "url": link }))
     }
 }

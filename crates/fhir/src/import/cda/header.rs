@@ -7,7 +7,7 @@ use super::tables;
 use super::walk::Walk;
 use super::xml::Element;
 use crate::import::draft::{Draft, absent, code, identifier};
-use crate::import::systems::SSN;
+use crate::systems::SSN;
 
 impl<'d> Walk<'d> {
     /// The patient. A document is a snapshot, so the patient is told in passing.

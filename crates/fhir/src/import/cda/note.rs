@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::walk::Walk;
 use super::xml::Element;
 use crate::import::draft::{absent, attachment};
-use crate::import::systems::is_uri;
+use crate::systems::is_uri;
 
 impl<'d> Walk<'d> {
     /// A Note Activity: text, or a file.

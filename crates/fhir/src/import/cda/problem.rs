@@ -6,7 +6,7 @@ use super::tables;
 use super::walk::{Walk, is_negated, related};
 use super::xml::Element;
 use crate::import::draft::{absent, code};
-use crate::import::systems::SNOMED;
+use crate::systems::SNOMED;
 
 impl<'d> Walk<'d> {
     /// A concern: why a problem is followed, and the observations of it.
@@ -156,7 +156,7 @@ fn is_any_problem(problem: Element<'_>) -> bool {
 pub(super) fn age_of(mut quantity: Json) -> Json {
     if quantity["code"].is_null() {
         quantity["code"] = json!("a");
-        quantity["system"] = json!(crate::import::systems::UCUM);
+        quantity["system"] = json!(crate::systems::UCUM);
     }
     quantity
 }

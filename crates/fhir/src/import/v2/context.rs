@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use super::charset::Charset;
 use super::header::Header;
 use super::message::{Segment, Value};
-use crate::import::systems::{is_oid, is_uri, is_uuid, local, of_oid};
 use crate::import::time::{DateTime, Stamp, Zone};
 use crate::import::{Names, NotUnderstood};
+use crate::systems::{is_oid, is_uri, is_uuid, local, of_oid};
 
 /// What a node knows of a feed beyond its messages.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use super::message::{Segment, Value};
 use super::tables;
 use crate::import::draft::decimal;
 pub(super) use crate::import::draft::{code, told, unknown};
-use crate::import::systems::{UCUM, local, of_name, of_table};
 use crate::import::time::ends_before_it_begins;
+use crate::systems::{UCUM, local, of_name, of_table};
 
 impl Context<'_> {
     /// CX to Identifier.

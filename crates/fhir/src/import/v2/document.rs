@@ -92,7 +92,7 @@ pub(super) fn pointer(value: Value<'_>) -> Json {
     let part = |number| value.component(number).text();
     let content_type = media_type(&part(3), &part(4));
     part(2);
-    if crate::import::systems::is_uri(&place) {
+    if crate::systems::is_uri(&place) {
         return json!({ "contentType": content_type, "url": place });
     }
     json!({ "contentType": content_type, "title": place })

@@ -7,7 +7,7 @@ use super::message::Segment;
 use super::tables;
 use super::walk::Walk;
 use crate::import::draft::Draft;
-use crate::import::systems::of_table;
+use crate::systems::of_table;
 
 impl Walk<'_> {
     pub(super) fn pv1(&mut self, pv1: Segment<'_>) {

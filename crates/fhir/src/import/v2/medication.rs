@@ -11,7 +11,7 @@ use super::observation::code_word;
 use super::tables;
 use super::walk::Walk;
 use crate::import::draft::Draft;
-use crate::import::systems::of_table;
+use crate::systems::of_table;
 
 impl Walk<'_> {
     pub(super) fn rxa(&mut self, rxa: Segment<'_>) {

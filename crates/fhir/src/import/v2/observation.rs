@@ -7,7 +7,7 @@ use super::message::{Segment, Value};
 use super::tables;
 use super::walk::Walk;
 use crate::import::draft::{Draft, decimal};
-use crate::import::systems::of_table;
+use crate::systems::of_table;
 
 impl Walk<'_> {
     pub(super) fn obx(&mut self, obx: Segment<'_>) {
@@ -142,7 +142,7 @@ impl Walk<'_> {
         name.map_or(Json::Null, |name| {
             let id = text(producer.component(1)).map(|id| {
                 let system = text(producer.component(3));
-                let system = system.map(|name| crate::import::systems::local(&name));
+                let system = system.map(|name| crate::systems::local(&name));
                 json!({ "system": system, "value": id })
             });
             json!({ "type": "Organization", "identifier": id, "display": name })

@@ -9,7 +9,7 @@ use super::message::{Segment, Value};
 use super::tables;
 use super::walk::{Order, Walk};
 use crate::import::draft::{Draft, attachment, identifier};
-use crate::import::systems::of_table;
+use crate::systems::of_table;
 
 impl Walk<'_> {
     /// An ORC begins an order, unless it only repeats the one that an OBR began.
@@ -150,7 +150,7 @@ impl Walk<'_> {
             let context = &walk.context;
             let kind = source.component(1);
             let system = text(kind.subcomponent(3));
-            let system = system.and_then(|name| crate::import::systems::of_name(&name));
+            let system = system.and_then(|name| crate::systems::of_name(&name));
             let coding = text(kind.subcomponent(1)).map(|code| {
                 let system = system.map_or_else(|| of_table(487), Into::into);
                 json!({ "system": system, "code": code, "display": text(kind.subcomponent(2)) })

@@ -8,7 +8,7 @@ use super::message::{Segment, Value};
 use super::walk::{Subject, Walk};
 use super::{FaultCode, Merge, tables};
 use crate::import::draft::{Draft, reference};
-use crate::import::systems::{SSN, of_table};
+use crate::systems::{SSN, of_table};
 
 impl Walk<'_> {
     pub(super) fn pid(&mut self, pid: Segment<'_>) {
@@ -49,8 +49,7 @@ impl Walk<'_> {
         let license = pid.field(20);
         if let Some(number) = text(license) {
             let issuer = text(license.component(2));
-            let system =
-                issuer.map(|issuer| crate::import::systems::local(&format!("DL:{issuer}")));
+            let system = issuer.map(|issuer| crate::systems::local(&format!("DL:{issuer}")));
             identifiers.push(with_type(json!({ "system": system, "value": number }), "DL"));
         }
         identifiers.retain(|one| one["value"].is_string());

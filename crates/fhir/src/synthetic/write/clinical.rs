@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::parts::{ACT_CODE, CVX, SNOMED, coding, concept, condition, hl7, hospital_reference};
+use super::parts::{ACT_CODE, coding, concept, condition, hl7, hospital_reference};
 use super::{Writer, urn};
 use crate::synthetic::facts::allergies::{AllergenKind, NO_KNOWN_ALLERGY};
 use crate::synthetic::facts::procedures::Implant;
 use crate::synthetic::facts::{Code, code};
 use crate::synthetic::life::{AllergyEntry, Intervention, Problem, VisitKind};
+use crate::systems::{CVX, SNOMED};
 
 /// A visit.
 pub(super) fn encounter(writer: &mut Writer<'_>, place: usize) {

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::parts::{LOINC, SNOMED, coding, concept, hl7, hospital_reference};
+use super::parts::{coding, concept, hl7, hospital_reference};
 use super::{Writer, base64, note, urn};
 use crate::synthetic::Sensitivity;
 use crate::synthetic::day::Moment;
 use crate::synthetic::facts::{Code, code};
 use crate::synthetic::life::VisitKind;
+use crate::systems::{LOINC, SNOMED};
 
 /// The clinician's note of a visit. A visit for blood alone has none.
 pub(super) fn visit_note(writer: &mut Writer<'_>, place: usize) {

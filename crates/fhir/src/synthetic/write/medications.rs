@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::Writer;
-use super::parts::{ATC, RXNORM, SNOMED, UCUM, coding, concept, condition};
+use super::parts::{coding, concept, condition};
 use crate::synthetic::facts::code;
 use crate::synthetic::facts::medications::{Medicine, Rhythm};
 use crate::synthetic::life::therapies::{Therapy, unit_in_words};
 use crate::synthetic::life::{Prescription, Source, VisitKind};
+use crate::systems::{ATC, RXNORM, SNOMED, UCUM};
 
 /// Orders of the hospital's own, and statements of what others ordered.
 pub(super) fn prescriptions(writer: &mut Writer<'_>) {

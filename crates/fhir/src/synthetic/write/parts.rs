@@ -6,15 +6,8 @@ use crate::synthetic::decimal::Decimal;
 use crate::synthetic::facts::conditions::Illness;
 use crate::synthetic::facts::{Code, code};
 use crate::synthetic::{Hospital, Sensitivity};
+use crate::systems::{ICD_10, SNOMED, UCUM};
 
-pub(super) const SNOMED: &str = "http://snomed.info/sct";
-pub(super) const LOINC: &str = "http://loinc.org";
-pub(super) const ICD10: &str = "http://hl7.org/fhir/sid/icd-10";
-pub(super) const RXNORM: &str = "http://www.nlm.nih.gov/research/umls/rxnorm";
-pub(super) const ATC: &str = "http://www.whocc.no/atc";
-pub(super) const CVX: &str = "http://hl7.org/fhir/sid/cvx";
-pub(super) const UCUM: &str = "http://unitsofmeasure.org";
-pub(super) const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 pub(super) const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 
 /// A code system of HL7's terminology, and a code in it.
@@ -39,7 +32,7 @@ pub(super) fn hl7(system: &str, code: &str) -> Value {
 pub(super) fn condition(illness: Illness) -> Value {
     let facts = illness.facts();
     json!({
-        "coding": [coding(SNOMED, facts.snomed), coding(ICD10, facts.icd10)],
+        "coding": [coding(SNOMED, facts.snomed), coding(ICD_10, facts.icd10)],
         "text": facts.name,
     })
 }

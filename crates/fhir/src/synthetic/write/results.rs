@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parts::{DICOM, LOINC, SNOMED, coding, concept, hl7, number, quantity};
+use super::parts::{coding, concept, hl7, number, quantity};
 use super::{Writer, urn};
 use crate::synthetic::decimal::Decimal;
 use crate::synthetic::facts::code;
@@ -10,6 +10,7 @@ use crate::synthetic::facts::conditions::Illness;
 use crate::synthetic::facts::measures::{Kind, Measure, Range, Test};
 use crate::synthetic::life::{Group, Imaging, Value as Reading, VisitKind};
 use crate::synthetic::{Sensitivity, Sex};
+use crate::systems::{DICOM, LOINC, SNOMED};
 
 /// What was measured at a visit: vital signs one by one, laboratory results also as reports.
 pub(super) fn groups(writer: &mut Writer<'_>, place: usize) {

@@ -5,7 +5,6 @@ use std::{fs::File, io::Write, time::Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use fhir::{
-    Limits,
     bundle::Bundle,
     synthetic::{Population, sample_hospitals},
 };
@@ -54,7 +53,7 @@ pub fn measure(bench: &Bench, cluster: &mut Cluster) -> Result<Value> {
 
 /// The resources of a Bundle, each with its id and with references by id.
 fn lines(bundle: &[u8]) -> Result<Vec<String>> {
-    let bundle = Bundle::parse(bundle.to_vec(), &Limits::STANDARD);
+    let bundle = Bundle::parse(bundle.to_vec());
     let bundle = bundle.map_err(|issues| anyhow!("an invented Bundle: {}", issues[0]))?;
     let line = |entry: &fhir::bundle::Entry| {
         let (resource, target) = entry.resolved().zip(entry.target.as_ref())?;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fhir::{
-    Limits, Resource,
+    Resource,
     reference::Target,
     search::{Kind, Parameter, parameter, parameters},
 };
@@ -23,7 +23,7 @@ pub struct Question {
 pub fn questions<'v>(resources: impl Iterator<Item = &'v Value>) -> Vec<Question> {
     let mut questions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for resource in resources {
-        let Ok(resource) = Resource::parse(resource.to_string(), &Limits::STANDARD) else {
+        let Ok(resource) = Resource::parse(resource.to_string()) else {
             continue;
         };
         let Some(whose) = whose(&resource) else { continue };

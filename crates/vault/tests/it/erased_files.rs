@@ -1,13 +1,13 @@
 //! What is erased is in no file of a vault's folder.
 
-use std::{collections::HashSet, fs, path::Path};
+use std::{collections::HashSet, path::Path};
 
 use rand::{SeedableRng, rngs::StdRng};
 use vault::{
     Batch, CopyBatch, Erased, NewRecord, Place, Run, SealedRecord, Sqlite, Vault, WantedErasure,
 };
 
-use crate::support::{batch, own_scope, patient, place, record_id, token};
+use crate::support::{batch, own_scope, patient, place, read_all, record_id, token};
 
 /// Enough records of many sizes that pages of the file split and are filled again.
 const RECORDS: u32 = 400;
@@ -132,14 +132,4 @@ fn found(folder: &Path, pieces: &HashSet<Vec<u8>>) -> usize {
     let windows = files.iter().flat_map(|file| file.windows(PIECE));
     let found: HashSet<&[u8]> = windows.filter(|window| pieces.contains(*window)).collect();
     found.len()
-}
-
-fn read_all(folder: &Path, files: &mut Vec<Vec<u8>>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => read_all(&path, files),
-            false => files.push(fs::read(path).unwrap()),
-        }
-    }
 }

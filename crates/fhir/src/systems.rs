@@ -1,4 +1,4 @@
-//! Names and OIDs of code systems as the URIs that FHIR knows them by.
+//! Code systems by the URIs that FHIR knows them by, also from their names and OIDs.
 //!
 //! Sources: HL7 table 0396 (coding systems of v2), the OID registry of HL7, and the pages
 //! "Using Code Systems" and "Terminologies Systems" of FHIR R4.
@@ -15,12 +15,20 @@ pub const UCUM: &str = "http://unitsofmeasure.org";
 pub const RXNORM: &str = "http://www.nlm.nih.gov/research/umls/rxnorm";
 /// The vaccines of the CDC.
 pub const CVX: &str = "http://hl7.org/fhir/sid/cvx";
+/// The medicines of the WHO.
+pub const ATC: &str = "http://www.whocc.no/atc";
+/// DICOM, the images.
+pub const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
+/// ICD-10 of the WHO.
+pub const ICD_10: &str = "http://hl7.org/fhir/sid/icd-10";
+/// ICD-10 as the United States code by it.
+pub const ICD_10_CM: &str = "http://hl7.org/fhir/sid/icd-10-cm";
 
 /// The URI of a code system by its name in HL7 v2 (`LN`, `SCT`, `HL70001`, an OID, a URI). `None`
 /// if the name is local (`L`, `99LAB`): then [`local`] says where it comes from.
 ///
 /// ```
-/// use fhir::import::systems::of_name;
+/// use fhir::systems::of_name;
 /// assert_eq!(of_name("LN").unwrap(), "http://loinc.org");
 /// assert_eq!(of_name("HL70078").unwrap(), "http://terminology.hl7.org/CodeSystem/v2-0078");
 /// assert_eq!(of_name("99LAB"), None);
@@ -42,7 +50,7 @@ pub fn of_name(name: &str) -> Option<Cow<'static, str>> {
 /// The URI of a code system or naming system by its OID: `urn:oid:` if it has no other.
 ///
 /// ```
-/// use fhir::import::systems::of_oid;
+/// use fhir::systems::of_oid;
 /// assert_eq!(of_oid("2.16.840.1.113883.6.96"), "http://snomed.info/sct");
 /// let gender = "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender";
 /// assert_eq!(of_oid("2.16.840.1.113883.5.1"), gender);
@@ -124,8 +132,6 @@ fn find(table: &[(&str, &'static str)], key: &str) -> Option<&'static str> {
 
 const NDC: &str = "http://hl7.org/fhir/sid/ndc";
 const MVX: &str = "http://hl7.org/fhir/sid/mvx";
-const ICD_10: &str = "http://hl7.org/fhir/sid/icd-10";
-const ICD_10_CM: &str = "http://hl7.org/fhir/sid/icd-10-cm";
 const ICD_10_PCS: &str = "http://www.cms.gov/Medicare/Coding/ICD10";
 const ICD_9_CM: &str = "http://hl7.org/fhir/sid/icd-9-cm";
 const CPT: &str = "http://www.ama-assn.org/go/cpt";
@@ -133,8 +139,6 @@ const HCPCS: &str = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets";
 const UNII: &str = "http://fdasis.nlm.nih.gov";
 const RACE: &str = "urn:oid:2.16.840.1.113883.6.238";
 const NCIT: &str = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl";
-const ATC: &str = "http://www.whocc.no/atc";
-const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const LANGUAGE: &str = "urn:ietf:bcp:47";
 const COUNTRY: &str = "urn:iso:std:iso:3166";
 const NPI: &str = "http://hl7.org/fhir/sid/us-npi";
