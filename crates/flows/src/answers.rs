@@ -15,11 +15,14 @@ use fhir::{
     quality::references,
     reference::Target,
     search::{Candidate, Query, Terms, parameters},
+    subset::Subset,
     types::ResourceType,
 };
 use serde_json::{Value, json};
 
-use crate::{Became, Change, EntryOutcome, FiledBundle, FlowError, OpenedRecord, Session, limits};
+use crate::{
+    Became, Change, EntryOutcome, FiledBundle, FlowError, OpenedRecord, Session, limits, words,
+};
 
 impl Session {
     /// The latest version of a resource.
@@ -163,6 +166,25 @@ pub(crate) fn searchset<'a>(
         }
     }
     Ok(answer.finish())
+}
+
+/// Which part of a single resource is asked for, by `_summary` or `_elements` of a query; none if
+/// it is all of it.
+///
+/// # Errors
+/// [`FlowError::NotFound`] if there is no such type, [`FlowError::Content`] if there is no such
+/// part.
+pub fn part_asked(kind: &str, query: &str) -> Result<Option<Subset>, FlowError> {
+    let resource_type = ResourceType::parse(kind).ok_or(FlowError::NotFound("resource type"))?;
+    let mut pairs = words::query_pairs(query);
+    pairs.retain(|(name, _)| name == "_summary" || name == "_elements");
+    let query = Query::parse(Some(resource_type), pairs).map_err(FlowError::Content)?;
+    if query.only_total() {
+        let text = "`_summary=count` counts what a search finds: leave it out";
+        let issue = Issue::error(IssueCode::NotSupported, "http._summary", text);
+        return Err(FlowError::Content(vec![issue]));
+    }
+    Ok(query.subset().cloned())
 }
 
 /// Conditions on resources of one type, as in the query of a scope: a search that chooses.

@@ -354,7 +354,8 @@ impl Member {
     }
 
     fn named(&self, number: u64, kept: &KeptCase) -> Result<Named, FlowError> {
-        Ok(Named { token: kept.token, number, case: self.opened_case(kept)? })
+        let case = self.unwrap(CASE, &kept.token.0, &kept.sealed)?;
+        Ok(Named { token: kept.token, number, case })
     }
 
     /// What was decided and holds, locked.
@@ -597,16 +598,8 @@ impl Member {
     // ---- how it is kept ------------------------------------------------------------------------
 
     fn sealed_case(&self, token: Token, case: &Case) -> KeptCase {
-        let plain = borsh::to_vec(case).expect("writing to memory does not fail");
-        let sealed =
-            self.world.with_chance(|mut rng| self.keys.wrap(&label(token), &plain, &mut rng));
+        let sealed = self.wrap(CASE, &token.0, case);
         KeptCase { token, is_open: case.decision.is_none(), sealed }
-    }
-
-    fn opened_case(&self, kept: &KeptCase) -> Result<Case, FlowError> {
-        let damaged = || FlowError::Evidence("a case cannot be read".to_owned());
-        let plain = self.keys.unwrap(&label(kept.token), &kept.sealed).map_err(|_| damaged())?;
-        borsh::from_slice(&plain).map_err(|_| damaged())
     }
 }
 
@@ -656,6 +649,4 @@ fn refused<T>(why: String) -> Result<T, FlowError> {
     Err(FlowError::Refused(why))
 }
 
-fn label(token: Token) -> Vec<u8> {
-    [b"case".as_slice(), &token.0].concat()
-}
+const CASE: &str = "case";

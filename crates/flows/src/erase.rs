@@ -189,9 +189,7 @@ impl Member {
         let wanted = order.accounts.iter().enumerate().map(|(place, (patient, runs))| {
             let place = [place as u8];
             let name = self.keys.token("erasure", &[&token.0, &place]);
-            let plain = borsh::to_vec(&(patient, order.reason)).expect("memory does not fail");
-            let sealed =
-                self.world.with_chance(|mut rng| self.keys.wrap(&label(name), &plain, &mut rng));
+            let sealed = self.wrap(ERASURE, &name.0, &(patient, order.reason));
             WantedErasure { token: name, runs: runs.iter().map(of_vault).collect(), sealed }
         });
         wanted.collect()
@@ -321,11 +319,8 @@ impl Member {
     /// Submits an order and waits until it is final; then what it names is deleted. None if an
     /// earlier attempt was final already.
     async fn pursue(&self, wanted: &WantedErasure) -> Result<Option<Final>, FlowError> {
-        let damaged = || FlowError::Evidence("an order to erase cannot be read".to_owned());
-        let plain =
-            self.keys.unwrap(&label(wanted.token), &wanted.sealed).map_err(|_| damaged())?;
         let (patient, reason): ([u8; 32], ErasureReason) =
-            borsh::from_slice(&plain).map_err(|_| damaged())?;
+            self.unwrap(ERASURE, &wanted.token.0, &wanted.sealed)?;
         let (patient, runs) = (PatientId(patient), wanted.runs.iter().map(of_ledger).collect());
         match self.act(Body::Erase { patient, runs, reason }).await {
             Ok(done) => {
@@ -510,9 +505,7 @@ fn of_ledger(run: &vault::Run) -> Run {
     Run { first: run.first, count: run.count }
 }
 
-fn label(token: Token) -> Vec<u8> {
-    [b"erasure".as_slice(), &token.0].concat()
-}
+const ERASURE: &str = "erasure";
 
 /// How far the log was read for erasures.
 const READ_SETTING: &str = "erasures-read";

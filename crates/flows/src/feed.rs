@@ -199,23 +199,13 @@ impl Member {
 
     /// A message as it is stored.
     pub(crate) fn sealed(&self, token: Token, feed: Token, kept: &Kept) -> KeptMessage {
-        let plain = borsh::to_vec(kept).expect("writing to memory does not fail");
-        let sealed =
-            self.world.with_chance(|mut rng| self.keys.wrap(&label(token), &plain, &mut rng));
+        let sealed = self.wrap(MESSAGE, &token.0, kept);
         KeptMessage { token, feed, is_waiting: kept.waits.is_some(), sealed }
     }
 
     pub(crate) fn opened(&self, message: &KeptMessage) -> Result<Kept, FlowError> {
-        let plain = self.keys.unwrap(&label(message.token), &message.sealed);
-        let plain = plain.map_err(|_| damaged())?;
-        borsh::from_slice(&plain).map_err(|_| damaged())
+        self.unwrap(MESSAGE, &message.token.0, &message.sealed)
     }
 }
 
-fn label(token: Token) -> Vec<u8> {
-    [b"message".as_slice(), &token.0].concat()
-}
-
-fn damaged() -> FlowError {
-    FlowError::Evidence("a message of a feed cannot be read".to_owned())
-}
+const MESSAGE: &str = "message";

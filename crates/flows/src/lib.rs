@@ -9,7 +9,7 @@
 //! - [`keys`], [`member`]: a member and its keys; commands made final
 //! - [`ceremony`]: how the members make the custody key
 //! - [`patients`], [`scopes`], [`criteria`], [`ingest`], [`filing`]: from received bytes to sealed
-//!   records
+//!   records; [`wrapped`]: what a node keeps for its own eyes beside them
 //! - [`matching`]: which patient somebody may be; [`cases`], [`people`]: who is decided to be whom
 //! - [`feed`], [`document`]: messages of HL7 v2 and C-CDA documents, each taken once; [`derived`]:
 //!   whose they are
@@ -19,8 +19,8 @@
 //! - [`receipt`], [`read`], [`sessions`], [`access`], [`staff`]: a consented read, receipt first;
 //!   [`complaint`]: against stewards that answer wrongly
 //! - [`message`], [`serve`], [`parted`]: what members do for each other
-//! - [`answers`], [`history`], [`summary`], [`patch`]: FHIR answers from opened records, and
-//!   corrections
+//! - [`answers`], [`history`], [`summary`], [`patch`], [`validation`]: FHIR answers from opened
+//!   records, corrections, and what would be wrong
 //! - [`export`]: the records of many patients, written to sealed files (Bulk Data); [`import`]: many
 //!   resources at once, filed step by step; [`sealed`]: the files of both
 //! - [`audit`]: receipts as AuditEvents; [`evidence`]: proof files; [`token`]: who may ask this node;
@@ -45,6 +45,7 @@ pub mod matching;
 mod patients;
 mod people;
 mod scopes;
+mod wrapped;
 
 mod derived;
 mod document;
@@ -86,7 +87,7 @@ mod run;
 
 pub use answers::{
     Conditions, EntryAnswer, capability, found_nothing, http_date, instant, looks_beyond, meta,
-    milliseconds, seconds_of_http_date,
+    milliseconds, part_asked, seconds_of_http_date,
 };
 pub use audit::{AuditEvent, AuditPage, AuditTrail};
 pub use criteria::Known;

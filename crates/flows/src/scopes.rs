@@ -54,7 +54,7 @@ impl Member {
         match newest {
             // A ledger that is behind its own vault has yet to catch up; the newer epoch is the safer one.
             Some(scope) if scope.sealed.epoch >= epoch => {
-                let secret = self.unwrap(&scope)?;
+                let secret = self.scope_secret(&scope)?;
                 let epoch = scope.sealed.epoch;
                 self.scopes.remember(tag, epoch, secret.clone());
                 Ok(Writing { tag, epoch, secret, opened: None })
@@ -74,7 +74,7 @@ impl Member {
     }
 
     /// A secret of this member's own, from its own vault.
-    pub(crate) fn unwrap(&self, scope: &OwnScope) -> Result<ScopeSecret, FlowError> {
+    pub(crate) fn scope_secret(&self, scope: &OwnScope) -> Result<ScopeSecret, FlowError> {
         let sealed = &scope.sealed;
         let secret = self.keys.unwrap_scope(sealed.scope, sealed.epoch, &scope.wrapped);
         let secret = secret.map_err(|error| FlowError::Evidence(error.to_string()))?;
@@ -90,7 +90,7 @@ impl Member {
     ) -> Result<(ScopeSecret, OwnScope), FlowError> {
         let custody = self.custody()?;
         let older = match &previous {
-            Some(scope) => Some((scope.sealed.epoch, self.unwrap(scope)?)),
+            Some(scope) => Some((scope.sealed.epoch, self.scope_secret(scope)?)),
             None => None,
         };
         self.world.with_chance(|mut rng| {

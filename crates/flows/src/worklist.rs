@@ -308,9 +308,7 @@ impl Member {
         held: &Held,
         is_waiting: bool,
     ) -> KeptMessage {
-        let plain = borsh::to_vec(held).expect("writing to memory does not fail");
-        let sealed =
-            self.world.with_chance(|mut rng| self.keys.wrap(&label(token), &plain, &mut rng));
+        let sealed = self.wrap(DELIVERY, &token.0, held);
         KeptMessage { token, feed, is_waiting, sealed }
     }
 
@@ -324,11 +322,10 @@ impl Member {
 
     /// What lies behind an entry of the list: each kind is sealed under a label of its own.
     fn item(&self, message: &KeptMessage) -> Result<Item, FlowError> {
-        let Ok(plain) = self.keys.unwrap(&label(message.token), &message.sealed) else {
-            return self.opened(message).map(Item::Message);
-        };
-        let damaged = || FlowError::Evidence("a delivery that waits cannot be read".to_owned());
-        borsh::from_slice(&plain).map(Item::Delivery).map_err(|_| damaged())
+        match self.unwrap(DELIVERY, &message.token.0, &message.sealed) {
+            Ok(held) => Ok(Item::Delivery(held)),
+            Err(_) => self.opened(message).map(Item::Message),
+        }
     }
 }
 
@@ -391,8 +388,5 @@ fn gave_way((gone, survivor): &(String, String)) -> (String, String) {
     (format!("Patient/{gone}"), what)
 }
 
-fn label(token: Token) -> Vec<u8> {
-    [b"delivery".as_slice(), &token.0].concat()
-}
-
+const DELIVERY: &str = "delivery";
 const FILED: &str = "it was filed, and waits for a decision about two patients: dismiss it then";

@@ -125,19 +125,15 @@ impl Member {
     /// The portrait of a patient of this hospital, as last told.
     fn portrait(&self, record: RecordId) -> Result<Option<Portrait>, FlowError> {
         let Some(sealed) = self.vault.portrait(record)? else { return Ok(None) };
-        let plain = self.keys.unwrap(&label(record), &sealed).map_err(|_| damaged())?;
-        let (families, givens, born, sex) = borsh::from_slice(&plain).map_err(|_| damaged())?;
+        let (families, givens, born, sex) = self.unwrap(PORTRAIT, &record.0, &sealed)?;
         Ok(Some(Portrait { families, givens, born, sex }))
     }
 
     /// The portrait of a Patient that is filed, sealed for this node's own eyes.
     pub(crate) fn sealed_portrait(&self, record: RecordId, patient: &Resource) -> vault::Portrait {
         let Portrait { families, givens, born, sex } = Portrait::of(patient);
-        let plain = borsh::to_vec(&(families, givens, born, sex)).expect("memory does not fail");
-        let wrap = |mut rng: &mut (dyn rand_core::CryptoRng + Send)| {
-            self.keys.wrap(&label(record), &plain, &mut rng)
-        };
-        vault::Portrait { record, sealed: self.world.with_chance(wrap) }
+        let sealed = self.wrap(PORTRAIT, &record.0, &(families, givens, born, sex));
+        vault::Portrait { record, sealed }
     }
 
     /// Marks the version of a record in which something was found.
@@ -407,13 +403,7 @@ fn placed(issue: Issue, place: &str) -> Issue {
     }
 }
 
-fn label(record: RecordId) -> Vec<u8> {
-    [b"portrait".as_slice(), &record.0].concat()
-}
-
-fn damaged() -> FlowError {
-    FlowError::Evidence("the portrait of a patient cannot be read".to_owned())
-}
+const PORTRAIT: &str = "portrait";
 
 /// Records with one token that are looked at.
 const CARRIERS_MAX: usize = 8;

@@ -3,14 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use borsh::BorshDeserialize;
 use fhir::{
     Issue, Resource,
     quality::Check,
     systems::{ICD_10, ICD_10_CM, LOINC, SNOMED, UCUM},
 };
 use serde_json::{Value, json};
-use vault::{Tally, Token, Versions};
+use vault::{Tally, Versions};
 
 use crate::{FlowError, Incoming, Member, limits::SOURCE_CHARS_MAX, sessions::Change};
 
@@ -97,11 +96,8 @@ impl Member {
         let source: String = source.chars().take(SOURCE_CHARS_MAX).collect();
         let tally = |(name, count): (&String, &u64)| {
             let token = self.keys.token("tally", &[source.as_bytes(), name.as_bytes()]);
-            let plain = borsh::to_vec(&(&source, name)).expect("memory does not fail");
-            let seal = |mut rng: &mut (dyn rand_core::CryptoRng + Send)| {
-                self.keys.wrap(&label(token), &plain, &mut rng)
-            };
-            Tally { day, token, sealed: self.world.with_chance(seal), count: *count }
+            let sealed = self.wrap(TALLY, &token.0, &(&source, name));
+            Tally { day, token, sealed, count: *count }
         };
         counted.0.iter().filter(|(_, count)| **count > 0).map(tally).collect()
     }
@@ -114,7 +110,8 @@ impl Member {
         let today = u32::try_from(self.world.clock.now_ms() / DAY_MS).unwrap_or(u32::MAX);
         let mut sources: BTreeMap<String, BTreeMap<u32, Counts>> = BTreeMap::new();
         for tally in self.vault.tallies(today.saturating_sub(days.saturating_sub(1)))? {
-            let (source, name) = self.opened_tally(&tally)?;
+            let (source, name): (String, String) =
+                self.unwrap(TALLY, &tally.token.0, &tally.sealed)?;
             let of_source = sources.entry(source).or_default();
             of_source.entry(tally.day).or_default().insert(name, tally.count);
         }
@@ -144,12 +141,6 @@ impl Member {
             Ok(Flagged { sequence: record.sequence, name, version: record.place.version })
         });
         flagged.collect()
-    }
-
-    fn opened_tally(&self, tally: &Tally) -> Result<(String, String), FlowError> {
-        let damaged = || FlowError::Evidence("a count of quality cannot be read".to_owned());
-        let plain = self.keys.unwrap(&label(tally.token), &tally.sealed).map_err(|_| damaged())?;
-        BorshDeserialize::try_from_slice(&plain).map_err(|_| damaged())
     }
 }
 
@@ -186,8 +177,5 @@ fn date(day: u32) -> String {
     instant.split('T').next().unwrap_or_default().to_owned()
 }
 
-fn label(token: Token) -> Vec<u8> {
-    [b"tally".as_slice(), &token.0].concat()
-}
-
+const TALLY: &str = "tally";
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;

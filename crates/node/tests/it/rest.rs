@@ -311,10 +311,26 @@ fn a_reader_finds_validates_and_corrects() {
     assert_eq!((reply.status, header(&reply, "etag")), (200, "W/\"2\""), "{}", reply.body);
     let now = hospital.read(&path, &[]).body;
     assert!(now.contains("body weight") && now.contains("72.50"), "digits stay: {now}");
+    parts_of_one_resource(&hospital, &path);
     let nonsense = json!([{ "op": "remove", "path": "/nothing" }]).to_string();
     let reply =
         hospital.node.send("PATCH", &path, Some(&hospital.staff), &headers, nonsense.as_bytes());
     assert_eq!(reply.status, 422, "{}", reply.body);
+}
+
+/// A part of a single resource is marked as one, and never taken for the record.
+fn parts_of_one_resource(hospital: &Hospital, path: &str) {
+    for path in [path, &format!("{path}/_history/1")] {
+        let part = hospital.json(&format!("{path}?_elements=code"));
+        assert!(part["code"].is_object() && part["valueQuantity"].is_null(), "{part}");
+        assert_eq!(part["meta"]["tag"][0]["code"], "SUBSETTED");
+    }
+    let summary = hospital.json(&format!("{path}?_summary=text"));
+    assert!(summary["status"] == "final" && summary["valueQuantity"].is_null(), "{summary}");
+    for (query, words) in [("_summary=count", "search"), ("_elements=a%2F", "is no element")] {
+        let refused = hospital.read(&format!("{path}?{query}"), &[]);
+        assert!(refused.status == 400 && refused.body.contains(words), "{}", refused.body);
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use super::operation::{
     patch, post, put, raw,
 };
 use super::parameters::{
-    ACCESS, ANY_TOKEN, ANYBODY, BYTES, CONDITION, COUNT, IF_MATCH, IF_MODIFIED_SINCE,
-    IF_NONE_EXIST, IF_NONE_MATCH, IMPORTER, KEY, LENIENT, OF_PATIENT, OFFICER, PREFER,
+    ACCESS, ANY_TOKEN, ANYBODY, BYTES, CONDITION, COUNT, ELEMENTS, IF_MATCH, IF_MODIFIED_SINCE,
+    IF_NONE_EXIST, IF_NONE_MATCH, IMPORTER, KEY, LENIENT, OF_PATIENT, OFFICER, PART, PREFER,
     PREFER_ASYNC, PURPOSE, PURPOSE_TO_READ, REGISTRAR, SEARCH, SERVICE, SINCE, STAFF, SYSTEM,
     needed, query,
 };
@@ -139,11 +139,11 @@ pub const READING: Group = Group {
             .text(
                 "Patients and the operator read `AuditEvent`s with it: the receipts of the ledger.",
             )
-            .takes(&[PURPOSE, ACCESS, IF_NONE_MATCH, IF_MODIFIED_SINCE, BYTES])
+            .takes(&ONE_RESOURCE)
             .answers(&[READ, UNCHANGED])
             .refusals(&[NOT_THERE, GONE]),
         get("/fhir/{kind}/{id}/_history/{version}", "Read one version", STAFF)
-            .takes(&[PURPOSE, ACCESS, IF_NONE_MATCH, IF_MODIFIED_SINCE, BYTES])
+            .takes(&ONE_RESOURCE)
             .answers(&[READ, UNCHANGED])
             .refusals(&[NOT_THERE, GONE]),
         get("/fhir/{kind}/{id}/$meta", "Version and time of a resource", STAFF)
@@ -407,6 +407,9 @@ const BUNDLE: &str = "A transaction is taken whole or not at all; the entries of
      send a batch that only reads. A document in XML is taken whole and once (`docs/ccda.md`): \
      `X-Carestone-Not-Understood` counts what only the original tells, and `Prefer: \
      return=OperationOutcome` lists it.";
+/// How one resource is asked for.
+const ONE_RESOURCE: [Parameter; 7] =
+    [PURPOSE, ACCESS, IF_NONE_MATCH, IF_MODIFIED_SINCE, BYTES, PART, ELEMENTS];
 const SUMMARY: &str = "A document Bundle of the IPS 2.0: problems, allergies and medication, \
      with a reason where nothing is known; then immunizations, pregnancy, the newest results, \
      procedures, devices, alerts, vital signs, social history, past problems, advance \

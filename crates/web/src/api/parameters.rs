@@ -17,8 +17,7 @@ pub const fn needed(parameter: Parameter) -> Parameter {
     Parameter { is_required: true, ..parameter }
 }
 
-// ---- headers
-// -------------------------------------------------------------------------------------
+// ---- headers ------------------------------------------------------------------------------------
 
 pub const PURPOSE: Parameter = Parameter {
     form: Form::OneOf(&["TREAT", "ETREAT", "HPAYMT", "HRESCH", "PATRQT", "HOPERAT", "PUBHLTH"]),
@@ -73,8 +72,7 @@ pub const PREFER_ASYNC: Parameter = Parameter {
     )
 };
 
-// ---- queries
-// -------------------------------------------------------------------------------------
+// ---- queries ------------------------------------------------------------------------------------
 
 pub const SEARCH: Parameter = query(
     "search",
@@ -90,13 +88,16 @@ pub const CONDITION: Parameter = query(
 );
 pub const SINCE: Parameter =
     query("_since", Form::Instant, "Only what was stored since, as in `2026-11-21T08:30:00Z`.");
+pub const PART: Parameter =
+    query("_summary", Form::Text, "`true`, `text` or `data`: a part, tagged `SUBSETTED`.");
+pub const ELEMENTS: Parameter =
+    query("_elements", Form::Text, "These elements alone, as in `status,code`.");
 pub const COUNT: Parameter = query("_count", Form::Number, "How many on a page.");
 pub const OF_PATIENT: Parameter =
     query("patient", Form::Text, "Whose: the logical id at this hospital, or the account.");
 pub const FROM: Parameter = query("from", Form::Number, "Where to go on; 0 if nothing is said.");
 
-// ---- places in paths: name, words, example
-// -----------------------------------------------------------
+// ---- places in paths: name, words, example ------------------------------------------------------
 
 /// What a place in a path stands for, and an example.
 pub fn place(name: &str) -> (&'static str, &'static str) {
@@ -121,8 +122,7 @@ pub fn place(name: &str) -> (&'static str, &'static str) {
     }
 }
 
-// ---- who asks
-// -------------------------------------------------------------------------------------
+// ---- who asks -----------------------------------------------------------------------------------
 
 const fn bearer(words: &'static str) -> Who {
     Who { words, shown: Shown::Bearer }

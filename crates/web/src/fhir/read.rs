@@ -22,26 +22,26 @@ pub async fn read(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
     Path((kind, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answered {
-    latest(&app, &caller?, &headers, &kind, &id, &Held::said_by(&headers)).await
+    latest(&app, &caller?, &kind, &id, &Asked::by(&headers, query.as_deref())).await
 }
 
 /// The latest version of a resource.
 pub async fn latest(
     app: &App,
     caller: &Caller,
-    headers: &HeaderMap,
     kind: &str,
     id: &str,
-    held: &Held<'_>,
+    asked: &Asked<'_>,
 ) -> Answered {
     if audit::is_for(caller, kind) {
         return audit::one(app, caller, id);
     }
     caller.may_read(kind)?;
-    let session = session_with(app, caller, headers, kind, id).await?;
-    Ok(resource(&session, session.find(kind, id)?, headers, held))
+    let session = session_with(app, caller, asked.headers, kind, id).await?;
+    resource(&session, session.find(kind, id)?, asked)
 }
 
 /// `GET /fhir/Type/id/_history/version`
@@ -49,23 +49,23 @@ pub async fn version(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
     Path((kind, id, version)): Path<(String, String, u32)>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answered {
     let named = (kind.as_str(), id.as_str(), version);
-    at_version(&app, &caller?, &headers, named, &Held::said_by(&headers)).await
+    at_version(&app, &caller?, named, &Asked::by(&headers, query.as_deref())).await
 }
 
 /// One version of a resource: type, id and version.
 pub async fn at_version(
     app: &App,
     caller: &Caller,
-    headers: &HeaderMap,
     (kind, id, version): (&str, &str, u32),
-    held: &Held<'_>,
+    asked: &Asked<'_>,
 ) -> Answered {
     caller.may_read(kind)?;
-    let session = session_with(app, caller, headers, kind, id).await?;
-    Ok(resource(&session, session.find_version(kind, id, version)?, headers, held))
+    let session = session_with(app, caller, asked.headers, kind, id).await?;
+    resource(&session, session.find_version(kind, id, version)?, asked)
 }
 
 /// `GET /fhir/Type/id/$meta`: version and time, and what the resource itself says.
@@ -291,6 +291,22 @@ pub fn skipped(pairs: &mut Vec<(String, String)>) -> Result<usize, Problem> {
     skip.map_err(|_| Problem::bad_request("the page link was changed"))
 }
 
+/// How one resource is asked for.
+pub struct Asked<'a> {
+    /// The headers: for what purpose, and under which access.
+    pub headers: &'a HeaderMap,
+    /// Which part of it (`_summary`, `_elements`); all if it says nothing.
+    pub query: &'a str,
+    /// What the reader has.
+    pub held: Held<'a>,
+}
+
+impl<'a> Asked<'a> {
+    fn by(headers: &'a HeaderMap, query: Option<&'a str>) -> Self {
+        Self { headers, query: query.unwrap_or_default(), held: Held::said_by(headers) }
+    }
+}
+
 /// What a reader holds already, and need not be sent again
 /// ([FHIR R4, conditional read](http://hl7.org/fhir/R4/http.html#cread)).
 pub struct Held<'a> {
@@ -319,21 +335,19 @@ impl<'a> Held<'a> {
 }
 
 /// One resource, with its version and the access under which it was read.
-fn resource(
-    session: &Session,
-    record: &OpenedRecord,
-    headers: &HeaderMap,
-    held: &Held<'_>,
-) -> Response {
+fn resource(session: &Session, record: &OpenedRecord, asked: &Asked<'_>) -> Answered {
+    let part =
+        flows::part_asked(&record.metadata.kind, asked.query).map_err(Problem::of_request)?;
     let version = etag(record.version);
-    if held.has(record) {
-        return (StatusCode::NOT_MODIFIED, [(header::ETAG, version)]).into_response();
+    if asked.held.has(record) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, version)]).into_response());
     }
-    let as_received = text(headers, BYTES) == Some("as-received");
+    let as_received = text(asked.headers, BYTES) == Some("as-received");
     let resource = if as_received { &record.exact } else { &record.resolved };
+    let body = part.map_or_else(|| resource.bytes().to_vec(), |part| part.of(resource));
     let changed = flows::http_date(record.metadata.stored_ms);
     let facts = [(header::ETAG, version), (header::LAST_MODIFIED, changed)];
-    (facts, found(session, resource.bytes().to_vec())).into_response()
+    Ok((facts, found(session, body)).into_response())
 }
 
 /// An answer, with the access under which it was read: proofs are asked for by it.

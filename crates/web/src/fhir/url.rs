@@ -39,14 +39,14 @@ async fn asked(
 ) -> Answered {
     let url = request.url.as_str();
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    let held = held(request)?;
+    let asked = read::Asked { headers, query, held: held(request)? };
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match parts[..] {
         [kind] => read::matches(app, caller, headers, kind, query).await,
-        [kind, id] => read::latest(app, caller, headers, kind, id, &held).await,
+        [kind, id] => read::latest(app, caller, kind, id, &asked).await,
         [kind, id, "_history", version] => {
             let version = version.parse().map_err(|_| unknown(url))?;
-            read::at_version(app, caller, headers, (kind, id, version), &held).await
+            read::at_version(app, caller, (kind, id, version), &asked).await
         }
         ["Patient", id, "$everything"] => {
             let (app, caller) = (State(app.clone()), Ok(caller.clone()));
