@@ -115,7 +115,8 @@ fn a_service_delivers_what_its_scope_says() {
     let send = |method: &str, path: &str, body: &Value| {
         node.send(method, path, token, &[], body.to_string().as_bytes()).status
     };
-    let patient = json!({ "resourceType": "Patient", "id": "p9" });
+    let patient = json!({ "resourceType": "Patient", "id": "p9", "birthDate": "1950-01-01",
+        "name": [{ "family": "Known" }], "gender": "female" });
     let observation = json!({ "resourceType": "Observation", "status": "final", "id": "o9",
         "code": { "text": "x" }, "subject": { "reference": "Patient/p9" } });
     assert_eq!(send("PUT", "/fhir/Patient/p9", &patient), 201);
@@ -147,7 +148,7 @@ fn a_service_delivers_what_its_scope_says() {
     assert_eq!(node.send("GET", "/fhir/Patient/p9", token, &[], b"").status, 403);
     // Who may not see a patient does not learn who it is by asking what would differ.
     let told = |birth: &str, token: Option<&str>| {
-        let guess = json!({ "resourceType": "Patient", "id": "p1", "birthDate": birth,
+        let guess = json!({ "resourceType": "Patient", "id": "p9", "birthDate": birth,
             "name": [{ "family": "Guess" }], "gender": "other" });
         let path = "/fhir/Patient/$validate";
         node.send("POST", path, token, &[], guess.to_string().as_bytes()).body
