@@ -18,7 +18,7 @@
 //! - [`links`]: what references between entries stand for, and the splice that follows them
 //! - [`mod@validate`]: structure and own checks
 //! - [`quality`]: what is valid and still looks wrong
-//! - [`mod@derive`]: patient, category, labels, identifiers, codes of a resource
+//! - [`mod@derive`]: patient, category, overlays and identifiers of a resource
 //! - [`bundle`]: splitting, links between entries, and answers
 //! - [`search`]: search parameters over opened resources
 //! - [`matching`]: whether two patients are one person
@@ -70,6 +70,8 @@ pub mod capability;
 pub mod summary;
 
 pub mod synthetic;
+
+mod cursor;
 
 mod hex;
 

@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use super::Unfit;
+use crate::cursor::{Cursor, Wrong};
 use crate::limits::{PATCH_PATH_BYTES_MAX, PATCH_PATH_DEPTH_MAX};
 use crate::search::{is_choice_of, typed_member};
 
@@ -52,12 +53,9 @@ impl Path {
         if text.len() > PATCH_PATH_BYTES_MAX {
             return Err(Unfit(format!("a path has at most {PATCH_PATH_BYTES_MAX} bytes")));
         }
-        let mut reader = Reader { text, at: 0, depth: 0 };
-        let path = reader.path()?;
-        match reader.rest().is_empty() {
-            true => Ok(path),
-            false => Err(reader.wrong("unexpected text")),
-        }
+        let mut reader = Reader { cursor: Cursor::new(text), depth: 0 };
+        let read = reader.path().and_then(|path| reader.cursor.end().map(|()| path));
+        read.map_err(|wrong| Unfit(format!("the path `{text}`, {}", wrong.advice(text))))
     }
 
     /// The name of the element that it leads to; none if it ends with something else.
@@ -160,29 +158,28 @@ pub(super) fn at_mut<'v>(value: &'v mut Value, place: &[Step]) -> Option<&'v mut
 }
 
 struct Reader<'t> {
-    text: &'t str,
-    at: usize,
+    cursor: Cursor<'t>,
     depth: usize,
 }
 
-impl Reader<'_> {
-    fn path(&mut self) -> Result<Path, Unfit> {
+impl<'t> Reader<'t> {
+    fn path(&mut self) -> Result<Path, Wrong> {
         let mut parts = Vec::new();
         let first = self.name()?;
-        match first.as_str() {
+        match first {
             "$this" => {}
             _ if first.starts_with(|one: char| one.is_ascii_uppercase()) => {
-                parts.push(Part::Root(first));
+                parts.push(Part::Root(first.to_owned()));
             }
             _ => parts.extend(self.part(first)?),
         }
         loop {
-            if self.eat("[") {
+            if self.cursor.eat("[") {
                 let digits = self.name()?;
-                let index = digits.parse().map_err(|_| self.wrong("expected an index"))?;
-                self.expect("]")?;
+                let index = digits.parse().map_err(|_| self.cursor.wrong("expected an index"))?;
+                self.cursor.expect("]")?;
                 parts.push(Part::Index(index));
-            } else if self.rest().starts_with(".exists()") || !self.eat(".") {
+            } else if self.cursor.rest().starts_with(".exists()") || !self.cursor.eat(".") {
                 break;
             } else {
                 let name = self.name()?;
@@ -193,126 +190,92 @@ impl Reader<'_> {
     }
 
     /// A member, or a function with what is in its brackets.
-    fn part(&mut self, name: String) -> Result<Vec<Part>, Unfit> {
-        if !self.eat("(") {
-            return Ok(vec![Part::Member(name)]);
+    fn part(&mut self, name: &str) -> Result<Vec<Part>, Wrong> {
+        if !self.cursor.eat("(") {
+            return Ok(vec![Part::Member(name.to_owned())]);
         }
-        let parts = match name.as_str() {
+        let parts = match name {
             "first" => vec![Part::First],
             "last" => vec![Part::Last],
             "where" => vec![Part::Where(self.condition()?)],
-            "ofType" | "as" => vec![Part::OfType(self.name()?)],
+            "ofType" | "as" => vec![Part::OfType(self.name()?.to_owned())],
             "extension" => {
                 let url = Path(vec![Part::Member("url".to_owned())]);
                 let is_url = Condition::Equals(url, self.literal()?);
                 vec![Part::Member("extension".to_owned()), Part::Where(is_url)]
             }
-            _ => return Err(self.wrong("this function is not done in a patch")),
+            _ => return Err(self.cursor.wrong("this function is not done in a patch")),
         };
-        self.expect(")")?;
+        self.cursor.expect(")")?;
         Ok(parts)
     }
 
     /// Comparisons with `or` between them; `and` goes first.
-    fn condition(&mut self) -> Result<Condition, Unfit> {
+    fn condition(&mut self) -> Result<Condition, Wrong> {
         self.depth += 1;
         if self.depth > PATCH_PATH_DEPTH_MAX {
-            return Err(self.wrong("nested too deeply"));
+            return Err(self.cursor.wrong("nested too deeply"));
         }
         let mut any = vec![self.conjunction()?];
-        while self.word("or") {
+        while self.cursor.word("or") {
             any.push(self.conjunction()?);
         }
         self.depth -= 1;
         Ok(Condition::Any(any))
     }
 
-    fn conjunction(&mut self) -> Result<Condition, Unfit> {
+    fn conjunction(&mut self) -> Result<Condition, Wrong> {
         let mut all = vec![self.comparison()?];
-        while self.word("and") {
+        while self.cursor.word("and") {
             all.push(self.comparison()?);
         }
         Ok(Condition::All(all))
     }
 
-    fn comparison(&mut self) -> Result<Condition, Unfit> {
-        if self.eat("(") {
+    fn comparison(&mut self) -> Result<Condition, Wrong> {
+        if self.cursor.eat("(") {
             let inner = self.condition()?;
-            self.expect(")")?;
+            self.cursor.expect(")")?;
             return Ok(inner);
         }
         let path = self.path()?;
-        if self.eat(".exists()") {
+        if self.cursor.eat(".exists()") {
             Ok(Condition::Exists(path))
-        } else if self.eat("!=") {
+        } else if self.cursor.eat("!=") {
             Ok(Condition::Differs(path, self.literal()?))
-        } else if self.eat("=") {
+        } else if self.cursor.eat("=") {
             Ok(Condition::Equals(path, self.literal()?))
         } else {
-            Err(self.wrong("expected `=`, `!=` or `.exists()`"))
+            Err(self.cursor.wrong("expected `=`, `!=` or `.exists()`"))
         }
     }
 
     /// A text in single quotes, a number, `true` or `false`.
-    fn literal(&mut self) -> Result<Value, Unfit> {
-        if !self.eat("'") {
-            let length = self.rest().find([')', ' ']).unwrap_or(self.rest().len());
-            let value = serde_json::from_str(&self.rest()[..length]);
-            let value = value.map_err(|_| self.wrong("expected a text in single quotes"))?;
-            self.at += length;
+    fn literal(&mut self) -> Result<Value, Wrong> {
+        if !self.cursor.eat("'") {
+            let rest = self.cursor.rest();
+            let length = rest.find([')', ' ']).unwrap_or(rest.len());
+            let value = serde_json::from_str(&rest[..length]);
+            let value = value.map_err(|_| self.cursor.wrong("expected a text in single quotes"))?;
+            self.cursor.take(length);
             return Ok(value);
         }
         let mut text = String::new();
-        let mut letters = self.text[self.at..].char_indices();
+        let mut letters = self.cursor.ahead().char_indices();
         while let Some((place, letter)) = letters.next() {
             match letter {
                 '\'' => {
-                    self.at += place + 1;
+                    self.cursor.take(place + 1);
                     return Ok(Value::String(text));
                 }
                 '\\' => text.extend(letters.next().map(|(_, letter)| letter)),
                 letter => text.push(letter),
             }
         }
-        Err(self.wrong("expected `'` at the end of a text"))
+        Err(self.cursor.wrong("expected `'` at the end of a text"))
     }
 
-    fn name(&mut self) -> Result<String, Unfit> {
-        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
-        let name: Vec<u8> = self.rest().bytes().take_while(|byte| is_part(byte)).collect();
-        if name.is_empty() {
-            return Err(self.wrong("expected a name"));
-        }
-        self.at += name.len();
-        Ok(String::from_utf8_lossy(&name).into_owned())
-    }
-
-    fn word(&mut self, word: &str) -> bool {
-        let after = self.rest().strip_prefix(word);
-        let is_there = after.is_some_and(|rest| rest.starts_with(' '));
-        self.at += if is_there { word.len() } else { 0 };
-        is_there
-    }
-
-    fn expect(&mut self, symbol: &'static str) -> Result<(), Unfit> {
-        if self.eat(symbol) { Ok(()) } else { Err(self.wrong(&format!("expected `{symbol}`"))) }
-    }
-
-    fn eat(&mut self, symbol: &str) -> bool {
-        let is_there = self.rest().starts_with(symbol);
-        self.at += if is_there { symbol.len() } else { 0 };
-        is_there
-    }
-
-    /// What follows the next spaces.
-    fn rest(&mut self) -> &str {
-        let rest = self.text[self.at..].trim_start();
-        self.at = self.text.len() - rest.len();
-        rest
-    }
-
-    fn wrong(&self, what: &str) -> Unfit {
-        let column = self.text.get(..self.at).unwrap_or(self.text).chars().count() + 1;
-        Unfit(format!("the path `{}`, at character {column}: {what}", self.text))
+    fn name(&mut self) -> Result<&'t str, Wrong> {
+        self.cursor.name(b"_$")
     }
 }

@@ -5,64 +5,50 @@
 //! and one boolean (`A.exists() and B != literal`). Anything else is an error, never a guess.
 
 use super::program::{Path, Program, Step};
-
-/// Why an expression does not compile.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} at character {at} of the expression")]
-pub(crate) struct CompileError {
-    /// Byte offset in the expression.
-    pub at: usize,
-    /// What is wrong.
-    pub what: &'static str,
-}
+use crate::cursor::{Cursor, Wrong};
 
 /// Compiles an expression, as in `Observation.subject.where(resolve() is Patient)`.
 ///
 /// # Errors
 /// The expression is outside the part of FHIRPath that search parameters use.
-pub(crate) fn compile(expression: &str) -> Result<Program, CompileError> {
-    let mut parser = Parser { text: expression, at: 0 };
+pub(crate) fn compile(expression: &str) -> Result<Program, Wrong> {
+    let mut parser = Parser { cursor: Cursor::new(expression) };
     let program = parser.program()?;
-    parser.space();
-    if parser.at < expression.len() {
-        return Err(parser.wrong("unexpected text"));
-    }
+    parser.cursor.end()?;
     Ok(program)
 }
 
 struct Parser<'a> {
-    text: &'a str,
-    at: usize,
+    cursor: Cursor<'a>,
 }
 
-impl Parser<'_> {
-    fn program(&mut self) -> Result<Program, CompileError> {
+impl<'a> Parser<'a> {
+    fn program(&mut self) -> Result<Program, Wrong> {
         let paths = self.union()?;
-        if !self.word("and") {
+        if !self.cursor.word("and") {
             return Ok(Program::Select(paths));
         }
         let compared = self.union()?;
-        if !self.eat("!=") {
-            return Err(self.wrong("expected `!=`"));
+        if !self.cursor.eat("!=") {
+            return Err(self.cursor.wrong("expected `!=`"));
         }
-        self.space();
         let literal = self.name()?.to_owned();
         Ok(Program::ExistsAndDiffers { exists: paths, compared, literal })
     }
 
-    fn union(&mut self) -> Result<Vec<Path>, CompileError> {
+    fn union(&mut self) -> Result<Vec<Path>, Wrong> {
         let mut paths = self.branch()?;
-        while self.eat("|") {
+        while self.cursor.eat("|") {
             paths.extend(self.branch()?);
         }
         Ok(paths)
     }
 
     /// One branch; a bracket makes several paths, each continued by what follows the bracket.
-    fn branch(&mut self) -> Result<Vec<Path>, CompileError> {
-        let mut paths = if self.eat("(") {
+    fn branch(&mut self) -> Result<Vec<Path>, Wrong> {
+        let mut paths = if self.cursor.eat("(") {
             let inner = self.union()?;
-            self.expect(")")?;
+            self.cursor.expect(")")?;
             inner
         } else {
             vec![self.head()?]
@@ -75,9 +61,8 @@ impl Parser<'_> {
         Ok(paths)
     }
 
-    fn head(&mut self) -> Result<Path, CompileError> {
-        self.space();
-        if self.eat("%resource") {
+    fn head(&mut self) -> Result<Path, Wrong> {
+        if self.cursor.eat("%resource") {
             return Ok(vec![Step::Resource]);
         }
         let name = self.name()?;
@@ -86,113 +71,71 @@ impl Parser<'_> {
     }
 
     /// What continues a path: `.name`, `.function(...)`, `[0]` or ` as Type`.
-    fn suffix(&mut self) -> Result<Option<Suffix>, CompileError> {
-        if self.eat("[") {
+    fn suffix(&mut self) -> Result<Option<Suffix>, Wrong> {
+        if self.cursor.eat("[") {
             let digits = self.name()?;
-            let index = digits.parse().map_err(|_| self.wrong("expected an index"))?;
-            self.expect("]")?;
+            let index = digits.parse().map_err(|_| self.cursor.wrong("expected an index"))?;
+            self.cursor.expect("]")?;
             return Ok(Some(Suffix::Step(Step::Index(index))));
         }
-        if self.word("as") {
-            self.space();
+        if self.cursor.word("as") {
             return Ok(Some(Suffix::Typed(self.name()?.to_owned())));
         }
-        if !self.eat(".") {
+        if !self.cursor.eat(".") {
             return Ok(None);
         }
         let name = self.name()?.to_owned();
-        if !self.eat("(") {
+        if !self.cursor.eat("(") {
             return Ok(Some(Suffix::Step(Step::member(&name))));
         }
         let suffix = self.function(&name)?;
-        self.expect(")")?;
+        self.cursor.expect(")")?;
         Ok(Some(suffix))
     }
 
-    fn function(&mut self, name: &str) -> Result<Suffix, CompileError> {
+    fn function(&mut self, name: &str) -> Result<Suffix, Wrong> {
         match name {
             "as" | "ofType" => Ok(Suffix::Typed(self.name()?.to_owned())),
             "exists" => Ok(Suffix::Nothing),
             "extension" => Ok(Suffix::Step(Step::Extension(self.quoted()?))),
             "where" => Ok(Suffix::Step(self.condition()?)),
-            _ => Err(self.wrong("unknown function")),
+            _ => Err(self.cursor.wrong("unknown function")),
         }
     }
 
-    fn condition(&mut self) -> Result<Step, CompileError> {
+    fn condition(&mut self) -> Result<Step, Wrong> {
         let name = self.name()?.to_owned();
-        if self.eat("=") {
-            self.space();
+        if self.cursor.eat("=") {
             return Ok(Step::WhereEquals { member: name, value: self.quoted()? });
         }
-        self.expect("(")?;
+        self.cursor.expect("(")?;
         match name.as_str() {
             "resolve" => {
-                self.expect(")")?;
-                if !self.word("is") {
-                    return Err(self.wrong("expected `is`"));
+                self.cursor.expect(")")?;
+                if !self.cursor.word("is") {
+                    return Err(self.cursor.wrong("expected `is`"));
                 }
-                self.space();
                 Ok(Step::WhereType(self.name()?.into()))
             }
             "hasExtension" => {
                 let url = self.quoted()?;
-                self.expect(")")?;
+                self.cursor.expect(")")?;
                 Ok(Step::WhereExtension(url))
             }
-            _ => Err(self.wrong("unknown condition")),
+            _ => Err(self.cursor.wrong("unknown condition")),
         }
     }
 
-    fn quoted(&mut self) -> Result<String, CompileError> {
-        self.expect("'")?;
-        let length = self.rest().find('\'').ok_or_else(|| self.wrong("expected `'`"))?;
-        let text = self.rest()[..length].to_owned();
-        self.at += length + 1;
-        Ok(text)
+    fn quoted(&mut self) -> Result<String, Wrong> {
+        self.cursor.expect("'")?;
+        let length = self.cursor.ahead().find('\'');
+        let text = self.cursor.take(length.ok_or_else(|| self.cursor.wrong("expected `'`"))?);
+        self.cursor.expect("'")?;
+        Ok(text.to_owned())
     }
 
-    fn name(&mut self) -> Result<&str, CompileError> {
-        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-        let length = self.rest().bytes().take_while(|byte| is_part(*byte)).count();
-        if length == 0 {
-            return Err(self.wrong("expected a name"));
-        }
-        self.at += length;
-        Ok(&self.text[self.at - length..self.at])
-    }
-
-    /// Eats a word that stands alone, as `as` in ` as Quantity` but not in `asserter`.
-    fn word(&mut self, word: &str) -> bool {
-        let rest = self.rest().trim_start();
-        let Some(after) = rest.strip_prefix(word) else { return false };
-        if !after.starts_with(' ') {
-            return false;
-        }
-        self.at = self.text.len() - after.len();
-        true
-    }
-
-    fn expect(&mut self, symbol: &'static str) -> Result<(), CompileError> {
-        if self.eat(symbol) { Ok(()) } else { Err(self.wrong("expected other punctuation")) }
-    }
-
-    fn eat(&mut self, symbol: &str) -> bool {
-        let Some(after) = self.rest().trim_start().strip_prefix(symbol) else { return false };
-        self.at = self.text.len() - after.len();
-        true
-    }
-
-    fn space(&mut self) {
-        self.at = self.text.len() - self.rest().trim_start().len();
-    }
-
-    fn rest(&self) -> &str {
-        &self.text[self.at..]
-    }
-
-    fn wrong(&self, what: &'static str) -> CompileError {
-        CompileError { at: self.at, what }
+    fn name(&mut self) -> Result<&'a str, Wrong> {
+        self.cursor.name(b"_-")
     }
 }
 

@@ -10,6 +10,7 @@ use super::filter::{Filter, Operator};
 use super::parameters::parameter;
 use super::query::{Condition, Place, unknown};
 use super::through::{DEPTH_MAX, Through};
+use crate::cursor::{Cursor, Wrong};
 use crate::limits::{SEARCH_FILTER_DEPTH_MAX, SEARCH_FILTER_TESTS_MAX};
 use crate::types::ResourceType;
 
@@ -34,29 +35,14 @@ pub(super) struct Test<'t> {
     value: String,
 }
 
-/// What is wrong, and where.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Wrong {
-    at: usize,
-    what: String,
-}
-
-impl Wrong {
-    /// The words for the caller: the place is counted in characters, from 1.
-    pub(super) fn advice(&self, text: &str) -> String {
-        let before = text.get(..self.at).unwrap_or(text);
-        format!("at character {}: {}", before.chars().count() + 1, self.what)
-    }
-}
-
 impl<'t> Asked<'t> {
     /// Reads a filter.
     pub(super) fn parse(text: &'t str) -> Result<Self, Wrong> {
-        let mut reader = Reader { text, at: 0, depth: 0, tests: 0 };
+        let mut reader = Reader { cursor: Cursor::new(text), depth: 0, tests: 0 };
         let asked = reader.filter()?;
-        match reader.rest().is_empty() {
+        match reader.cursor.rest().is_empty() {
             true => Ok(asked),
-            false => Err(reader.wrong("expected `and`, `or` or the end")),
+            false => Err(reader.cursor.wrong("expected `and`, `or` or the end")),
         }
     }
 
@@ -143,8 +129,7 @@ impl Test<'_> {
 }
 
 struct Reader<'t> {
-    text: &'t str,
-    at: usize,
+    cursor: Cursor<'t>,
     depth: usize,
     tests: usize,
 }
@@ -155,13 +140,13 @@ impl<'t> Reader<'t> {
         self.depth += 1;
         if self.depth > SEARCH_FILTER_DEPTH_MAX {
             let most = SEARCH_FILTER_DEPTH_MAX;
-            return Err(self.wrong(format!("nested more than {most} times: ask in parts")));
+            return Err(self.cursor.wrong(format!("nested more than {most} times: ask in parts")));
         }
         let mut asked = self.part()?;
         loop {
-            asked = if self.word("and") {
+            asked = if self.cursor.word("and") {
                 both(asked, self.part()?)
-            } else if self.word("or") {
+            } else if self.cursor.word("or") {
                 either(asked, self.part()?)
             } else {
                 break;
@@ -172,43 +157,43 @@ impl<'t> Reader<'t> {
     }
 
     fn part(&mut self) -> Result<Asked<'t>, Wrong> {
-        let start = self.at;
-        let negates = self.word("not") && self.rest().starts_with('(');
+        let start = self.cursor.clone();
+        let negates = self.cursor.word("not") && self.cursor.rest().starts_with('(');
         if !negates {
             // `not` may also be the name of a parameter.
-            self.at = start;
+            self.cursor = start;
         }
-        if !self.eat('(') {
+        if !self.cursor.eat("(") {
             return self.test();
         }
         let inner = self.filter()?;
-        self.expect(')')?;
+        self.cursor.expect(")")?;
         Ok(if negates { Asked::Not(Box::new(inner)) } else { inner })
     }
 
     fn test(&mut self) -> Result<Asked<'t>, Wrong> {
         let mut links = Vec::new();
-        self.rest();
-        let at = self.at;
+        self.cursor.rest();
+        let at = self.cursor.at();
         let mut name = self.name()?;
         loop {
-            let within = match self.follows('[') {
+            let within = match self.cursor.follows("[") {
                 true => Some(self.filter()?),
                 false => None,
             };
             if within.is_some() {
-                self.expect(']')?;
+                self.cursor.expect("]")?;
             }
-            if !self.follows('.') {
+            if !self.cursor.follows(".") {
                 if within.is_some() {
-                    return Err(self.wrong("after `]` comes `.` and a name"));
+                    return Err(self.cursor.wrong("after `]` comes `.` and a name"));
                 }
                 break;
             }
             links.push((name, within));
             name = self.name()?;
         }
-        let word_at = self.at;
+        let word_at = self.cursor.at();
         let word = self.name()?;
         let operator = Operator::parse(word).ok_or_else(|| Wrong {
             at: word_at + 1,
@@ -218,81 +203,33 @@ impl<'t> Reader<'t> {
         self.tests += 1;
         if self.tests > SEARCH_FILTER_TESTS_MAX {
             let most = SEARCH_FILTER_TESTS_MAX;
-            return Err(self.wrong(format!("more than {most} comparisons: ask in parts")));
+            return Err(self.cursor.wrong(format!("more than {most} comparisons: ask in parts")));
         }
         Ok(Asked::Test(Test { at, links, name, operator, value }))
     }
 
     /// A JSON string, or what stands before the next space or closing bracket.
     fn value(&mut self) -> Result<String, Wrong> {
-        let rest = self.rest();
+        let rest = self.cursor.rest();
         if rest.starts_with('"') {
             let mut strings = serde_json::Deserializer::from_str(rest).into_iter::<String>();
             let Some(Ok(value)) = strings.next() else {
-                return Err(self.wrong("expected the end of the text, `\"`"));
+                return Err(self.cursor.wrong("expected the end of the text, `\"`"));
             };
-            self.at += strings.byte_offset();
+            self.cursor.take(strings.byte_offset());
             return Ok(value);
         }
         let ends = |letter: char| letter.is_whitespace() || matches!(letter, ')' | ']');
         let length = rest.find(ends).unwrap_or(rest.len());
         if length == 0 {
-            return Err(self.wrong("expected a value"));
+            return Err(self.cursor.wrong("expected a value"));
         }
-        self.at += length;
-        Ok(rest[..length].to_owned())
+        Ok(self.cursor.take(length).to_owned())
     }
 
     /// A name; a reference may say to which type it leads: `subject:Patient`.
     fn name(&mut self) -> Result<&'t str, Wrong> {
-        let rest = self.rest();
-        let is_part =
-            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':');
-        let length = rest.bytes().take_while(|byte| is_part(byte)).count();
-        if length == 0 {
-            return Err(self.wrong("expected a name"));
-        }
-        self.at += length;
-        Ok(&rest[..length])
-    }
-
-    /// Eats a word that stands alone.
-    fn word(&mut self, word: &str) -> bool {
-        let after = self.rest().strip_prefix(word);
-        let stands = |rest: &&str| rest.starts_with(|one: char| one.is_whitespace() || one == '(');
-        let is_there = after.filter(stands).is_some();
-        self.at += if is_there { word.len() } else { 0 };
-        is_there
-    }
-
-    fn expect(&mut self, letter: char) -> Result<(), Wrong> {
-        match self.eat(letter) {
-            true => Ok(()),
-            false => Err(self.wrong(format!("expected `{letter}`"))),
-        }
-    }
-
-    fn eat(&mut self, letter: char) -> bool {
-        self.rest();
-        self.follows(letter)
-    }
-
-    /// Eats a letter that follows at once.
-    fn follows(&mut self, letter: char) -> bool {
-        let is_there = self.text[self.at..].starts_with(letter);
-        self.at += if is_there { letter.len_utf8() } else { 0 };
-        is_there
-    }
-
-    /// What follows the next spaces.
-    fn rest(&mut self) -> &'t str {
-        let rest = self.text[self.at..].trim_start();
-        self.at = self.text.len() - rest.len();
-        rest
-    }
-
-    fn wrong(&self, what: impl Into<String>) -> Wrong {
-        Wrong { at: self.at, what: what.into() }
+        self.cursor.name(b"_-:")
     }
 }
 

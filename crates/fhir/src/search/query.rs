@@ -4,11 +4,12 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::filter::Filter;
-use super::logic::{self, Asked};
+use super::logic::Asked;
 use super::parameters::{Parameter, parameter, parameters};
 use super::sort::{SortKey, SortRule};
 use super::terms::Terms;
 use super::through::{DEPTH_MAX, Include, Pool, Through, included};
+use crate::cursor::Wrong;
 use crate::issue::{Issue, IssueCode};
 use crate::limits::{
     SEARCH_COUNT_MAX, SEARCH_FILTER_TESTS_MAX, SEARCH_PARAMETERS_MAX, SEARCH_VALUE_BYTES_MAX,
@@ -309,7 +310,7 @@ impl Query {
 
     fn take_filter(&mut self, text: &str, terms: &Terms<'_>) -> Result<(), Issue> {
         let refused =
-            |wrong: logic::Wrong| Issue::error(IssueCode::Value, place(FILTER), wrong.advice(text));
+            |wrong: Wrong| Issue::error(IssueCode::Value, place(FILTER), wrong.advice(text));
         let asked = Asked::parse(text).map_err(refused)?;
         let tests = usize::from(self.tests) + asked.tests();
         self.tests = u8::try_from(tests).unwrap_or(u8::MAX);

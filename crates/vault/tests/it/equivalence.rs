@@ -81,7 +81,8 @@ fn aside() -> impl Strategy<Value = Step> {
         2 => (1..5u8, 1..4u8).prop_map(|(record, value)| Step::Portrait { record, value }),
         3 => (1..4u32, 1..4u8, 1..4u64)
             .prop_map(|(day, name, count)| Step::Tally { day, name, count }),
-        3 => (1..4u8, 0..4u64, 1..4u8).prop_map(|(job, part, value)| Step::Job { job, part, value }),
+        3 => (1..4u8, 0..4u64, 1..4u8)
+            .prop_map(|(job, part, value)| Step::Job { job, part, value }),
         1 => (1..4u8).prop_map(|job| Step::ForgetJob { job }),
     ]
 }

@@ -115,8 +115,8 @@ fn mutated_messages_are_survived() {
     assert!(grown < 128 * 1024, "{grown} KiB");
 }
 
-/// Deep, wide and long on purpose: what costs more than in proportion to its size takes minutes, and
-/// the runner ends it.
+/// Deep, wide and long on purpose: what costs more than in proportion to its size takes minutes,
+/// and the runner ends it.
 #[test]
 fn shapes_that_hurt_other_readers_are_survived() {
     let head = "MSH|^~\\&|LAB|W|||2024||ORU^R01|1|P|2.5\rPID|1||4711^^^W^MR\r";
