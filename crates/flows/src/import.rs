@@ -35,7 +35,7 @@ use std::{
 
 use vault::Token;
 
-use crate::{FlowError, Member, limits, words::hex};
+use crate::{Busy, FlowError, Member, limits, words::hex};
 pub use spool::{SpoolError, Spooled};
 pub use state::{Counts, InputState, Stage, State};
 use steps::Work;
@@ -57,7 +57,7 @@ pub trait Fetch: Send + Sync {
 }
 
 /// What is to be imported, for whom.
-pub struct Order {
+pub struct ImportOrder {
     /// Who delivers, as in `system:ehr`; only this sender sees the import.
     pub owner: String,
     /// What was asked, for the manifest.
@@ -101,17 +101,10 @@ pub struct Import {
     pub id: String,
     token: Token,
     /// How far it is, for whoever asks.
-    told: Mutex<Arc<State>>,
+    state: Mutex<Arc<State>>,
     /// Held while a step is done.
     work: Mutex<Work>,
     is_removed: AtomicBool,
-}
-
-/// No import can begin now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busy {
-    /// When to ask again, in milliseconds.
-    pub retry_ms: u64,
 }
 
 /// A place for one more import; given back when it is dropped.
@@ -153,7 +146,7 @@ impl Imports {
     fn clear(&self) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let kept = self.kept();
-        let states: Vec<Arc<State>> = kept.values().map(|import| import.told()).collect();
+        let states: Vec<Arc<State>> = kept.values().map(|import| import.state()).collect();
         let named: BTreeSet<String> = states.iter().flat_map(|state| state.files()).collect();
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
@@ -170,11 +163,11 @@ impl Imports {
     /// [`Busy`] if there are too many.
     pub fn room(&self, owner: &str) -> Result<Room, Busy> {
         let kept = self.kept();
-        let running = kept.values().filter(|import| import.told().ended.is_none()).count();
+        let running = kept.values().filter(|import| import.state().ended.is_none()).count();
         if running + self.uploads.load(Ordering::SeqCst) >= limits::IMPORTS_RUNNING_MAX {
             return Err(Busy { retry_ms: limits::IMPORT_LATER_MS });
         }
-        let own = kept.values().filter(|import| import.told().owner == owner);
+        let own = kept.values().filter(|import| import.state().owner == owner);
         if own.count() >= limits::IMPORTS_OF_ONE_MAX {
             return Err(Busy { retry_ms: limits::IMPORT_SWEEP_MS });
         }
@@ -204,7 +197,7 @@ impl Imports {
     ///
     /// # Errors
     /// [`FlowError::Fatal`] if it cannot be kept.
-    pub fn begin(&self, order: Order, room: Room) -> Result<Arc<Import>, FlowError> {
+    pub fn begin(&self, order: ImportOrder, room: Room) -> Result<Arc<Import>, FlowError> {
         let token = Token(self.member.world.draw());
         let state = State::new(order, self.member.world.clock.now_ms());
         steps::keep(&self.member, token, &state)?;
@@ -217,19 +210,19 @@ impl Imports {
     /// An import of this sender.
     pub fn find(&self, id: &str, owner: &str) -> Option<Arc<Import>> {
         let import = self.kept().get(id).cloned()?;
-        (import.told().owner == owner).then_some(import)
+        (import.state().owner == owner).then_some(import)
     }
 
     /// The import that this sender has begun under this name.
     pub fn known(&self, owner: &str, key: &str) -> Option<Arc<Import>> {
         let is_it = |state: &State| state.owner == owner && state.key.as_deref() == Some(key);
-        self.kept().values().find(|import| is_it(&import.told())).cloned()
+        self.kept().values().find(|import| is_it(&import.state())).cloned()
     }
 
     /// The imports that are not at their end.
     pub fn unfinished(&self) -> Vec<Arc<Import>> {
         let kept = self.kept();
-        kept.values().filter(|import| import.told().ended.is_none()).cloned().collect()
+        kept.values().filter(|import| import.state().ended.is_none()).cloned().collect()
     }
 
     /// Forgets an import, wherever it is. What it has filed stays.
@@ -252,7 +245,7 @@ impl Imports {
             self.member.world.clock.sleep(limits::IMPORT_SWEEP_MS).await;
             let now = self.member.world.clock.now_ms();
             let is_over = |import: &&Arc<Import>| {
-                let ended = import.told().ended.as_ref().map(|ended| ended.at_ms);
+                let ended = import.state().ended.as_ref().map(|ended| ended.at_ms);
                 ended.is_some_and(|at_ms| now >= at_ms + limits::IMPORT_KEPT_MS)
             };
             let over: Vec<_> = self.kept().values().filter(is_over).cloned().collect();
@@ -303,19 +296,19 @@ impl Import {
         Self {
             id: hex(&token.0),
             token,
-            told: Mutex::new(Arc::new(state.clone())),
+            state: Mutex::new(Arc::new(state.clone())),
             work: Mutex::new(Work::new(state)),
             is_removed: AtomicBool::new(false),
         }
     }
 
     /// How far it is.
-    pub fn told(&self) -> Arc<State> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn state(&self) -> Arc<State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn tell(&self, state: &State) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(state.clone());
+    fn put_state(&self, state: &State) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(state.clone());
     }
 
     fn work(&self) -> MutexGuard<'_, Work> {

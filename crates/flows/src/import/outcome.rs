@@ -29,7 +29,7 @@ pub(super) fn after(
     next: Place,
 ) -> (State, Vec<JobPart>) {
     let mut state = State { place: next, ..before.clone() };
-    let input = before.place.input as usize;
+    let place = before.place.input as usize;
     let mut list = List { parts: Vec::new(), text: Vec::new() };
     let mut entries = entries.iter();
     for item in items {
@@ -37,8 +37,8 @@ pub(super) fn after(
             Ok(_) => entries.next().expect("every line that was looked at has an outcome").clone(),
             Err(issue) => EntryOutcome::Refused(vec![issue.clone()]),
         };
-        let told = &mut state.inputs[input];
-        let counts = &mut told.counts;
+        let input = &mut state.inputs[place];
+        let counts = &mut input.counts;
         match said {
             EntryOutcome::Done(Became::Filed(filed)) if filed.version == 1 => counts.created += 1,
             EntryOutcome::Done(Became::Filed(_)) => counts.updated += 1,
@@ -47,18 +47,18 @@ pub(super) fn after(
             EntryOutcome::Asks(_) => unreachable!("a line is put, it does not ask"),
             EntryOutcome::Refused(issues) => {
                 counts.refused += 1;
-                if told.listed < limits::IMPORT_OUTCOMES_MAX {
-                    told.listed += 1;
+                if input.listed < limits::IMPORT_OUTCOMES_MAX {
+                    input.listed += 1;
                     list.push(item, &issues);
                 }
             }
         }
     }
-    let told = &mut state.inputs[input];
+    let input = &mut state.inputs[place];
     let mut parts = Vec::new();
     for text in list.ended() {
-        parts.push(state::seal(member, job, state::part_of(input, told.parts), &text));
-        told.parts += 1;
+        parts.push(state::seal(member, job, state::part_of(place, input.parts), &text));
+        input.parts += 1;
     }
     parts.push(state.seal(member, job));
     (state, parts)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use borsh::{BorshDeserialize, BorshSerialize};
 use vault::{JobPart, Token};
 
-use super::{Order, Source, spool::SpoolFile};
+use super::{ImportOrder, Source, spool::SpoolFile};
 use crate::{FlowError, Member, words::hex};
 
 /// How far an import is.
@@ -123,7 +123,7 @@ pub enum Stage {
 }
 
 impl State {
-    pub(super) fn new(order: Order, begun_ms: u64) -> Self {
+    pub(super) fn new(order: ImportOrder, begun_ms: u64) -> Self {
         let input = |input: super::Input| {
             let (url, file) = match input.source {
                 Source::Url(url) => (Some(url), None),

@@ -125,7 +125,7 @@ impl Imports {
             Err(Failed::Ends(_)) if import.is_removed() => return Ok(Step::Ended),
             Err(Failed::Ends(why)) => self.end(import, &mut work, Some(why))?,
         }
-        import.tell(&work.state);
+        import.put_state(&work.state);
         Ok(if work.state.ended.is_some() { Step::Ended } else { Step::More })
     }
 
