@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use borsh::{BorshDeserialize, BorshSerialize};
 use vault::{JobPart, Token};
 
-use super::{ImportOrder, Source, spool::SpoolFile};
+use super::{ImportOrder, Sender, Source, spool::SpoolFile};
 use crate::{FlowError, Member, words::hex};
 
 /// How far an import is.
@@ -123,7 +123,7 @@ pub enum Stage {
 }
 
 impl State {
-    pub(super) fn new(order: ImportOrder, begun_ms: u64) -> Self {
+    pub(super) fn new(sender: &Sender, order: ImportOrder, begun_ms: u64) -> Self {
         let input = |input: super::Input| {
             let (url, file) = match input.source {
                 Source::Url(url) => (Some(url), None),
@@ -133,9 +133,9 @@ impl State {
             InputState { kind: input.kind, url, counts, file, listed: 0, parts: 0 }
         };
         Self {
-            owner: order.owner,
+            owner: sender.owner.clone(),
             request: order.request,
-            key: order.key,
+            key: sender.key.clone(),
             types: order.types,
             begun_ms,
             inputs: order.inputs.into_iter().map(input).collect(),
@@ -143,6 +143,11 @@ impl State {
             place: Place::default(),
             ended: None,
         }
+    }
+
+    /// Whether this sender has begun it under this name.
+    pub(super) fn is_of(&self, sender: &Sender) -> bool {
+        sender.key.is_some() && self.key == sender.key && self.owner == sender.owner
     }
 
     /// What it does now.

@@ -11,7 +11,7 @@ use axum::{
 };
 use flows::{
     FlowError, Import, ImportOrder, Imports,
-    import::{self, Input, Room, Source, SpoolError, Spooled, Stage, Step},
+    import::{self, Input, Reserved, Room, Sender, Source, SpoolError, Spooled, Stage, Step},
 };
 use futures::{Stream, StreamExt, stream::try_unfold};
 use serde_json::{Value, json};
@@ -30,13 +30,11 @@ pub async fn begin(
 ) -> Answered {
     let caller = caller?;
     let types = caller.may_import()?;
-    let owner = caller.source();
-    let key = key(&headers)?;
-    if let Some(known) = key.as_deref().and_then(|key| app.imports.known(&owner, key)) {
-        return Ok(IMPORT.begun(&app, &known.id));
-    }
-    let room = match app.imports.room(&owner) {
-        Ok(room) => room,
+    let sender = Sender { owner: caller.source(), key: key(&headers)? };
+    let room = match app.imports.reserve(sender) {
+        Ok(Reserved::Room(room)) => room,
+        Ok(Reserved::Begun(known)) => return Ok(IMPORT.begun(&app, &known.id)),
+        Ok(Reserved::Coming) => return Ok(is_coming()),
         Err(busy) => return Ok(IMPORT.too_many(busy)),
     };
     let inputs = if is_ndjson(&headers) {
@@ -49,7 +47,7 @@ pub async fn begin(
     };
     let path = uri.path_and_query().map(|path| path.as_str()).unwrap_or_default();
     let request = format!("{}{path}", app.base_url);
-    let order = ImportOrder { owner, request, key, types, inputs };
+    let order = ImportOrder { request, types, inputs };
     let imports = app.imports.clone();
     let import = blocking(move || start(imports, order, room)).await?;
     Ok(IMPORT.begun(&app, &import.id))
@@ -265,6 +263,16 @@ fn refused_lines(
 fn own_import(app: &App, caller: &Caller, id: &str) -> Result<Arc<Import>, Fault> {
     caller.may_import()?;
     app.imports.find(id, &caller.source()).ok_or_else(|| IMPORT.unknown())
+}
+
+/// An import under this name is on its way: the status is that of the [draft][1].
+///
+/// [1]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+fn is_coming() -> Response {
+    let detail = "you are sending an import under this `Idempotency-Key` now: ask again when it is \
+                  there";
+    let problem = Problem::new(StatusCode::CONFLICT, "conflict", detail);
+    job::later(problem, flows::limits::IMPORT_LATER_MS)
 }
 
 const IMPORT: job::Kind = job::Kind {

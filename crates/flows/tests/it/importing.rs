@@ -1,0 +1,105 @@
+//! Imports that cannot go on come to an end that is kept, and give their place back.
+
+use std::{
+    io::{self, Read},
+    sync::Arc,
+};
+
+use flows::{
+    Busy, Import, ImportOrder, Imports, Member,
+    import::{Counts, Fetch, Input, Reserved, Room, Sender, Source, Step},
+    limits,
+};
+
+use crate::member;
+
+/// What lies at every address.
+struct Everywhere(fn() -> Result<Box<dyn Read + Send>, String>);
+
+impl Fetch for Everywhere {
+    fn check(&self, _url: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn open(&self, _url: &str) -> Result<Box<dyn Read + Send>, String> {
+        (self.0)()
+    }
+}
+
+/// The imports of a member, and their folder.
+struct Desk {
+    member: Arc<Member>,
+    vault: Arc<vault::Memory>,
+    folder: tempfile::TempDir,
+    imports: Imports,
+}
+
+impl Desk {
+    fn of(everywhere: fn() -> Result<Box<dyn Read + Send>, String>) -> Desk {
+        let (folder, vault) = (tempfile::tempdir().unwrap(), Arc::default());
+        let member = member(Arc::clone(&vault));
+        let fetch = Arc::new(Everywhere(everywhere));
+        let path = folder.path().to_owned();
+        let imports = Imports::open(member.clone(), path, fetch).unwrap();
+        Desk { member, vault, folder, imports }
+    }
+
+    /// The same after a restart.
+    fn again(self) -> Desk {
+        let member = member(self.vault.clone());
+        let fetch = Arc::new(Everywhere(|| Err("nobody asks".to_owned())));
+        let path = self.folder.path().to_owned();
+        let imports = Imports::open(member.clone(), path, fetch).unwrap();
+        Desk { member, imports, ..self }
+    }
+
+    fn room(&self, key: Option<&str>) -> Room {
+        match self.imports.reserve(sender("ehr", key)) {
+            Ok(Reserved::Room(room)) => room,
+            _ => panic!("there is no room"),
+        }
+    }
+
+    fn begin(&self, source: Source) -> Arc<Import> {
+        let inputs = vec![Input { kind: None, source }];
+        let order = ImportOrder { request: String::new(), types: None, inputs };
+        self.imports.begin(order, self.room(None)).unwrap()
+    }
+
+    /// Does steps until there is nothing more to do; gives why it came to no good end.
+    fn why(&self, import: &Import) -> String {
+        while self.imports.step(import).unwrap() != Step::Ended {}
+        import.state().ended.clone().unwrap().why.unwrap_or_default()
+    }
+}
+
+fn sender(owner: &str, key: Option<&str>) -> Sender {
+    Sender { owner: owner.to_owned(), key: key.map(str::to_owned) }
+}
+
+fn address() -> Source {
+    Source::Url("https://files.example.org/x?sig=secret".to_owned())
+}
+
+#[test]
+fn a_name_is_of_one_import_from_its_first_byte_on() {
+    let desk = Desk::of(|| Err("nobody asks".to_owned()));
+    let reserve = |owner, key| desk.imports.reserve(sender(owner, key));
+    let room = desk.room(Some("monday"));
+    assert!(matches!(reserve("ehr", Some("monday")), Ok(Reserved::Coming)));
+    assert!(matches!(reserve("lab", Some("monday")), Ok(Reserved::Room(_))));
+    assert!(matches!(reserve("ehr", Some("tuesday")), Ok(Reserved::Room(_))));
+    let rooms: Vec<Room> = (1..limits::IMPORTS_RUNNING_MAX).map(|_| desk.room(None)).collect();
+    assert!(matches!(reserve("ehr", None), Err(Busy { .. })));
+    // Who asks for what is there gets it, however much there is to do.
+    assert!(matches!(reserve("ehr", Some("monday")), Ok(Reserved::Coming)));
+    drop(rooms);
+    let inputs = vec![Input { kind: None, source: address() }];
+    let order = ImportOrder { request: String::new(), types: None, inputs };
+    let begun = desk.imports.begin(order, room).unwrap();
+    let Ok(Reserved::Begun(found)) = reserve("ehr", Some("monday")) else { panic!("not found") };
+    assert_eq!(found.id, begun.id);
+    // One that broke off leaves its name.
+    drop(desk.room(Some("friday")));
+    desk.room(Some("friday"));
+}

@@ -1,0 +1,67 @@
+//! Imports when something is wrong: with a line, with who sends, with an input, with the disk, with
+//! what is kept. None holds its place for ever, and none takes the node with it.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use crate::{
+    importing::{NDJSON, Sender, counts, files_at, many, moved, ndjson, ok, patient},
+    node::{Node, files},
+};
+
+#[test]
+fn an_import_whose_name_is_on_its_way_is_not_begun_twice() {
+    let node = Node::start();
+    let sender = Sender::system(&node);
+    let place = node.url.strip_prefix("http://").unwrap();
+    let lines = ndjson(&[json!({ "resourceType": "Organization", "name": "without an id" })]);
+    let (sent, kept_back) = lines.split_at(9);
+    let mut first = TcpStream::connect(place).unwrap();
+    let head = format!(
+        "POST /fhir/$import HTTP/1.1\r\nhost: {place}\r\nauthorization: Bearer {}\r\n\
+         idempotency-key: monday\r\ncontent-type: application/fhir+ndjson\r\n\
+         transfer-encoding: chunked\r\nconnection: close\r\n\r\n",
+        sender.token
+    );
+    let chunk =
+        |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+    first.write_all(&[head.as_bytes(), &chunk(sent)].concat()).unwrap();
+    let folder = node.data().join("imports");
+    wait_until(|| !files(&folder).is_empty());
+    let headers = [NDJSON[0], ("idempotency-key", "monday")];
+    let second = sender.post(&headers, &lines);
+    assert_eq!(second.status, 409, "{}", second.body);
+    assert!(second.headers.contains_key("retry-after"));
+    // Of another sender, or under another name, it is another import.
+    let other = Sender { node: &node, token: node.token(&["--system", "lab"]) };
+    other.ended(&other.begun(&other.post(&headers, &lines)));
+    first.write_all(&[chunk(kept_back), b"0\r\n\r\n".to_vec()].concat()).unwrap();
+    let mut answer = String::new();
+    first.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    // Once it has come, it is the one that was begun.
+    let again = sender.begun(&sender.post(&headers, &lines));
+    assert!(answer.contains(&again), "{answer}");
+    assert_eq!(counts(&sender.ended(&again), 0), [1, 0, 0, 0, 0]);
+    assert_eq!(sender.records(), 2);
+}
+
+fn wait_until(is_there: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_there() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it does not come");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
