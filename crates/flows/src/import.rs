@@ -42,6 +42,8 @@ use steps::Work;
 pub use steps::{Brought, Step};
 
 /// Fetches the inputs that are named by an address.
+///
+/// An address may be signed, and is as good as a password then: no log may name it.
 pub trait Fetch: Send + Sync {
     /// Whether this node may go there.
     ///
@@ -53,7 +55,23 @@ pub trait Fetch: Send + Sync {
     ///
     /// # Errors
     /// Why it cannot be had.
-    fn open(&self, url: &str) -> Result<Box<dyn Read + Send>, String>;
+    fn open(&self, url: &str) -> Result<Box<dyn Read + Send>, Why>;
+}
+
+/// Why something does not go on.
+#[derive(Clone, Debug)]
+pub struct Why {
+    /// For the sender, whose addresses it may name.
+    pub for_sender: String,
+    /// For the log, without addresses.
+    pub for_log: String,
+}
+
+impl From<String> for Why {
+    /// What names no address.
+    fn from(text: String) -> Self {
+        Self { for_sender: text.clone(), for_log: text }
+    }
 }
 
 /// Who imports, and under which name.

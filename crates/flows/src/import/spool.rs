@@ -70,6 +70,24 @@ pub enum SpoolError {
     GivenUp,
 }
 
+impl SpoolError {
+    /// For a log. What an input that is fetched broke off with may name its address.
+    pub(super) fn for_log(&self) -> String {
+        match self {
+            SpoolError::Broken(error) => format!("the input broke off: {}", error.kind()),
+            error => error.to_string(),
+        }
+    }
+
+    /// Whether another try may come to another end.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            SpoolError::Broken(_) | SpoolError::Disk(_) => true,
+            SpoolError::TooLong(_) | SpoolError::GivenUp => false,
+        }
+    }
+}
+
 impl SpoolFile {
     pub fn name(&self) -> String {
         hex(&self.name)

@@ -6,9 +6,9 @@ use fhir::{Issue, IssueCode, resource::head};
 use vault::{Batch, JobPart, RecordId, Token};
 
 use super::{
-    Import, Imports,
+    Import, Imports, Why,
     outcome::{Item, after, refusal},
-    spool::{self, Line, LineReader, SpoolError},
+    spool::{self, Line, LineReader, Spooled},
     state::{Ended, Place, State},
 };
 use crate::{EntryOutcome, FlowError, Member, filing::Aside, ingest::Lines, limits};
@@ -31,6 +31,7 @@ pub(super) struct Work {
     lines: Option<LineReader>,
     /// A line that was read and belongs to the next step.
     ahead: Option<Line>,
+    /// How often the input that comes next was asked for.
     fetches: u32,
 }
 
@@ -73,7 +74,13 @@ enum Failed {
     /// The story says why: it may be tried again, or the process must end.
     Flow(FlowError),
     /// The import cannot go on.
-    Ends(String),
+    Ends(Why),
+}
+
+impl Failed {
+    fn ends(why: impl Into<String>) -> Self {
+        Failed::Ends(Why::from(why.into()))
+    }
 }
 
 impl From<FlowError> for Failed {
@@ -90,8 +97,14 @@ impl From<vault::VaultError> for Failed {
 
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
-        Failed::Ends(format!("an input that was here cannot be read any more: {error}"))
+        Failed::ends(format!("an input that was here cannot be read any more: {error}"))
     }
+}
+
+/// Why an input was not fetched, and whether another try may come to another end.
+struct Missed {
+    why: Why,
+    may_pass: bool,
 }
 
 /// Keeps how far an import is.
@@ -140,10 +153,11 @@ impl Imports {
     }
 
     /// The import is over; its inputs go.
-    fn end(&self, import: &Import, work: &mut Work, why: Option<String>) -> Result<(), FlowError> {
+    fn end(&self, import: &Import, work: &mut Work, why: Option<Why>) -> Result<(), FlowError> {
         if let Some(why) = &why {
-            tracing::warn!(why, "an import came to no good end");
+            tracing::warn!(why = why.for_log, "an import came to no good end");
         }
+        let why = why.map(|why| why.for_sender);
         let at_ms = self.member.world.clock.now_ms();
         let mut state = State { ended: Some(Ended { at_ms, why }), ..work.state.clone() };
         state.inputs.iter_mut().for_each(|input| input.file = None);
@@ -159,13 +173,9 @@ impl Imports {
         let here = work.state.inputs.iter().filter_map(|input| input.file.as_ref());
         let room = limits::IMPORT_BYTES_MAX - here.map(|file| file.bytes()).sum::<u64>();
         let url = work.state.inputs[input].url.clone().unwrap_or_default();
-        let is_given_up = || import.is_removed();
-        let fetched = self.fetch.open(&url).and_then(|reader| {
-            let kept = spool::keep(&self.member, &self.folder, reader, room, &is_given_up);
-            kept.map_err(|error: SpoolError| error.to_string())
-        });
+        let number = input + 1;
         work.fetches += 1;
-        match fetched {
+        match self.fetched(import, &url, room) {
             Ok(mut spooled) => {
                 let mut state = work.state.clone();
                 state.inputs[input].file = spooled.take();
@@ -173,16 +183,29 @@ impl Imports {
                 (work.state, work.fetches) = (state, 0);
                 Ok(())
             }
-            Err(why) if work.fetches < limits::IMPORT_FETCHES_MAX => {
-                tracing::info!(why, "an input is asked for again");
+            Err(missed) if missed.may_pass && work.fetches < limits::IMPORT_FETCHES_MAX => {
+                tracing::info!(number, why = missed.why.for_log, "an input is asked for again");
                 Err(Failed::Flow(FlowError::Unavailable("an input cannot be fetched now")))
             }
-            Err(why) => {
-                let text =
-                    format!("input {} ({url}) cannot be had: {why}; nothing was filed", input + 1);
-                Err(Failed::Ends(text))
-            }
+            Err(Missed { why: Why { for_sender, for_log }, .. }) => Err(Failed::Ends(Why {
+                for_sender: format!(
+                    "input {number} ({url}) cannot be had: {for_sender}; nothing was filed"
+                ),
+                for_log: format!("input {number} cannot be had: {for_log}"),
+            })),
         }
+    }
+
+    /// Fetches an input of at most so many bytes.
+    fn fetched(&self, import: &Import, url: &str, bytes_max: u64) -> Result<Spooled, Missed> {
+        let opened = self.fetch.open(url);
+        let reader = opened.map_err(|why| Missed { why, may_pass: true })?;
+        let is_given_up = || import.is_removed();
+        let kept = spool::keep(&self.member, &self.folder, reader, bytes_max, &is_given_up);
+        kept.map_err(|error| Missed {
+            why: Why { for_sender: error.to_string(), for_log: error.for_log() },
+            may_pass: error.may_pass(),
+        })
     }
 
     /// Counts the lines and notes what they bring.
@@ -193,13 +216,13 @@ impl Imports {
             let mut reader = LineReader::open(&self.folder, file, Place::default())?;
             while let Some(line) = reader.next_line()? {
                 if import.is_removed() {
-                    return Err(Failed::Ends("it was given up".to_owned()));
+                    return Err(Failed::ends("it was given up"));
                 }
                 lines += 1;
                 if lines > limits::IMPORT_LINES_MAX {
                     let max = limits::IMPORT_LINES_MAX;
                     let why = format!("an import has at most {max} lines: nothing was filed");
-                    return Err(Failed::Ends(why));
+                    return Err(Failed::ends(why));
                 }
                 if let (Some(kind), Some(id)) = head(line.text.as_deref().unwrap_or_default()) {
                     names.push(short(self.member.keys.record_id(&kind, &id)));
@@ -237,7 +260,7 @@ impl Imports {
                 return Ok((items, after_input(place, work.state.inputs.len())));
             };
             if import.is_removed() {
-                return Err(Failed::Ends("it was given up".to_owned()));
+                return Err(Failed::ends("it was given up"));
             }
             let (kind, id) = head(line.text.as_deref().unwrap_or_default());
             if pass_of(kind.as_deref()) != place.pass {
@@ -328,7 +351,7 @@ impl Imports {
         next: Place,
     ) -> Result<(), Failed> {
         let Some(brought) = &work.brought else {
-            return Err(Failed::Ends("its lines were not counted".to_owned()));
+            return Err(Failed::ends("its lines were not counted"));
         };
         let whose = (&*self.member, import.token);
         let kept = |entries: &[EntryOutcome]| after(whose, &work.state, items, entries, next);

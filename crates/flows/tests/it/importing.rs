@@ -7,21 +7,21 @@ use std::{
 
 use flows::{
     Busy, Import, ImportOrder, Imports, Member,
-    import::{Counts, Fetch, Input, Reserved, Room, Sender, Source, Step},
+    import::{Counts, Fetch, Input, Reserved, Room, Sender, Source, Step, Why},
     limits,
 };
 
 use crate::member;
 
 /// What lies at every address.
-struct Everywhere(fn() -> Result<Box<dyn Read + Send>, String>);
+struct Everywhere(fn() -> Result<Box<dyn Read + Send>, Why>);
 
 impl Fetch for Everywhere {
     fn check(&self, _url: &str) -> Result<(), String> {
         Ok(())
     }
 
-    fn open(&self, _url: &str) -> Result<Box<dyn Read + Send>, String> {
+    fn open(&self, _url: &str) -> Result<Box<dyn Read + Send>, Why> {
         (self.0)()
     }
 }
@@ -35,7 +35,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn of(everywhere: fn() -> Result<Box<dyn Read + Send>, String>) -> Desk {
+    fn of(everywhere: fn() -> Result<Box<dyn Read + Send>, Why>) -> Desk {
         let (folder, vault) = (tempfile::tempdir().unwrap(), Arc::default());
         let member = member(Arc::clone(&vault));
         let fetch = Arc::new(Everywhere(everywhere));
@@ -47,7 +47,7 @@ impl Desk {
     /// The same after a restart.
     fn again(self) -> Desk {
         let member = member(self.vault.clone());
-        let fetch = Arc::new(Everywhere(|| Err("nobody asks".to_owned())));
+        let fetch = Arc::new(Everywhere(|| Err(Why::from("nobody asks".to_owned()))));
         let path = self.folder.path().to_owned();
         let imports = Imports::open(member.clone(), path, fetch).unwrap();
         Desk { member, imports, ..self }
@@ -82,8 +82,18 @@ fn address() -> Source {
 }
 
 #[test]
+fn an_input_that_can_never_be_had_is_told_with_its_address_to_its_sender() {
+    let desk = Desk::of(|| Err(Why { for_sender: "here".into(), for_log: "there".into() }));
+    let why = desk.why(&desk.begin(address()));
+    assert!(why.contains("sig=secret) cannot be had: here"), "{why}");
+    let desk = Desk::of(|| Ok(Box::new(io::Cursor::new(b"\x1f\x8bno gzip"))));
+    let why = desk.why(&desk.begin(address()));
+    assert!(why.contains("broke off"), "{why}");
+}
+
+#[test]
 fn a_name_is_of_one_import_from_its_first_byte_on() {
-    let desk = Desk::of(|| Err("nobody asks".to_owned()));
+    let desk = Desk::of(|| Err(Why::from("nobody asks".to_owned())));
     let reserve = |owner, key| desk.imports.reserve(sender(owner, key));
     let room = desk.room(Some("monday"));
     assert!(matches!(reserve("ehr", Some("monday")), Ok(Reserved::Coming)));

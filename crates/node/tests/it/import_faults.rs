@@ -21,6 +21,18 @@ use crate::{
     node::{Node, files},
 };
 
+const MANIFEST: [(&str, &str); 1] = [("content-type", "application/json")];
+
+/// A manifest of patients that lie there.
+fn manifest(url: &str) -> Vec<u8> {
+    json!({ "input": [{ "type": "Patient", "url": url }] }).to_string().into_bytes()
+}
+
+/// A node that fetches from there.
+fn node_of(origin: &str) -> Node {
+    Node::start_with(&format!("[import]\norigins = [\"{origin}\"]\n"))
+}
+
 #[test]
 fn an_import_whose_name_is_on_its_way_is_not_begun_twice() {
     let node = Node::start();
@@ -64,4 +76,36 @@ fn wait_until(is_there: impl Fn() -> bool) {
         assert!(begun.elapsed() < Duration::from_secs(60), "it does not come");
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+#[test]
+fn a_signed_address_is_told_to_its_sender_and_not_to_the_log() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = files_at(move |path| match path.split('?').next().unwrap() {
+        "/away" => moved(&format!("http://{nobody}/SECRET?sig=SECRET")),
+        "/odd" => moved("http://[SECRET"),
+        "/cut" => b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\nconnection: close\r\n\r\nx".to_vec(),
+        "/packed" => ok(b"\x1f\x8bno gzip"),
+        _ => b"HTTP/1.1 403 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec(),
+    });
+    let node = node_of(&url);
+    let sender = Sender::system(&node);
+    let cases = [
+        ("/forbidden", "403"),
+        ("/away", "fetches nothing"),
+        ("/odd", "http://[SECRET"),
+        ("/cut", "broke off"),
+        ("/packed", "broke off"),
+    ];
+    for (path, why) in cases {
+        let place = format!("{url}{path}?sig=SECRET");
+        let status = sender.begun(&sender.post(&MANIFEST, &manifest(&place)));
+        let failed = node.ended(&status, &sender.token);
+        assert_eq!(failed.status, 500, "{}", failed.body);
+        assert!(failed.body.contains(why) && failed.body.contains(&place), "{}", failed.body);
+    }
+    let log = node.log();
+    assert!(!log.contains("SECRET"), "{log}");
+    assert_eq!(log.matches("input 1 cannot be had").count(), cases.len(), "{log}");
+    assert!(log.contains("403"), "{log}");
 }
