@@ -166,8 +166,18 @@ pub const IMPORT_ISSUES_MAX: usize = 8;
 /// See [`IMPORT_ISSUES_MAX`].
 pub const IMPORT_ISSUE_CHARS_MAX: usize = 1_000;
 
-/// Bytes at which a part of the list of refused lines is full.
+/// Most characters of what a refused line calls itself, and of the place of an issue in it, that
+/// are repeated: a line may say millions.
+pub const IMPORT_NAME_CHARS_MAX: usize = 200;
+
+/// Most bytes of one refused line in the list; what does not fit of its later issues is left out.
+pub const IMPORT_REFUSED_BYTES_MAX: usize = 16 * 1024;
+
+/// Most bytes of a part of the list of refused lines.
 pub const IMPORT_PART_BYTES: usize = 256 * 1024;
+
+/// Most characters of the reason why an import ended early: an address, and a sentence.
+pub const IMPORT_WHY_CHARS_MAX: usize = 4_000;
 
 /// How often an input is asked for before its import is given up.
 pub const IMPORT_FETCHES_MAX: u32 = 3;

@@ -1,13 +1,16 @@
 //! One step of an import after the other: fetch an input, count the lines, file some of them.
 
-use std::io;
+use std::{
+    io,
+    panic::{self, AssertUnwindSafe},
+};
 
 use fhir::{Issue, IssueCode, resource::head};
 use vault::{Batch, JobPart, RecordId, Token};
 
 use super::{
     Import, Imports, Why,
-    outcome::{Item, after, refusal},
+    outcome::{Item, after, refusal, start_of},
     spool::{self, Line, LineReader, Spooled},
     state::{Ended, Place, State},
 };
@@ -48,6 +51,21 @@ impl Work {
     fn rewind(&mut self) {
         (self.lines, self.ahead) = (None, None);
     }
+
+    /// Whether a step that was not done ends its import, and why; else it is tried again.
+    fn gives_up(&mut self, failed: Failed) -> Option<Why> {
+        match failed {
+            Failed::Ends(why) => Some(why),
+            Failed::Flow(error) if error.is_fatal() => Some(Why {
+                for_sender: "this node failed at it: its operator finds why in the log".to_owned(),
+                for_log: error.to_string(),
+            }),
+            Failed::Flow(error) => {
+                tracing::info!(%error, "an import waits");
+                None
+            }
+        }
+    }
 }
 
 /// The records that an import brings: eight bytes of the opaque name of each.
@@ -71,7 +89,7 @@ fn short(record: RecordId) -> u64 {
 
 /// Why a step was not done.
 enum Failed {
-    /// The story says why: it may be tried again, or the process must end.
+    /// The story says why: it may be tried again, or has failed for good.
     Flow(FlowError),
     /// The import cannot go on.
     Ends(Why),
@@ -116,27 +134,32 @@ pub(super) fn keep(member: &Member, job: Token, state: &State) -> Result<(), Flo
 
 impl Imports {
     /// Does the next step of an import. It blocks; whoever calls it again and again brings the
-    /// import to its end.
+    /// import to its end, whatever is wrong with it: one that cannot go on, or at which this code
+    /// panics, ends and says so.
     ///
     /// # Errors
-    /// [`FlowError::Fatal`] if the process must end.
+    /// [`FlowError::Fatal`] if not even that can be kept: the vault has failed, and the process must
+    /// end.
     pub fn step(&self, import: &Import) -> Result<Step, FlowError> {
         let mut work = import.work();
         if import.is_removed() || work.state.ended.is_some() {
             return Ok(Step::Ended);
         }
-        let outcome = self.next_step(import, &mut work);
-        match outcome {
+        // A panic leaves nothing half done: what is kept is stored in one step, and what is in
+        // memory is looked at only to end the import.
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.next_step(import, &mut work)));
+        let panicked = |_| Err(FlowError::Fatal("a step of an import panicked".to_owned()).into());
+        match outcome.unwrap_or_else(panicked) {
             Ok(()) if work.state.place.pass > LAST_PASS => self.end(import, &mut work, None)?,
             Ok(()) => {}
-            Err(Failed::Flow(error)) if error.is_fatal() => return Err(error),
-            Err(Failed::Flow(error)) => {
-                tracing::info!(%error, "an import waits");
+            Err(_) if import.is_removed() => return Ok(Step::Ended),
+            Err(failed) => {
                 work.rewind();
-                return Ok(Step::Later(limits::IMPORT_LATER_MS));
+                match work.gives_up(failed) {
+                    Some(why) => self.end(import, &mut work, Some(why))?,
+                    None => return Ok(Step::Later(limits::IMPORT_LATER_MS)),
+                }
             }
-            Err(Failed::Ends(_)) if import.is_removed() => return Ok(Step::Ended),
-            Err(Failed::Ends(why)) => self.end(import, &mut work, Some(why))?,
         }
         import.put_state(&work.state);
         Ok(if work.state.ended.is_some() { Step::Ended } else { Step::More })
@@ -157,7 +180,7 @@ impl Imports {
         if let Some(why) = &why {
             tracing::warn!(why = why.for_log, "an import came to no good end");
         }
-        let why = why.map(|why| why.for_sender);
+        let why = why.map(|why| start_of(&why.for_sender, limits::IMPORT_WHY_CHARS_MAX));
         let at_ms = self.member.world.clock.now_ms();
         let mut state = State { ended: Some(Ended { at_ms, why }), ..work.state.clone() };
         state.inputs.iter_mut().for_each(|input| input.file = None);
@@ -268,7 +291,7 @@ impl Imports {
                 continue;
             }
             let name = [kind.clone().unwrap_or_default(), id.unwrap_or_default()].join("/");
-            let name = name.trim_matches('/').to_owned();
+            let name = start_of(name.trim_matches('/'), limits::IMPORT_NAME_CHARS_MAX);
             let is_full =
                 items.len() >= limits::IMPORT_STEP_LINES || bytes >= limits::IMPORT_STEP_BYTES;
             // Two versions of one record are two steps: the second follows the first.

@@ -7,7 +7,7 @@ use std::{
 
 use flows::{
     Busy, Import, ImportOrder, Imports, Member,
-    import::{Counts, Fetch, Input, Reserved, Room, Sender, Source, Step, Why},
+    import::{Fetch, Input, Reserved, Room, Sender, Source, Step, Why},
     limits,
 };
 
@@ -79,6 +79,22 @@ fn sender(owner: &str, key: Option<&str>) -> Sender {
 
 fn address() -> Source {
     Source::Url("https://files.example.org/x?sig=secret".to_owned())
+}
+
+#[test]
+fn a_panic_ends_its_import_and_is_not_repeated_after_a_restart() {
+    let desk = Desk::of(|| panic!("a fault that nobody has thought of"));
+    for _ in 0..2 * limits::IMPORTS_RUNNING_MAX {
+        let import = desk.begin(address());
+        assert!(desk.why(&import).contains("this node failed"), "and its place is free again");
+    }
+    let id = desk.begin(address()).id.clone();
+    desk.why(&desk.imports.find(&id, "ehr").unwrap());
+    let desk = desk.again();
+    assert!(desk.imports.unfinished().is_empty());
+    let import = desk.imports.find(&id, "ehr").unwrap();
+    assert!(desk.why(&import).contains("this node failed"));
+    assert_eq!(desk.imports.step(&import).unwrap(), Step::Ended);
 }
 
 #[test]

@@ -109,3 +109,27 @@ fn a_signed_address_is_told_to_its_sender_and_not_to_the_log() {
     assert_eq!(log.matches("input 1 cannot be had").count(), cases.len(), "{log}");
     assert!(log.contains("403"), "{log}");
 }
+
+#[test]
+fn a_line_is_refused_whatever_it_calls_itself() {
+    let node = Node::start();
+    let sender = Sender::system(&node);
+    let long = "x".repeat(600_000);
+    let outcome = sender.import(&[json!({ "resourceType": long, "id": "a" }), patient("p1")]);
+    assert_eq!(counts(&outcome, 0), [1, 0, 0, 0, 1], "{outcome}");
+    assert!(sender.refused(&outcome, 0)[0].starts_with("line 1 (xxx"));
+    // As many as are filed in one step and more, each saying as much as it can.
+    let control = "\u{1}".repeat(3_000);
+    let worst = |number: usize| match number % 3 {
+        0 => json!({ "resourceType": format!("{number}{control}"), "id": control }),
+        1 => json!({ "resourceType": "Patient", "id": format!("q{number}"), &control: [{}, {}] }),
+        _ => {
+            let wrong: Vec<_> = (0..9).map(|_| json!({ &long[..2_000]: control })).collect();
+            json!({ "resourceType": "Patient", "id": "q", "name": wrong, "gender": control })
+        }
+    };
+    let lines: Vec<_> = (0..600).map(worst).chain([patient("p2")]).collect();
+    let outcome = sender.import(&lines);
+    assert_eq!(counts(&outcome, 0), [1, 0, 0, 0, 600], "{outcome}");
+    assert_eq!(sender.refused(&outcome, 0).len(), 600);
+}

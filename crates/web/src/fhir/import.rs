@@ -112,6 +112,7 @@ pub fn drive(imports: Arc<Imports>, import: Arc<Import>) {
                 Ok(Step::More) => {}
                 Ok(Step::Later(ms)) => tokio::time::sleep(Duration::from_millis(ms)).await,
                 Ok(Step::Ended) => return,
+                // The vault has failed: the process ends, and the next one goes on.
                 Err(error) => return tracing::error!(%error, "an import stops"),
             }
         }
