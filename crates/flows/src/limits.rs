@@ -182,6 +182,10 @@ pub const IMPORT_WHY_CHARS_MAX: usize = 4_000;
 /// How often an input is asked for before its import is given up.
 pub const IMPORT_FETCHES_MAX: u32 = 3;
 
+/// How often this machine fails in a row to read an input before its import is given up: with the
+/// pauses between, a minute.
+pub const IMPORT_READS_MAX: u32 = 30;
+
 /// How often a line is tried again that somebody else's change came before.
 pub const IMPORT_CONFLICTS_MAX: usize = 5;
 

@@ -112,7 +112,7 @@ impl Reader {
         reader.left = bytes.saturating_sub(chunk * whole);
         let mut begun = reader.next_chunk()?.unwrap_or_default();
         if inside > begun.len() {
-            return Err(io::Error::other("the file is shorter"));
+            return Err(damaged("the file is shorter"));
         }
         begun.drain(..inside);
         Ok((reader, begun))
@@ -132,8 +132,13 @@ impl Reader {
         let nonce = self.chunks.next_nonce();
         let opened = self.chunks.cipher.decrypt(&nonce, sealed.as_slice());
         self.left -= length;
-        opened.map(Some).map_err(|_| io::Error::other("a chunk is not the one that was written"))
+        opened.map(Some).map_err(|_| damaged("a chunk is not the one that was written"))
     }
+}
+
+/// What no other try can mend.
+fn damaged(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 /// The chunks of one file, in order.

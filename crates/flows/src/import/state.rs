@@ -1,6 +1,6 @@
 //! What is kept of an import: in the vault, sealed.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use vault::{JobPart, Token};
@@ -77,6 +77,29 @@ impl Counts {
     }
 }
 
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |sum, one| Self {
+            created: sum.created + one.created,
+            updated: sum.updated + one.updated,
+            unchanged: sum.unchanged + one.unchanged,
+            waiting: sum.waiting + one.waiting,
+            refused: sum.refused + one.refused,
+        })
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { created, updated, unchanged, waiting, refused } = self;
+        write!(
+            f,
+            "{created} created, {updated} updated, {unchanged} unchanged, {waiting} waiting, \
+             {refused} refused"
+        )
+    }
+}
+
 /// A line, and in which pass it is filed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(super) struct Place {
@@ -145,6 +168,11 @@ impl State {
         }
     }
 
+    /// What became of the lines of all inputs.
+    pub fn counts(&self) -> Counts {
+        self.inputs.iter().map(|input| input.counts).sum()
+    }
+
     /// Whether this sender has begun it under this name.
     pub(super) fn is_of(&self, sender: &Sender) -> bool {
         sender.key.is_some() && self.key == sender.key && self.owner == sender.owner
@@ -159,9 +187,7 @@ impl State {
                 Stage::Fetching { done: here, total: self.inputs.len() }
             }
             (None, None) => Stage::Counting,
-            (None, Some(total)) => {
-                Stage::Filing { done: self.inputs.iter().map(|one| one.counts.all()).sum(), total }
-            }
+            (None, Some(total)) => Stage::Filing { done: self.counts().all(), total },
         }
     }
 

@@ -36,11 +36,13 @@ pub(super) struct Work {
     ahead: Option<Line>,
     /// How often the input that comes next was asked for.
     fetches: u32,
+    /// How often in a row an input could not be read.
+    failed_reads: u32,
 }
 
 impl Work {
     pub fn new(state: State) -> Self {
-        Self { state, brought: None, lines: None, ahead: None, fetches: 0 }
+        Self { state, brought: None, lines: None, ahead: None, fetches: 0, failed_reads: 0 }
     }
 
     pub fn state(&self) -> &State {
@@ -63,6 +65,15 @@ impl Work {
             Failed::Flow(error) => {
                 tracing::info!(%error, "an import waits");
                 None
+            }
+            Failed::Read(error) => {
+                self.failed_reads += 1;
+                if !is_lost(&error) && self.failed_reads < limits::IMPORT_READS_MAX {
+                    tracing::warn!(%error, "an input cannot be read now");
+                    return None;
+                }
+                let text = format!("an input that was here cannot be read any more: {error}");
+                Some(text.into())
             }
         }
     }
@@ -91,6 +102,8 @@ fn short(record: RecordId) -> u64 {
 enum Failed {
     /// The story says why: it may be tried again, or has failed for good.
     Flow(FlowError),
+    /// An input that is here cannot be read.
+    Read(io::Error),
     /// The import cannot go on.
     Ends(Why),
 }
@@ -115,7 +128,7 @@ impl From<vault::VaultError> for Failed {
 
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
-        Failed::ends(format!("an input that was here cannot be read any more: {error}"))
+        Failed::Read(error)
     }
 }
 
@@ -150,8 +163,12 @@ impl Imports {
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.next_step(import, &mut work)));
         let panicked = |_| Err(FlowError::Fatal("a step of an import panicked".to_owned()).into());
         match outcome.unwrap_or_else(panicked) {
-            Ok(()) if work.state.place.pass > LAST_PASS => self.end(import, &mut work, None)?,
-            Ok(()) => {}
+            Ok(()) => {
+                work.failed_reads = 0;
+                if work.state.place.pass > LAST_PASS {
+                    self.end(import, &mut work, None)?;
+                }
+            }
             Err(_) if import.is_removed() => return Ok(Step::Ended),
             Err(failed) => {
                 work.rewind();
@@ -454,6 +471,12 @@ fn after_input(place: Place, inputs: usize) -> Place {
         true => Place { pass: place.pass, input, offset: 0, line: 0 },
         false => Place { pass: place.pass + 1, input: 0, offset: 0, line: 0 },
     }
+}
+
+/// Whether an input that cannot be read never can be: it is gone, or not what was written.
+fn is_lost(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    matches!(error.kind(), NotFound | InvalidData | UnexpectedEof)
 }
 
 /// Whether it is nobody's fault and passes by itself, or ends the process.

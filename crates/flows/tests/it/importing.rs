@@ -7,7 +7,7 @@ use std::{
 
 use flows::{
     Busy, Import, ImportOrder, Imports, Member,
-    import::{Fetch, Input, Reserved, Room, Sender, Source, Step, Why},
+    import::{Counts, Fetch, Input, Reserved, Room, Sender, Source, Step, Why},
     limits,
 };
 
@@ -94,6 +94,7 @@ fn a_panic_ends_its_import_and_is_not_repeated_after_a_restart() {
     assert!(desk.imports.unfinished().is_empty());
     let import = desk.imports.find(&id, "ehr").unwrap();
     assert!(desk.why(&import).contains("this node failed"));
+    assert_eq!(import.state().counts(), Counts::default());
     assert_eq!(desk.imports.step(&import).unwrap(), Step::Ended);
 }
 
@@ -105,6 +106,34 @@ fn an_input_that_can_never_be_had_is_told_with_its_address_to_its_sender() {
     let desk = Desk::of(|| Ok(Box::new(io::Cursor::new(b"\x1f\x8bno gzip"))));
     let why = desk.why(&desk.begin(address()));
     assert!(why.contains("broke off"), "{why}");
+}
+
+#[test]
+fn an_input_that_is_gone_ends_its_import() {
+    let desk = Desk::of(|| Err(Why::from("nobody asks".to_owned())));
+    let input = desk.imports.spool(&b"{}\n"[..]).unwrap();
+    let import = desk.begin(Source::Here(input));
+    let file = std::fs::read_dir(desk.folder.path()).unwrap().next().unwrap().unwrap().path();
+    // What may pass is tried again, and what cannot get better is not.
+    std::fs::rename(&file, desk.folder.path().join("aside")).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    for _ in 1..limits::IMPORT_READS_MAX {
+        let step = desk.imports.step(&import).unwrap();
+        assert_eq!(step, Step::Later(limits::IMPORT_LATER_MS));
+    }
+    std::fs::remove_dir(&file).unwrap();
+    assert!(desk.why(&import).contains("cannot be read any more"));
+}
+
+#[test]
+fn what_fails_for_too_long_ends_as_well() {
+    let desk = Desk::of(|| Err(Why::from("nobody asks".to_owned())));
+    let input = desk.imports.spool(&b"{}\n"[..]).unwrap();
+    let import = desk.begin(Source::Here(input));
+    let file = std::fs::read_dir(desk.folder.path()).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    assert!(desk.why(&import).contains("cannot be read any more"));
 }
 
 #[test]

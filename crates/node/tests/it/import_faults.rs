@@ -34,6 +34,30 @@ fn node_of(origin: &str) -> Node {
 }
 
 #[test]
+fn a_line_is_refused_whatever_it_calls_itself() {
+    let node = Node::start();
+    let sender = Sender::system(&node);
+    let long = "x".repeat(600_000);
+    let outcome = sender.import(&[json!({ "resourceType": long, "id": "a" }), patient("p1")]);
+    assert_eq!(counts(&outcome, 0), [1, 0, 0, 0, 1], "{outcome}");
+    assert!(sender.refused(&outcome, 0)[0].starts_with("line 1 (xxx"));
+    // As many as are filed in one step and more, each saying as much as it can.
+    let control = "\u{1}".repeat(3_000);
+    let worst = |number: usize| match number % 3 {
+        0 => json!({ "resourceType": format!("{number}{control}"), "id": control }),
+        1 => json!({ "resourceType": "Patient", "id": format!("q{number}"), &control: [{}, {}] }),
+        _ => {
+            let wrong: Vec<_> = (0..9).map(|_| json!({ &long[..2_000]: control })).collect();
+            json!({ "resourceType": "Patient", "id": "q", "name": wrong, "gender": control })
+        }
+    };
+    let lines: Vec<_> = (0..600).map(worst).chain([patient("p2")]).collect();
+    let outcome = sender.import(&lines);
+    assert_eq!(counts(&outcome, 0), [1, 0, 0, 0, 600], "{outcome}");
+    assert_eq!(sender.refused(&outcome, 0).len(), 600);
+}
+
+#[test]
 fn an_import_whose_name_is_on_its_way_is_not_begun_twice() {
     let node = Node::start();
     let sender = Sender::system(&node);
@@ -70,14 +94,6 @@ fn an_import_whose_name_is_on_its_way_is_not_begun_twice() {
     assert_eq!(sender.records(), 2);
 }
 
-fn wait_until(is_there: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_there() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it does not come");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn a_signed_address_is_told_to_its_sender_and_not_to_the_log() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -110,26 +126,68 @@ fn a_signed_address_is_told_to_its_sender_and_not_to_the_log() {
     assert!(log.contains("403"), "{log}");
 }
 
+/// A node that was killed while it filed the one import that it has, where to ask for that, and its
+/// file.
+fn killed_while_filing(node: &mut Node, token: &str, lines: &[u8]) -> (String, PathBuf) {
+    let sender = Sender { node, token: token.to_owned() };
+    let status = sender.begun(&sender.post(&NDJSON, lines));
+    wait_until(|| {
+        let reply = sender.get(&status);
+        assert_eq!(reply.status, 202, "it was over too soon");
+        let progress = reply.headers["x-progress"].to_str().unwrap();
+        progress.contains(" of ") && !progress.starts_with("0 ")
+    });
+    node.down();
+    let file = files(&node.data().join("imports")).remove(0);
+    (status, file)
+}
+
 #[test]
-fn a_line_is_refused_whatever_it_calls_itself() {
-    let node = Node::start();
-    let sender = Sender::system(&node);
-    let long = "x".repeat(600_000);
-    let outcome = sender.import(&[json!({ "resourceType": long, "id": "a" }), patient("p1")]);
-    assert_eq!(counts(&outcome, 0), [1, 0, 0, 0, 1], "{outcome}");
-    assert!(sender.refused(&outcome, 0)[0].starts_with("line 1 (xxx"));
-    // As many as are filed in one step and more, each saying as much as it can.
-    let control = "\u{1}".repeat(3_000);
-    let worst = |number: usize| match number % 3 {
-        0 => json!({ "resourceType": format!("{number}{control}"), "id": control }),
-        1 => json!({ "resourceType": "Patient", "id": format!("q{number}"), &control: [{}, {}] }),
-        _ => {
-            let wrong: Vec<_> = (0..9).map(|_| json!({ &long[..2_000]: control })).collect();
-            json!({ "resourceType": "Patient", "id": "q", "name": wrong, "gender": control })
-        }
-    };
-    let lines: Vec<_> = (0..600).map(worst).chain([patient("p2")]).collect();
-    let outcome = sender.import(&lines);
-    assert_eq!(counts(&outcome, 0), [1, 0, 0, 0, 600], "{outcome}");
-    assert_eq!(sender.refused(&outcome, 0).len(), 600);
+fn a_disk_that_reads_again_loses_no_import() {
+    let mut node = Node::start();
+    let token = node.token(&["--system", "ehr"]);
+    let (lines, total) = many(300);
+    let (status, file) = killed_while_filing(&mut node, &token, &lines);
+    // What lies there opens and cannot be read.
+    let aside = node.data().join("aside");
+    fs::rename(&file, &aside).unwrap();
+    fs::create_dir(&file).unwrap();
+    node.up();
+    wait_until(|| node.log().contains("an input cannot be read now"));
+    assert_eq!(Sender { node: &node, token: token.clone() }.get(&status).status, 202);
+    fs::remove_dir(&file).unwrap();
+    fs::rename(&aside, &file).unwrap();
+    let sender = Sender { node: &node, token };
+    assert_eq!(counts(&sender.ended(&status), 0), [total, 0, 0, 0, 0]);
+}
+
+#[test]
+fn an_import_that_ends_early_tells_what_was_filed() {
+    let mut node = Node::start();
+    let token = node.token(&["--system", "ehr"]);
+    let (lines, _) = many(300);
+    let lines = [ndjson(&[json!({ "resourceType": "Patient", "id": "!" })]), lines].concat();
+    let (status, file) = killed_while_filing(&mut node, &token, &lines);
+    fs::write(&file, b"something else").unwrap();
+    node.up();
+    let failed = node.ended(&status, &token);
+    assert_eq!(failed.status, 500, "{}", failed.body);
+    let records = Sender { node: &node, token: token.clone() }.records();
+    assert!(failed.body.contains("cannot be read any more"), "{}", failed.body);
+    assert!(failed.body.contains(&format!("{records} created, ")), "{records} {}", failed.body);
+    assert!(failed.body.contains("1 refused"), "{}", failed.body);
+    // It says so after a restart as well, and what was refused can be fetched.
+    node.restart();
+    assert_eq!(node.ended(&status, &token).body, failed.body);
+    let list = node.send("GET", &format!("{status}/0.ndjson"), Some(&token), &[], b"");
+    assert!(list.body.contains("line 1 ("), "{}", list.body);
+    assert!(!file.exists());
+}
+
+fn wait_until(is_there: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_there() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it does not come");
+        thread::sleep(Duration::from_millis(5));
+    }
 }

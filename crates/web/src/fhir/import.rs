@@ -200,11 +200,15 @@ impl io::Read for Sent {
 
 fn ended(app: &App, import: &Import, state: &import::State) -> Answered {
     let Some(ended) = &state.ended else { return Err(IMPORT.unknown()) };
-    if let Some(why) = &ended.why {
-        return Err(job::failed(why.clone()));
-    }
-    let expires_ms = ended.at_ms + flows::limits::IMPORT_KEPT_MS;
-    Ok(job::finished(&outcome(app, import, state), expires_ms))
+    let Some(why) = &ended.why else {
+        let expires_ms = ended.at_ms + flows::limits::IMPORT_KEPT_MS;
+        return Ok(job::finished(&outcome(app, import, state), expires_ms));
+    };
+    let counts = state.counts();
+    Err(job::failed(match counts.all() {
+        0 => why.clone(),
+        _ => format!("{why}; by then there were {counts}, and what was filed stays"),
+    }))
 }
 
 /// What became of each input.
