@@ -26,7 +26,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -162,22 +162,32 @@ impl Drop for Room {
 
 impl Imports {
     /// Takes the folder for inputs, finds the imports that are kept, and removes what belongs to
-    /// none of them.
+    /// none of them. One that cannot be read is logged and left where it is.
     ///
     /// # Errors
-    /// [`FlowError::Evidence`] if what is kept cannot be read, [`FlowError::Unavailable`] if the
-    /// folder cannot be used.
+    /// [`FlowError::Fatal`] if the vault has failed, [`FlowError::Unavailable`] if the folder cannot
+    /// be used.
     pub fn open(
         member: Arc<Member>,
         folder: PathBuf,
         fetch: Arc<dyn Fetch>,
     ) -> Result<Self, FlowError> {
         let mut register = Register::default();
+        let mut is_whole = true;
         for part in member.vault.jobs()? {
-            register.add(Import::new(part.job, State::open(&member, &part)?));
+            match State::open(&member, &part) {
+                Ok(state) => drop(register.add(Import::new(part.job, state))),
+                Err(error) => {
+                    tracing::error!(%error, "an import is left out");
+                    is_whole = false;
+                }
+            }
         }
         let imports = Self { member, folder, fetch, register: Arc::new(Mutex::new(register)) };
-        imports.clear().map_err(|error| {
+        let opened = fs::create_dir_all(&imports.folder);
+        // A file that no import names may be of the one that could not be read.
+        let opened = opened.and_then(|()| if is_whole { imports.clear() } else { Ok(()) });
+        opened.map_err(|error| {
             tracing::error!(%error, "the folder of imports cannot be used");
             FlowError::Unavailable("the folder of imports cannot be used")
         })?;
@@ -186,13 +196,12 @@ impl Imports {
 
     /// Removes the files that no import names.
     fn clear(&self) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
         let states: Vec<Arc<State>> = self.register().states().collect();
         let named: BTreeSet<String> = states.iter().flat_map(|state| state.files()).collect();
         for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            if !entry.file_name().to_str().is_some_and(|name| named.contains(name)) {
-                fs::remove_file(entry.path())?;
+            let name = entry?.file_name();
+            if !name.to_str().is_some_and(|name| named.contains(name)) {
+                remove(&self.folder.join(name));
             }
         }
         Ok(())
@@ -320,13 +329,7 @@ impl Imports {
     }
 
     fn remove_files(&self, state: &State) {
-        for name in state.files() {
-            if let Err(error) = fs::remove_file(self.folder.join(name))
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!(%error, "an input of an import cannot be removed now");
-            }
-        }
+        state.files().iter().for_each(|name| remove(&self.folder.join(name)));
     }
 
     fn register(&self) -> MutexGuard<'_, Register> {
@@ -377,4 +380,12 @@ impl Import {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn remove(file: &Path) {
+    if let Err(error) = fs::remove_file(file)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, "an input of an import cannot be removed now");
+    }
 }

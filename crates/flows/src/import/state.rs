@@ -199,12 +199,22 @@ impl State {
 
     /// As it is kept.
     pub(super) fn seal(&self, member: &Member, job: Token) -> JobPart {
-        seal(member, job, 0, &borsh::to_vec(self).expect("writing to memory does not fail"))
+        let plain = borsh::to_vec(&(VERSION, self)).expect("writing to memory does not fail");
+        seal(member, job, 0, &plain)
     }
 
     /// As it was kept.
+    ///
+    /// # Errors
+    /// [`FlowError::Evidence`] if it is damaged, or another version of the node has kept it.
     pub(super) fn open(member: &Member, part: &JobPart) -> Result<Self, FlowError> {
-        borsh::from_slice(&unseal(member, part)?).map_err(|_| damaged(part))
+        match unseal(member, part)?.split_first() {
+            Some((&VERSION, state)) => borsh::from_slice(state).map_err(|_| damaged(part)),
+            _ => Err(FlowError::Evidence(format!(
+                "import {} was kept by another version of this node",
+                hex(&part.job.0)
+            ))),
+        }
     }
 }
 
@@ -231,3 +241,6 @@ fn label(job: Token, part: u64) -> Vec<u8> {
 fn damaged(part: &JobPart) -> FlowError {
     FlowError::Evidence(format!("what is kept of import {} cannot be read", hex(&part.job.0)))
 }
+
+/// The first byte of what is kept: how the rest is written.
+const VERSION: u8 = 1;

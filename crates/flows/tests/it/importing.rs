@@ -158,3 +158,23 @@ fn a_name_is_of_one_import_from_its_first_byte_on() {
     drop(desk.room(Some("friday")));
     desk.room(Some("friday"));
 }
+
+#[test]
+fn what_cannot_be_read_of_one_import_keeps_nobody_from_starting() {
+    let desk = Desk::of(|| Err(Why::from("nobody asks".to_owned())));
+    let whole = desk.begin(address()).id.clone();
+    let job = vault::Token([9; 16]);
+    let parts = vec![vault::JobPart { job, part: 0, sealed: vec![1; 99] }];
+    let batch = vault::Batch { jobs: parts, ..vault::Batch::default() };
+    desk.member.vault.store(batch).unwrap();
+    std::fs::write(desk.folder.path().join("of-somebody"), b"x").unwrap();
+    let desk = desk.again();
+    let unfinished: Vec<String> =
+        desk.imports.unfinished().iter().map(|import| import.id.clone()).collect();
+    assert_eq!(unfinished, [whole]);
+    assert!(desk.folder.path().join("of-somebody").exists());
+    // Once nothing is unreadable any more, what belongs to nothing goes.
+    desk.member.vault.forget_job(job).unwrap();
+    let desk = desk.again();
+    assert!(!desk.folder.path().join("of-somebody").exists());
+}

@@ -184,6 +184,30 @@ fn an_import_that_ends_early_tells_what_was_filed() {
     assert!(!file.exists());
 }
 
+#[test]
+fn a_node_starts_with_an_import_that_it_cannot_read() {
+    let mut node = Node::start();
+    let token = node.token(&["--system", "ehr"]);
+    let (lines, total) = many(300);
+    let (status, file) = killed_while_filing(&mut node, &token, &lines);
+    let aside = file.with_file_name("another");
+    fs::write(&aside, b"an input of an import that cannot be read").unwrap();
+    let vault = rusqlite::Connection::open(node.data().join("vault/vault.sqlite")).unwrap();
+    vault
+        .execute(
+            "INSERT INTO jobs (job, part, sealed) VALUES (?, 0, ?)",
+            (vec![7; 16], vec![1; 99]),
+        )
+        .unwrap();
+    drop(vault);
+    node.up();
+    let sender = Sender { node: &node, token };
+    assert_eq!(counts(&sender.ended(&status), 0), [total, 0, 0, 0, 0]);
+    assert!(node.log().contains("an import is left out"), "{}", node.log());
+    assert!(aside.exists(), "whose it is, nobody can say");
+    assert_eq!(counts(&sender.import(&[patient("new")]), 0)[0], 1);
+}
+
 fn wait_until(is_there: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_there() {
