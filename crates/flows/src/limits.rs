@@ -121,6 +121,10 @@ pub const EXPORT_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 /// How much of a file beside the vault is sealed at once, in bytes.
 pub const SEALED_CHUNK_BYTES: usize = 64 * 1024;
 
+/// Bytes that files beside the vault leave free on their disk. The vault shares it, and a vault that
+/// cannot write ends the node.
+pub const DISK_FREE_BYTES_MIN: u64 = 1024 * 1024 * 1024;
+
 /// Most imports that are not finished at one time, those that are being uploaded included.
 pub const IMPORTS_RUNNING_MAX: usize = 4;
 

@@ -62,7 +62,7 @@ pub enum SpoolError {
     /// There is more than one import may have.
     #[error("an import has at most {0} bytes, unpacked: send it in parts")]
     TooLong(u64),
-    /// The disk does not take it.
+    /// The disk does not take it, or would leave the vault too little.
     #[error("the input cannot be kept: {0}")]
     Disk(io::Error),
     /// Nobody wants it any more.
@@ -82,7 +82,8 @@ impl SpoolError {
     /// Whether another try may come to another end.
     pub(super) fn may_pass(&self) -> bool {
         match self {
-            SpoolError::Broken(_) | SpoolError::Disk(_) => true,
+            SpoolError::Broken(_) => true,
+            SpoolError::Disk(error) => error.kind() != io::ErrorKind::StorageFull,
             SpoolError::TooLong(_) | SpoolError::GivenUp => false,
         }
     }
