@@ -95,6 +95,54 @@ fn an_import_whose_name_is_on_its_way_is_not_begun_twice() {
 }
 
 #[test]
+fn a_node_ends_while_an_input_and_an_upload_drip() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let url = dripping(asked.clone(), ndjson(&[patient("p1"), patient("p2")]));
+    let mut node = node_of(&url);
+    let token = node.token(&["--system", "ehr"]);
+    let sender = Sender { node: &node, token: token.clone() };
+    let status = sender.begun(&sender.post(&MANIFEST, &manifest(&format!("{url}/x"))));
+    wait_until(|| asked.load(Ordering::SeqCst) == 1);
+    let mut upload = TcpStream::connect(node.url.strip_prefix("http://").unwrap()).unwrap();
+    let head = format!(
+        "POST /fhir/$import HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/fhir+ndjson\r\ncontent-length: 1000000\r\n\r\n "
+    );
+    upload.write_all(head.as_bytes()).unwrap();
+    wait_until(|| files(&node.data().join("imports")).len() == 2);
+    let begun = Instant::now();
+    node.asked_to_end();
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+    node.up();
+    let sender = Sender { node: &node, token };
+    assert_eq!(counts(&sender.ended(&status), 0), [2, 0, 0, 0, 0]);
+}
+
+/// Serves an input whose first fetch never ends: a byte every second. The next ones have it whole.
+fn dripping(asked: Arc<AtomicUsize>, whole: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _request = stream.read(&mut [0; 4_096]).unwrap();
+            if asked.fetch_add(1, Ordering::SeqCst) > 0 {
+                stream.write_all(&ok(&whole)).unwrap();
+                continue;
+            }
+            thread::spawn(move || {
+                let head = "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
+                stream.write_all(head.as_bytes()).unwrap();
+                while stream.write_all(b" ").is_ok() {
+                    thread::sleep(Duration::from_secs(1));
+                }
+            });
+        }
+    });
+    url
+}
+
+#[test]
 fn a_signed_address_is_told_to_its_sender_and_not_to_the_log() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = files_at(move |path| match path.split('?').next().unwrap() {

@@ -80,6 +80,13 @@ impl Node {
         self.child.wait().expect("the node ends");
     }
 
+    /// Asks it to end (SIGTERM), and waits until it has.
+    pub fn asked_to_end(&mut self) {
+        let kill = format!("kill -TERM {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(self.child.wait().expect("the node ends").success(), "{}", self.log());
+    }
+
     /// What it has said since it was made.
     pub fn log(&self) -> String {
         fs::read_to_string(log(&self.data())).unwrap()
