@@ -56,6 +56,13 @@ pub enum FlowError {
     Fatal(String),
 }
 
+/// Too much of a kind is under way, or kept, for more to begin now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// When to ask again, in milliseconds.
+    pub retry_ms: u64,
+}
+
 impl FlowError {
     /// What is wrong with a search, told as content of the Bundle that it is part of.
     pub(crate) fn into_content(self) -> Self {

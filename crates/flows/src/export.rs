@@ -27,13 +27,13 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 pub use crate::sealed::Reader;
-use crate::{FlowError, Member, OpenedRecord, Reading, Session, limits, sealed, words::hex};
+use crate::{Busy, FlowError, Member, OpenedRecord, Reading, Session, limits, sealed, words::hex};
 use output::Output;
 pub use output::{ExportFile, Heading};
 
 /// What is to be exported, for whom, and why.
 #[derive(Clone)]
-pub struct Order {
+pub struct ExportOrder {
     /// Under which name the reader stands in receipts; only this reader gets the files.
     pub reader: String,
     /// What was asked, for the manifest.
@@ -52,7 +52,7 @@ pub struct Order {
     pub fits: Fits,
 }
 
-impl Order {
+impl ExportOrder {
     fn left_out_outcomes(&self) -> impl Iterator<Item = Value> {
         self.left_out.iter().map(|name| {
             let text = format!("`{name}` is not supported and was left out");
@@ -89,7 +89,7 @@ pub struct Export {
     /// Its name: 128 random bits, in hex.
     pub id: String,
     /// What was asked, for whom.
-    pub order: Order,
+    pub order: ExportOrder,
     /// When it began, in milliseconds since the Unix epoch.
     pub begun_ms: u64,
     folder: PathBuf,
@@ -126,13 +126,6 @@ pub enum Stage {
     },
     /// Nobody wants it any more.
     Removed,
-}
-
-/// No export can begin now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busy {
-    /// When to ask again, in milliseconds.
-    pub retry_ms: u64,
 }
 
 /// Whom an export left out, and what of others.
@@ -187,7 +180,7 @@ impl Exports {
     ///
     /// # Errors
     /// [`Busy`] as for [`has_room`](Self::has_room).
-    pub fn begin(&self, order: Order) -> Result<Arc<Export>, Busy> {
+    pub fn begin(&self, order: ExportOrder) -> Result<Arc<Export>, Busy> {
         let mut kept = self.kept();
         self.room(&kept, &order.reader)?;
         let world = &self.member.world;

@@ -26,22 +26,24 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
 use vault::Token;
 
-use crate::{FlowError, Member, limits, words::hex};
+use crate::{Busy, FlowError, Member, limits, words::hex};
 pub use spool::{SpoolError, Spooled};
 pub use state::{Counts, InputState, Stage, State};
 use steps::Work;
 pub use steps::{Brought, Step};
 
 /// Fetches the inputs that are named by an address.
+///
+/// An address may be signed, and is as good as a password then: no log may name it.
 pub trait Fetch: Send + Sync {
     /// Whether this node may go there.
     ///
@@ -53,17 +55,38 @@ pub trait Fetch: Send + Sync {
     ///
     /// # Errors
     /// Why it cannot be had.
-    fn open(&self, url: &str) -> Result<Box<dyn Read + Send>, String>;
+    fn open(&self, url: &str) -> Result<Box<dyn Read + Send>, Why>;
 }
 
-/// What is to be imported, for whom.
-pub struct Order {
-    /// Who delivers, as in `system:ehr`; only this sender sees the import.
+/// Why something does not go on.
+#[derive(Clone, Debug)]
+pub struct Why {
+    /// For the sender, whose addresses it may name.
+    pub for_sender: String,
+    /// For the log, without addresses.
+    pub for_log: String,
+}
+
+impl From<String> for Why {
+    /// What names no address.
+    fn from(text: String) -> Self {
+        Self { for_sender: text.clone(), for_log: text }
+    }
+}
+
+/// Who imports, and under which name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// Who delivers, as in `system:ehr`; nobody else sees the import.
     pub owner: String,
-    /// What was asked, for the manifest.
-    pub request: String,
     /// A name by which the sender recognises its import, and begins it only once.
     pub key: Option<String>,
+}
+
+/// What is to be imported.
+pub struct ImportOrder {
+    /// What was asked, for the manifest.
+    pub request: String,
     /// The types that the sender may deliver; none: all.
     pub types: Option<BTreeSet<String>>,
     /// The inputs.
@@ -91,8 +114,16 @@ pub struct Imports {
     member: Arc<Member>,
     folder: PathBuf,
     fetch: Arc<dyn Fetch>,
-    kept: Mutex<BTreeMap<String, Arc<Import>>>,
-    uploads: Arc<AtomicUsize>,
+    register: Arc<Mutex<Register>>,
+}
+
+/// Every import of a node, under one lock: so none is begun twice, and never are there too many.
+#[derive(Default)]
+struct Register {
+    /// Those that were begun, by their id.
+    begun: BTreeMap<String, Arc<Import>>,
+    /// Those whose inputs are sent or named now.
+    coming: Vec<Arc<Sender>>,
 }
 
 /// One import.
@@ -101,48 +132,62 @@ pub struct Import {
     pub id: String,
     token: Token,
     /// How far it is, for whoever asks.
-    told: Mutex<Arc<State>>,
+    state: Mutex<Arc<State>>,
     /// Held while a step is done.
     work: Mutex<Work>,
     is_removed: AtomicBool,
 }
 
-/// No import can begin now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busy {
-    /// When to ask again, in milliseconds.
-    pub retry_ms: u64,
+/// What a sender gets who wants to begin an import.
+pub enum Reserved {
+    /// Room: nobody else begins one under the same name while it is held.
+    Room(Room),
+    /// It has begun this one under the same name.
+    Begun(Arc<Import>),
+    /// It is sending one under the same name now.
+    Coming,
 }
 
-/// A place for one more import; given back when it is dropped.
-pub struct Room(Arc<AtomicUsize>);
+/// Room for one more import; given back when it is dropped.
+pub struct Room {
+    register: Arc<Mutex<Register>>,
+    sender: Arc<Sender>,
+}
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        lock(&self.register).coming.retain(|coming| !Arc::ptr_eq(coming, &self.sender));
     }
 }
 
 impl Imports {
     /// Takes the folder for inputs, finds the imports that are kept, and removes what belongs to
-    /// none of them.
+    /// none of them. One that cannot be read is logged and left where it is.
     ///
     /// # Errors
-    /// [`FlowError::Evidence`] if what is kept cannot be read, [`FlowError::Unavailable`] if the
-    /// folder cannot be used.
+    /// [`FlowError::Fatal`] if the vault has failed, [`FlowError::Unavailable`] if the folder cannot
+    /// be used.
     pub fn open(
         member: Arc<Member>,
         folder: PathBuf,
         fetch: Arc<dyn Fetch>,
     ) -> Result<Self, FlowError> {
-        let mut kept = BTreeMap::new();
+        let mut register = Register::default();
+        let mut is_whole = true;
         for part in member.vault.jobs()? {
-            let import = Import::new(part.job, State::open(&member, &part)?);
-            kept.insert(import.id.clone(), Arc::new(import));
+            match State::open(&member, &part) {
+                Ok(state) => drop(register.add(Import::new(part.job, state))),
+                Err(error) => {
+                    tracing::error!(%error, "an import is left out");
+                    is_whole = false;
+                }
+            }
         }
-        let imports =
-            Self { member, folder, fetch, kept: Mutex::new(kept), uploads: Arc::default() };
-        imports.clear().map_err(|error| {
+        let imports = Self { member, folder, fetch, register: Arc::new(Mutex::new(register)) };
+        let opened = fs::create_dir_all(&imports.folder);
+        // A file that no import names may be of the one that could not be read.
+        let opened = opened.and_then(|()| if is_whole { imports.clear() } else { Ok(()) });
+        opened.map_err(|error| {
             tracing::error!(%error, "the folder of imports cannot be used");
             FlowError::Unavailable("the folder of imports cannot be used")
         })?;
@@ -151,35 +196,40 @@ impl Imports {
 
     /// Removes the files that no import names.
     fn clear(&self) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
-        let kept = self.kept();
-        let states: Vec<Arc<State>> = kept.values().map(|import| import.told()).collect();
+        let states: Vec<Arc<State>> = self.register().states().collect();
         let named: BTreeSet<String> = states.iter().flat_map(|state| state.files()).collect();
         for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            if !entry.file_name().to_str().is_some_and(|name| named.contains(name)) {
-                fs::remove_file(entry.path())?;
+            let name = entry?.file_name();
+            if !name.to_str().is_some_and(|name| named.contains(name)) {
+                remove(&self.folder.join(name));
             }
         }
         Ok(())
     }
 
-    /// A place for another import of this sender, whose inputs are sent or named now.
+    /// Room for another import of this sender, whose inputs are sent or named now.
     ///
     /// # Errors
     /// [`Busy`] if there are too many.
-    pub fn room(&self, owner: &str) -> Result<Room, Busy> {
-        let kept = self.kept();
-        let running = kept.values().filter(|import| import.told().ended.is_none()).count();
-        if running + self.uploads.load(Ordering::SeqCst) >= limits::IMPORTS_RUNNING_MAX {
+    pub fn reserve(&self, sender: Sender) -> Result<Reserved, Busy> {
+        let mut register = self.register();
+        if let Some(import) = register.begun.values().find(|import| import.state().is_of(&sender)) {
+            return Ok(Reserved::Begun(import.clone()));
+        }
+        if sender.key.is_some() && register.coming.iter().any(|coming| **coming == sender) {
+            return Ok(Reserved::Coming);
+        }
+        let running = register.states().filter(|state| state.ended.is_none()).count();
+        if running + register.coming.len() >= limits::IMPORTS_RUNNING_MAX {
             return Err(Busy { retry_ms: limits::IMPORT_LATER_MS });
         }
-        let own = kept.values().filter(|import| import.told().owner == owner);
+        let own = register.states().filter(|state| state.owner == sender.owner);
         if own.count() >= limits::IMPORTS_OF_ONE_MAX {
             return Err(Busy { retry_ms: limits::IMPORT_SWEEP_MS });
         }
-        self.uploads.fetch_add(1, Ordering::SeqCst);
-        Ok(Room(self.uploads.clone()))
+        let sender = Arc::new(sender);
+        register.coming.push(sender.clone());
+        Ok(Reserved::Room(Room { register: self.register.clone(), sender }))
     }
 
     /// Whether this node may fetch an input from there.
@@ -204,32 +254,27 @@ impl Imports {
     ///
     /// # Errors
     /// [`FlowError::Fatal`] if it cannot be kept.
-    pub fn begin(&self, order: Order, room: Room) -> Result<Arc<Import>, FlowError> {
+    pub fn begin(&self, order: ImportOrder, room: Room) -> Result<Arc<Import>, FlowError> {
         let token = Token(self.member.world.draw());
-        let state = State::new(order, self.member.world.clock.now_ms());
+        let state = State::new(&room.sender, order, self.member.world.clock.now_ms());
         steps::keep(&self.member, token, &state)?;
-        let import = Arc::new(Import::new(token, state));
-        self.kept().insert(import.id.clone(), import.clone());
+        let import = self.register().add(Import::new(token, state));
+        // Not before: by now whoever comes under the same name finds the import instead.
         drop(room);
         Ok(import)
     }
 
     /// An import of this sender.
     pub fn find(&self, id: &str, owner: &str) -> Option<Arc<Import>> {
-        let import = self.kept().get(id).cloned()?;
-        (import.told().owner == owner).then_some(import)
-    }
-
-    /// The import that this sender has begun under this name.
-    pub fn known(&self, owner: &str, key: &str) -> Option<Arc<Import>> {
-        let is_it = |state: &State| state.owner == owner && state.key.as_deref() == Some(key);
-        self.kept().values().find(|import| is_it(&import.told())).cloned()
+        let import = self.register().begun.get(id).cloned()?;
+        (import.state().owner == owner).then_some(import)
     }
 
     /// The imports that are not at their end.
     pub fn unfinished(&self) -> Vec<Arc<Import>> {
-        let kept = self.kept();
-        kept.values().filter(|import| import.told().ended.is_none()).cloned().collect()
+        let register = self.register();
+        let begun = register.begun.values();
+        begun.filter(|import| import.state().ended.is_none()).cloned().collect()
     }
 
     /// Forgets an import, wherever it is. What it has filed stays.
@@ -241,7 +286,7 @@ impl Imports {
         // The step that is being done is done first.
         let work = import.work();
         self.member.vault.forget_job(import.token)?;
-        self.kept().remove(&import.id);
+        self.register().begun.remove(&import.id);
         self.remove_files(work.state());
         Ok(())
     }
@@ -252,10 +297,10 @@ impl Imports {
             self.member.world.clock.sleep(limits::IMPORT_SWEEP_MS).await;
             let now = self.member.world.clock.now_ms();
             let is_over = |import: &&Arc<Import>| {
-                let ended = import.told().ended.as_ref().map(|ended| ended.at_ms);
+                let ended = import.state().ended.as_ref().map(|ended| ended.at_ms);
                 ended.is_some_and(|at_ms| now >= at_ms + limits::IMPORT_KEPT_MS)
             };
-            let over: Vec<_> = self.kept().values().filter(is_over).cloned().collect();
+            let over: Vec<_> = self.register().begun.values().filter(is_over).cloned().collect();
             for import in over {
                 if let Err(error) = self.remove(&import) {
                     tracing::error!(%error, "an import cannot be forgotten");
@@ -284,17 +329,23 @@ impl Imports {
     }
 
     fn remove_files(&self, state: &State) {
-        for name in state.files() {
-            if let Err(error) = fs::remove_file(self.folder.join(name))
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!(%error, "an input of an import cannot be removed now");
-            }
-        }
+        state.files().iter().for_each(|name| remove(&self.folder.join(name)));
     }
 
-    fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Import>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn register(&self) -> MutexGuard<'_, Register> {
+        lock(&self.register)
+    }
+}
+
+impl Register {
+    fn add(&mut self, import: Import) -> Arc<Import> {
+        let import = Arc::new(import);
+        self.begun.insert(import.id.clone(), import.clone());
+        import
+    }
+
+    fn states(&self) -> impl Iterator<Item = Arc<State>> {
+        self.begun.values().map(|import| import.state())
     }
 }
 
@@ -303,26 +354,38 @@ impl Import {
         Self {
             id: hex(&token.0),
             token,
-            told: Mutex::new(Arc::new(state.clone())),
+            state: Mutex::new(Arc::new(state.clone())),
             work: Mutex::new(Work::new(state)),
             is_removed: AtomicBool::new(false),
         }
     }
 
     /// How far it is.
-    pub fn told(&self) -> Arc<State> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn state(&self) -> Arc<State> {
+        lock(&self.state).clone()
     }
 
-    fn tell(&self, state: &State) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(state.clone());
+    fn put_state(&self, state: &State) {
+        *lock(&self.state) = Arc::new(state.clone());
     }
 
     fn work(&self) -> MutexGuard<'_, Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.work)
     }
 
     fn is_removed(&self) -> bool {
         self.is_removed.load(Ordering::SeqCst)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn remove(file: &Path) {
+    if let Err(error) = fs::remove_file(file)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, "an input of an import cannot be removed now");
     }
 }

@@ -139,7 +139,7 @@ pub(crate) struct Lines<'t> {
     /// Everything that it brings.
     pub brought: &'t Brought,
     /// How far it is, by what becomes of the lines; kept in the same step.
-    pub job: &'t dyn Fn(&[EntryOutcome]) -> Vec<JobPart>,
+    pub job: &'t NoteJob<'t>,
 }
 
 impl Taking<'_> {

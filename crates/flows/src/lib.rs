@@ -92,14 +92,14 @@ pub use answers::{
 pub use audit::{AuditEvent, AuditPage, AuditTrail};
 pub use criteria::Known;
 pub use document::FiledDocument;
-pub use error::FlowError;
-pub use export::{Export, Exports};
+pub use error::{Busy, FlowError};
+pub use export::{Export, ExportOrder, Exports};
 pub use feed::{Feed, FeedOptions, FeedStatus};
 pub use fhir::summary::PROFILE as SUMMARY_PROFILE;
 pub use filing::Filed;
 pub(crate) use filing::Incoming;
 pub use history::{HistoryOf, Page as HistoryPage};
-pub use import::{Import, Imports};
+pub use import::{Import, ImportOrder, Imports};
 pub use ingest::{Aim, Became, Delivery, EntryOutcome, FiledBundle, FiledResource};
 pub use keys::NodeSecret;
 pub use member::{Custody, Final, Member};

@@ -121,6 +121,10 @@ pub const EXPORT_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 /// How much of a file beside the vault is sealed at once, in bytes.
 pub const SEALED_CHUNK_BYTES: usize = 64 * 1024;
 
+/// Bytes that files beside the vault leave free on their disk. The vault shares it, and a vault that
+/// cannot write ends the node.
+pub const DISK_FREE_BYTES_MIN: u64 = 1024 * 1024 * 1024;
+
 /// Most imports that are not finished at one time, those that are being uploaded included.
 pub const IMPORTS_RUNNING_MAX: usize = 4;
 
@@ -166,11 +170,25 @@ pub const IMPORT_ISSUES_MAX: usize = 8;
 /// See [`IMPORT_ISSUES_MAX`].
 pub const IMPORT_ISSUE_CHARS_MAX: usize = 1_000;
 
-/// Bytes at which a part of the list of refused lines is full.
+/// Most characters of what a refused line calls itself, and of the place of an issue in it, that
+/// are repeated: a line may say millions.
+pub const IMPORT_NAME_CHARS_MAX: usize = 200;
+
+/// Most bytes of one refused line in the list; what does not fit of its later issues is left out.
+pub const IMPORT_REFUSED_BYTES_MAX: usize = 16 * 1024;
+
+/// Most bytes of a part of the list of refused lines.
 pub const IMPORT_PART_BYTES: usize = 256 * 1024;
+
+/// Most characters of the reason why an import ended early: an address, and a sentence.
+pub const IMPORT_WHY_CHARS_MAX: usize = 4_000;
 
 /// How often an input is asked for before its import is given up.
 pub const IMPORT_FETCHES_MAX: u32 = 3;
+
+/// How often this machine fails in a row to read an input before its import is given up: with the
+/// pauses between, a minute.
+pub const IMPORT_READS_MAX: u32 = 30;
 
 /// How often a line is tried again that somebody else's change came before.
 pub const IMPORT_CONFLICTS_MAX: usize = 5;

@@ -8,6 +8,9 @@
 //! *Trust:* none. Whoever edits, swaps or cuts files makes them unreadable. The key of an export
 //! is nowhere but in memory; that of an import's input is in the vault, sealed, once the input is
 //! there as a whole.
+//!
+//! They share the disk with the vault, and end before it is full: a vault that cannot write ends
+//! the node.
 
 use std::{
     fs::File,
@@ -21,7 +24,7 @@ use chacha20poly1305::{
 };
 use zeroize::Zeroizing;
 
-use crate::limits::SEALED_CHUNK_BYTES;
+use crate::limits::{DISK_FREE_BYTES_MIN, SEALED_CHUNK_BYTES};
 
 /// The key of one export, or of one input of an import.
 pub type Key = Zeroizing<[u8; 32]>;
@@ -32,6 +35,7 @@ pub struct Writer {
     chunks: Chunks,
     waiting: Zeroizing<Vec<u8>>,
     bytes: u64,
+    free_min: u64,
 }
 
 impl Writer {
@@ -39,7 +43,8 @@ impl Writer {
     pub fn create(path: &Path, key: &Key, number: u32) -> io::Result<Self> {
         let file = File::create_new(path)?;
         let waiting = Zeroizing::new(Vec::with_capacity(SEALED_CHUNK_BYTES));
-        Ok(Self { file, chunks: Chunks::new(key, number), waiting, bytes: 0 })
+        let (chunks, free_min) = (Chunks::new(key, number), DISK_FREE_BYTES_MIN);
+        Ok(Self { file, chunks, waiting, bytes: 0, free_min })
     }
 
     /// Adds bytes; whole chunks go to the disk.
@@ -78,6 +83,12 @@ impl Writer {
     }
 
     fn put_chunk(&mut self) -> io::Result<()> {
+        // A question of a microsecond, beside sealing that takes fifty.
+        let disk = rustix::fs::fstatvfs(&self.file)?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < self.free_min {
+            let text = format!("its disk has less than {} bytes left", self.free_min);
+            return Err(io::Error::new(io::ErrorKind::StorageFull, text));
+        }
         let nonce = self.chunks.next_nonce();
         let sealed = self.chunks.cipher.encrypt(&nonce, self.waiting.as_slice());
         self.file.write_all(&sealed.map_err(|_| io::Error::other("a chunk cannot be sealed"))?)?;
@@ -112,7 +123,7 @@ impl Reader {
         reader.left = bytes.saturating_sub(chunk * whole);
         let mut begun = reader.next_chunk()?.unwrap_or_default();
         if inside > begun.len() {
-            return Err(io::Error::other("the file is shorter"));
+            return Err(damaged("the file is shorter"));
         }
         begun.drain(..inside);
         Ok((reader, begun))
@@ -132,8 +143,13 @@ impl Reader {
         let nonce = self.chunks.next_nonce();
         let opened = self.chunks.cipher.decrypt(&nonce, sealed.as_slice());
         self.left -= length;
-        opened.map(Some).map_err(|_| io::Error::other("a chunk is not the one that was written"))
+        opened.map(Some).map_err(|_| damaged("a chunk is not the one that was written"))
     }
+}
+
+/// What no other try can mend.
+fn damaged(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 /// The chunks of one file, in order.
@@ -214,6 +230,18 @@ mod tests {
             assert!(found == whole[at..], "{at}");
         }
         assert!(Reader::open_at(&path, &key, bytes, bytes + 1).is_err());
+    }
+
+    #[test]
+    fn a_file_leaves_room_for_the_vault() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = (folder.path().join("file"), Zeroizing::new([3; 32]));
+        let mut writer = Writer::create(&path, &key, 0).unwrap();
+        writer.write(&vec![b'q'; 3 * SEALED_CHUNK_BYTES]).unwrap();
+        writer.free_min = u64::MAX;
+        let full = writer.write(&vec![b'q'; SEALED_CHUNK_BYTES]).unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(path.metadata().unwrap().len() as usize, 3 * (SEALED_CHUNK_BYTES + TAG_BYTES));
     }
 
     #[test]

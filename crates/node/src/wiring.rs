@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use flows::{AskError, Clock, Member, Network, World};
-use futures::{channel::oneshot, future::BoxFuture};
+use futures::{FutureExt, channel::oneshot, future::BoxFuture};
 use ledger::MemberId;
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::sync::watch;
@@ -114,9 +114,13 @@ impl Node {
         tokio::spawn(async move { imports.sweep().await });
         let member = self.member.clone();
         let stories = tokio::spawn(async move { member.run().await });
-        let mut asked = stopped.clone();
-        let asked = async move { drop(asked.wait_for(|stopped| *stopped).await) };
-        let (http, member) = (web::serve(app, listener, acceptor, asked), self.member.clone());
+        let asked = || {
+            let mut stopped = stopped.clone();
+            async move { drop(stopped.wait_for(|stopped| *stopped).await) }
+        };
+        // Who sends or fetches slowly does not keep the node from ending.
+        let last_answers = asked().then(|()| tokio::time::sleep(ANSWERS_MAX));
+        let (http, member) = (web::serve(app, listener, acceptor, asked()), self.member.clone());
         let feeds = web::mllp::serve(ports, member, stopped);
         let served = async {
             let http = async { http.await.context("the web server failed") };
@@ -125,6 +129,7 @@ impl Node {
         };
         let outcome = tokio::select! {
             served = served => served,
+            () = last_answers => Ok(()),
             failed = stories => Err(anyhow!("{}", failed?)),
             stopped = self.engine.wait_stopped() => match stopped {
                 consensus::Stopped::Asked => Ok(()),
@@ -334,6 +339,9 @@ impl web::Engine for EngineView {
 
 /// Longest wait for another member's answer.
 const ASK_MAX: Duration = Duration::from_secs(5);
+
+/// Longest wait for answers that are under way when the node ends.
+const ANSWERS_MAX: Duration = Duration::from_secs(10);
 
 /// Longest wait for the engine to close its stores.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(5);

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use flows::import::Why;
 use serde::Deserialize;
 use ureq::{
     Agent,
@@ -96,6 +97,12 @@ impl Inputs {
             origin.ascii_serialization()
         ))
     }
+
+    /// The same of an address that an import has, or to which it leads.
+    fn leading(&self, url: &str) -> Result<Url, Why> {
+        let for_log = || "its address is not one from which this node fetches".to_owned();
+        self.checked(url).map_err(|for_sender| Why { for_sender, for_log: for_log() })
+    }
 }
 
 impl flows::import::Fetch for Inputs {
@@ -103,11 +110,11 @@ impl flows::import::Fetch for Inputs {
         self.checked(url).map(drop)
     }
 
-    fn open(&self, url: &str) -> Result<Box<dyn Read + Send>, String> {
-        let mut place = self.checked(url)?;
+    fn open(&self, url: &str) -> Result<Box<dyn Read + Send>, Why> {
+        let mut place = self.leading(url)?;
         for _ in 0..=limits::INPUT_REDIRECTS_MAX {
             let request = self.agent.get(place.as_str()).header(header::ACCEPT, ACCEPTED);
-            let response = request.call().map_err(|error| error.to_string())?;
+            let response = request.call().map_err(unreached)?;
             let status = response.status();
             if status.is_success() {
                 return Ok(Box::new(response.into_body().into_reader()));
@@ -115,13 +122,33 @@ impl flows::import::Fetch for Inputs {
             let location = response.headers().get(header::LOCATION);
             let location = location.filter(|_| status.is_redirection());
             let Some(location) = location.and_then(|location| location.to_str().ok()) else {
-                return Err(format!("it answers {status}"));
+                return Err(format!("it answers {status}").into());
             };
-            let next = place.join(location).map_err(|error| format!("{location}: {error}"))?;
-            place = self.checked(next.as_str())?;
+            let next = place.join(location).map_err(|error| Why {
+                for_sender: format!("{location}: {error}"),
+                for_log: format!("it leads to no address: {error}"),
+            })?;
+            place = self.leading(next.as_str())?;
         }
-        Err(format!("it leads on more than {} times", limits::INPUT_REDIRECTS_MAX))
+        Err(format!("it leads on more than {} times", limits::INPUT_REDIRECTS_MAX).into())
     }
+}
+
+/// Why an input was not reached. The log gets the words of those errors that never quote the
+/// address.
+fn unreached(error: ureq::Error) -> Why {
+    let for_log = match &error {
+        ureq::Error::Io(_)
+        | ureq::Error::Timeout(_)
+        | ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::Tls(_)
+        | ureq::Error::Rustls(_)
+        | ureq::Error::Protocol(_)
+        | ureq::Error::LargeResponseHeader(..) => error.to_string(),
+        _ => "it cannot be reached".to_owned(),
+    };
+    Why { for_sender: error.to_string(), for_log }
 }
 
 fn listed(origin: &str) -> Result<Origin, String> {
@@ -269,10 +296,24 @@ mod tests {
 
     #[test]
     fn a_name_that_leads_to_a_private_address_is_refused() {
-        let refused = inputs(&["http://localhost:9"], false).unwrap().open("http://localhost:9/x");
-        assert!(refused.err().unwrap().contains("private address"));
-        let allowed = inputs(&["http://localhost:9"], true).unwrap().open("http://localhost:9/x");
-        assert!(!allowed.err().unwrap().contains("private address"), "nobody listens there");
+        let why = |private_addresses: bool| {
+            let inputs = inputs(&["http://localhost:9"], private_addresses).unwrap();
+            inputs.open("http://localhost:9/x").err().unwrap().for_sender
+        };
+        assert!(why(false).contains("private address"));
+        assert!(!why(true).contains("private address"), "nobody listens there");
+    }
+
+    #[test]
+    fn what_is_said_to_the_log_names_no_address() {
+        let inputs = inputs(&["http://127.0.0.1:9"], false).unwrap();
+        let secret = "sig=secret";
+        for place in ["http://127.0.0.1:9", "http://example.org", "ftp://example.org", "secret:"] {
+            let why = inputs.open(&format!("{place}/x?{secret}")).err().unwrap();
+            assert!(!why.for_log.contains("secret"), "{place}: {}", why.for_log);
+        }
+        let quoted = unreached(ureq::Error::BadUri(secret.to_owned()));
+        assert!(quoted.for_sender.contains(secret) && !quoted.for_log.contains(secret));
     }
 
     #[test]

@@ -126,8 +126,8 @@ pub const EXPORT_PARAMETERS_MAX: usize = 1_024;
 /// Most patients that one `$match` names.
 pub const MATCHES_MAX: usize = 16;
 
-/// Longest pause between two questions how far an export is, in seconds.
-pub const EXPORT_RETRY_S_MAX: u64 = 60;
+/// Longest pause between two questions how far an export or an import is, in seconds.
+pub const JOB_RETRY_S_MAX: u64 = 60;
 
 /// Record versions that one request erases if it says nothing.
 pub const EXPUNGED: usize = 1_000;

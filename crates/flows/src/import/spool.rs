@@ -62,12 +62,31 @@ pub enum SpoolError {
     /// There is more than one import may have.
     #[error("an import has at most {0} bytes, unpacked: send it in parts")]
     TooLong(u64),
-    /// The disk does not take it.
+    /// The disk does not take it, or would leave the vault too little.
     #[error("the input cannot be kept: {0}")]
     Disk(io::Error),
     /// Nobody wants it any more.
     #[error("the import was given up")]
     GivenUp,
+}
+
+impl SpoolError {
+    /// For a log. What an input that is fetched broke off with may name its address.
+    pub(super) fn for_log(&self) -> String {
+        match self {
+            SpoolError::Broken(error) => format!("the input broke off: {}", error.kind()),
+            error => error.to_string(),
+        }
+    }
+
+    /// Whether another try may come to another end.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            SpoolError::Broken(_) => true,
+            SpoolError::Disk(error) => error.kind() != io::ErrorKind::StorageFull,
+            SpoolError::TooLong(_) | SpoolError::GivenUp => false,
+        }
+    }
 }
 
 impl SpoolFile {

@@ -1,11 +1,11 @@
 //! What is kept of an import: in the vault, sealed.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use vault::{JobPart, Token};
 
-use super::{Order, Source, spool::SpoolFile};
+use super::{ImportOrder, Sender, Source, spool::SpoolFile};
 use crate::{FlowError, Member, words::hex};
 
 /// How far an import is.
@@ -77,6 +77,29 @@ impl Counts {
     }
 }
 
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |sum, one| Self {
+            created: sum.created + one.created,
+            updated: sum.updated + one.updated,
+            unchanged: sum.unchanged + one.unchanged,
+            waiting: sum.waiting + one.waiting,
+            refused: sum.refused + one.refused,
+        })
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { created, updated, unchanged, waiting, refused } = self;
+        write!(
+            f,
+            "{created} created, {updated} updated, {unchanged} unchanged, {waiting} waiting, \
+             {refused} refused"
+        )
+    }
+}
+
 /// A line, and in which pass it is filed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(super) struct Place {
@@ -123,7 +146,7 @@ pub enum Stage {
 }
 
 impl State {
-    pub(super) fn new(order: Order, begun_ms: u64) -> Self {
+    pub(super) fn new(sender: &Sender, order: ImportOrder, begun_ms: u64) -> Self {
         let input = |input: super::Input| {
             let (url, file) = match input.source {
                 Source::Url(url) => (Some(url), None),
@@ -133,9 +156,9 @@ impl State {
             InputState { kind: input.kind, url, counts, file, listed: 0, parts: 0 }
         };
         Self {
-            owner: order.owner,
+            owner: sender.owner.clone(),
             request: order.request,
-            key: order.key,
+            key: sender.key.clone(),
             types: order.types,
             begun_ms,
             inputs: order.inputs.into_iter().map(input).collect(),
@@ -143,6 +166,16 @@ impl State {
             place: Place::default(),
             ended: None,
         }
+    }
+
+    /// What became of the lines of all inputs.
+    pub fn counts(&self) -> Counts {
+        self.inputs.iter().map(|input| input.counts).sum()
+    }
+
+    /// Whether this sender has begun it under this name.
+    pub(super) fn is_of(&self, sender: &Sender) -> bool {
+        sender.key.is_some() && self.key == sender.key && self.owner == sender.owner
     }
 
     /// What it does now.
@@ -154,9 +187,7 @@ impl State {
                 Stage::Fetching { done: here, total: self.inputs.len() }
             }
             (None, None) => Stage::Counting,
-            (None, Some(total)) => {
-                Stage::Filing { done: self.inputs.iter().map(|one| one.counts.all()).sum(), total }
-            }
+            (None, Some(total)) => Stage::Filing { done: self.counts().all(), total },
         }
     }
 
@@ -168,12 +199,22 @@ impl State {
 
     /// As it is kept.
     pub(super) fn seal(&self, member: &Member, job: Token) -> JobPart {
-        seal(member, job, 0, &borsh::to_vec(self).expect("writing to memory does not fail"))
+        let plain = borsh::to_vec(&(VERSION, self)).expect("writing to memory does not fail");
+        seal(member, job, 0, &plain)
     }
 
     /// As it was kept.
+    ///
+    /// # Errors
+    /// [`FlowError::Evidence`] if it is damaged, or another version of the node has kept it.
     pub(super) fn open(member: &Member, part: &JobPart) -> Result<Self, FlowError> {
-        borsh::from_slice(&unseal(member, part)?).map_err(|_| damaged(part))
+        match unseal(member, part)?.split_first() {
+            Some((&VERSION, state)) => borsh::from_slice(state).map_err(|_| damaged(part)),
+            _ => Err(FlowError::Evidence(format!(
+                "import {} was kept by another version of this node",
+                hex(&part.job.0)
+            ))),
+        }
     }
 }
 
@@ -200,3 +241,6 @@ fn label(job: Token, part: u64) -> Vec<u8> {
 fn damaged(part: &JobPart) -> FlowError {
     FlowError::Evidence(format!("what is kept of import {} cannot be read", hex(&part.job.0)))
 }
+
+/// The first byte of what is kept: how the rest is written.
+const VERSION: u8 = 1;

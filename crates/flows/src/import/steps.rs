@@ -1,14 +1,17 @@
 //! One step of an import after the other: fetch an input, count the lines, file some of them.
 
-use std::io;
+use std::{
+    io,
+    panic::{self, AssertUnwindSafe},
+};
 
 use fhir::{Issue, IssueCode, resource::head};
 use vault::{Batch, JobPart, RecordId, Token};
 
 use super::{
-    Import, Imports,
-    outcome::{Item, after, refusal},
-    spool::{self, Line, LineReader, SpoolError},
+    Import, Imports, Why,
+    outcome::{Item, after, refusal, start_of},
+    spool::{self, Line, LineReader, Spooled},
     state::{Ended, Place, State},
 };
 use crate::{EntryOutcome, FlowError, Member, filing::Aside, ingest::Lines, limits};
@@ -31,12 +34,15 @@ pub(super) struct Work {
     lines: Option<LineReader>,
     /// A line that was read and belongs to the next step.
     ahead: Option<Line>,
+    /// How often the input that comes next was asked for.
     fetches: u32,
+    /// How often in a row an input could not be read.
+    failed_reads: u32,
 }
 
 impl Work {
     pub fn new(state: State) -> Self {
-        Self { state, brought: None, lines: None, ahead: None, fetches: 0 }
+        Self { state, brought: None, lines: None, ahead: None, fetches: 0, failed_reads: 0 }
     }
 
     pub fn state(&self) -> &State {
@@ -46,6 +52,30 @@ impl Work {
     /// Forgets what was read: it is read again from where the import is.
     fn rewind(&mut self) {
         (self.lines, self.ahead) = (None, None);
+    }
+
+    /// Whether a step that was not done ends its import, and why; else it is tried again.
+    fn gives_up(&mut self, failed: Failed) -> Option<Why> {
+        match failed {
+            Failed::Ends(why) => Some(why),
+            Failed::Flow(error) if error.is_fatal() => Some(Why {
+                for_sender: "this node failed at it: its operator finds why in the log".to_owned(),
+                for_log: error.to_string(),
+            }),
+            Failed::Flow(error) => {
+                tracing::info!(%error, "an import waits");
+                None
+            }
+            Failed::Read(error) => {
+                self.failed_reads += 1;
+                if !is_lost(&error) && self.failed_reads < limits::IMPORT_READS_MAX {
+                    tracing::warn!(%error, "an input cannot be read now");
+                    return None;
+                }
+                let text = format!("an input that was here cannot be read any more: {error}");
+                Some(text.into())
+            }
+        }
     }
 }
 
@@ -70,10 +100,18 @@ fn short(record: RecordId) -> u64 {
 
 /// Why a step was not done.
 enum Failed {
-    /// The story says why: it may be tried again, or the process must end.
+    /// The story says why: it may be tried again, or has failed for good.
     Flow(FlowError),
+    /// An input that is here cannot be read.
+    Read(io::Error),
     /// The import cannot go on.
-    Ends(String),
+    Ends(Why),
+}
+
+impl Failed {
+    fn ends(why: impl Into<String>) -> Self {
+        Failed::Ends(Why::from(why.into()))
+    }
 }
 
 impl From<FlowError> for Failed {
@@ -90,8 +128,14 @@ impl From<vault::VaultError> for Failed {
 
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
-        Failed::Ends(format!("an input that was here cannot be read any more: {error}"))
+        Failed::Read(error)
     }
+}
+
+/// Why an input was not fetched, and whether another try may come to another end.
+struct Missed {
+    why: Why,
+    may_pass: bool,
 }
 
 /// Keeps how far an import is.
@@ -103,29 +147,38 @@ pub(super) fn keep(member: &Member, job: Token, state: &State) -> Result<(), Flo
 
 impl Imports {
     /// Does the next step of an import. It blocks; whoever calls it again and again brings the
-    /// import to its end.
+    /// import to its end, whatever is wrong with it: one that cannot go on, or at which this code
+    /// panics, ends and says so.
     ///
     /// # Errors
-    /// [`FlowError::Fatal`] if the process must end.
+    /// [`FlowError::Fatal`] if not even that can be kept: the vault has failed, and the process must
+    /// end.
     pub fn step(&self, import: &Import) -> Result<Step, FlowError> {
         let mut work = import.work();
         if import.is_removed() || work.state.ended.is_some() {
             return Ok(Step::Ended);
         }
-        let outcome = self.next_step(import, &mut work);
-        match outcome {
-            Ok(()) if work.state.place.pass > LAST_PASS => self.end(import, &mut work, None)?,
-            Ok(()) => {}
-            Err(Failed::Flow(error)) if error.is_fatal() => return Err(error),
-            Err(Failed::Flow(error)) => {
-                tracing::info!(%error, "an import waits");
-                work.rewind();
-                return Ok(Step::Later(limits::IMPORT_LATER_MS));
+        // A panic leaves nothing half done: what is kept is stored in one step, and what is in
+        // memory is looked at only to end the import.
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| self.next_step(import, &mut work)));
+        let panicked = |_| Err(FlowError::Fatal("a step of an import panicked".to_owned()).into());
+        match outcome.unwrap_or_else(panicked) {
+            Ok(()) => {
+                work.failed_reads = 0;
+                if work.state.place.pass > LAST_PASS {
+                    self.end(import, &mut work, None)?;
+                }
             }
-            Err(Failed::Ends(_)) if import.is_removed() => return Ok(Step::Ended),
-            Err(Failed::Ends(why)) => self.end(import, &mut work, Some(why))?,
+            Err(_) if import.is_removed() => return Ok(Step::Ended),
+            Err(failed) => {
+                work.rewind();
+                match work.gives_up(failed) {
+                    Some(why) => self.end(import, &mut work, Some(why))?,
+                    None => return Ok(Step::Later(limits::IMPORT_LATER_MS)),
+                }
+            }
         }
-        import.tell(&work.state);
+        import.put_state(&work.state);
         Ok(if work.state.ended.is_some() { Step::Ended } else { Step::More })
     }
 
@@ -140,10 +193,11 @@ impl Imports {
     }
 
     /// The import is over; its inputs go.
-    fn end(&self, import: &Import, work: &mut Work, why: Option<String>) -> Result<(), FlowError> {
+    fn end(&self, import: &Import, work: &mut Work, why: Option<Why>) -> Result<(), FlowError> {
         if let Some(why) = &why {
-            tracing::warn!(why, "an import came to no good end");
+            tracing::warn!(why = why.for_log, "an import came to no good end");
         }
+        let why = why.map(|why| start_of(&why.for_sender, limits::IMPORT_WHY_CHARS_MAX));
         let at_ms = self.member.world.clock.now_ms();
         let mut state = State { ended: Some(Ended { at_ms, why }), ..work.state.clone() };
         state.inputs.iter_mut().for_each(|input| input.file = None);
@@ -159,13 +213,9 @@ impl Imports {
         let here = work.state.inputs.iter().filter_map(|input| input.file.as_ref());
         let room = limits::IMPORT_BYTES_MAX - here.map(|file| file.bytes()).sum::<u64>();
         let url = work.state.inputs[input].url.clone().unwrap_or_default();
-        let is_given_up = || import.is_removed();
-        let fetched = self.fetch.open(&url).and_then(|reader| {
-            let kept = spool::keep(&self.member, &self.folder, reader, room, &is_given_up);
-            kept.map_err(|error: SpoolError| error.to_string())
-        });
+        let number = input + 1;
         work.fetches += 1;
-        match fetched {
+        match self.fetched(import, &url, room) {
             Ok(mut spooled) => {
                 let mut state = work.state.clone();
                 state.inputs[input].file = spooled.take();
@@ -173,16 +223,29 @@ impl Imports {
                 (work.state, work.fetches) = (state, 0);
                 Ok(())
             }
-            Err(why) if work.fetches < limits::IMPORT_FETCHES_MAX => {
-                tracing::info!(why, "an input is asked for again");
+            Err(missed) if missed.may_pass && work.fetches < limits::IMPORT_FETCHES_MAX => {
+                tracing::info!(number, why = missed.why.for_log, "an input is asked for again");
                 Err(Failed::Flow(FlowError::Unavailable("an input cannot be fetched now")))
             }
-            Err(why) => {
-                let text =
-                    format!("input {} ({url}) cannot be had: {why}; nothing was filed", input + 1);
-                Err(Failed::Ends(text))
-            }
+            Err(Missed { why: Why { for_sender, for_log }, .. }) => Err(Failed::Ends(Why {
+                for_sender: format!(
+                    "input {number} ({url}) cannot be had: {for_sender}; nothing was filed"
+                ),
+                for_log: format!("input {number} cannot be had: {for_log}"),
+            })),
         }
+    }
+
+    /// Fetches an input of at most so many bytes.
+    fn fetched(&self, import: &Import, url: &str, bytes_max: u64) -> Result<Spooled, Missed> {
+        let opened = self.fetch.open(url);
+        let reader = opened.map_err(|why| Missed { why, may_pass: true })?;
+        let is_given_up = || import.is_removed();
+        let kept = spool::keep(&self.member, &self.folder, reader, bytes_max, &is_given_up);
+        kept.map_err(|error| Missed {
+            why: Why { for_sender: error.to_string(), for_log: error.for_log() },
+            may_pass: error.may_pass(),
+        })
     }
 
     /// Counts the lines and notes what they bring.
@@ -193,13 +256,13 @@ impl Imports {
             let mut reader = LineReader::open(&self.folder, file, Place::default())?;
             while let Some(line) = reader.next_line()? {
                 if import.is_removed() {
-                    return Err(Failed::Ends("it was given up".to_owned()));
+                    return Err(Failed::ends("it was given up"));
                 }
                 lines += 1;
                 if lines > limits::IMPORT_LINES_MAX {
                     let max = limits::IMPORT_LINES_MAX;
                     let why = format!("an import has at most {max} lines: nothing was filed");
-                    return Err(Failed::Ends(why));
+                    return Err(Failed::ends(why));
                 }
                 if let (Some(kind), Some(id)) = head(line.text.as_deref().unwrap_or_default()) {
                     names.push(short(self.member.keys.record_id(&kind, &id)));
@@ -237,7 +300,7 @@ impl Imports {
                 return Ok((items, after_input(place, work.state.inputs.len())));
             };
             if import.is_removed() {
-                return Err(Failed::Ends("it was given up".to_owned()));
+                return Err(Failed::ends("it was given up"));
             }
             let (kind, id) = head(line.text.as_deref().unwrap_or_default());
             if pass_of(kind.as_deref()) != place.pass {
@@ -245,7 +308,7 @@ impl Imports {
                 continue;
             }
             let name = [kind.clone().unwrap_or_default(), id.unwrap_or_default()].join("/");
-            let name = name.trim_matches('/').to_owned();
+            let name = start_of(name.trim_matches('/'), limits::IMPORT_NAME_CHARS_MAX);
             let is_full =
                 items.len() >= limits::IMPORT_STEP_LINES || bytes >= limits::IMPORT_STEP_BYTES;
             // Two versions of one record are two steps: the second follows the first.
@@ -328,7 +391,7 @@ impl Imports {
         next: Place,
     ) -> Result<(), Failed> {
         let Some(brought) = &work.brought else {
-            return Err(Failed::Ends("its lines were not counted".to_owned()));
+            return Err(Failed::ends("its lines were not counted"));
         };
         let whose = (&*self.member, import.token);
         let kept = |entries: &[EntryOutcome]| after(whose, &work.state, items, entries, next);
@@ -408,6 +471,12 @@ fn after_input(place: Place, inputs: usize) -> Place {
         true => Place { pass: place.pass, input, offset: 0, line: 0 },
         false => Place { pass: place.pass + 1, input: 0, offset: 0, line: 0 },
     }
+}
+
+/// Whether an input that cannot be read never can be: it is gone, or not what was written.
+fn is_lost(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    matches!(error.kind(), NotFound | InvalidData | UnexpectedEof)
 }
 
 /// Whether it is nobody's fault and passes by itself, or ends the process.

@@ -1,6 +1,6 @@
 //! Founding and running a node.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -144,13 +144,17 @@ impl Run {
         let config = folder.config()?;
         start_log(&config.log)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(async {
+        let outcome = runtime.block_on(async {
             let node = Node::start(&folder)?;
             let (name, url) = (config.name.clone(), config.base_url());
             let (member, network) = (node.member.id, node.member.network);
             tracing::info!(name, %member, %network, url, "running");
             node.run(told_to_stop()).await
-        })
+        });
+        // Some work on threads takes hours, as fetching an input does. All of it may be cut off at
+        // any moment: what was acknowledged is durable, and the next process goes on.
+        runtime.shutdown_timeout(LAST_WORK_MAX);
+        outcome
     }
 }
 
@@ -256,6 +260,9 @@ impl BearerArgs {
 pub fn is_ready(client: &crate::client::Client) -> bool {
     client.get("/readyz", &[]).is_ok_and(|reply| reply.status == 200)
 }
+
+/// Longest wait for work on threads when the node ends.
+const LAST_WORK_MAX: Duration = Duration::from_secs(2);
 
 const EPOCH_BLOCKS: u64 = 5_000;
 const DEFAULT_SIGNER: &str = "http://localhost:8499";

@@ -60,35 +60,14 @@ impl Hospital {
     }
 
     pub fn finished(&self, begun: &Reply, token: &str) -> Value {
-        let status = self.begun(begun);
-        loop {
-            let reply = self.node.send("GET", &status, Some(token), &[], b"");
-            if reply.status == 200 {
-                assert!(reply.headers.contains_key("expires"));
-                return serde_json::from_str(&reply.body).unwrap();
-            }
-            assert_eq!(reply.status, 202, "{}", reply.body);
-            assert!(reply.headers.contains_key("retry-after"), "{:?}", reply.headers);
-            assert!(reply.headers.contains_key("x-progress"), "{:?}", reply.headers);
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// The path under which an export is asked for.
-    pub fn begun(&self, reply: &Reply) -> String {
-        assert_eq!(reply.status, 202, "{}", reply.body);
-        self.path(reply.headers["content-location"].to_str().unwrap())
-    }
-
-    pub fn path(&self, url: &str) -> String {
-        url.strip_prefix(&self.node.url).unwrap_or_else(|| panic!("{url}")).to_owned()
+        self.node.outcome(&self.node.begun(begun), token)
     }
 
     /// The lines of all files under a heading.
     pub fn lines(&self, manifest: &Value, heading: &str, token: &str) -> Vec<Value> {
         let mut found = Vec::new();
         for file in manifest[heading].as_array().unwrap() {
-            let path = self.path(file["url"].as_str().unwrap());
+            let path = self.node.path(file["url"].as_str().unwrap());
             let reply = self.node.send("GET", &path, Some(token), &[], b"");
             assert_eq!(reply.status, 200, "{path}: {}", reply.body);
             assert_eq!(reply.headers["content-type"], "application/fhir+ndjson");
@@ -198,8 +177,8 @@ fn an_export_stays_within_scope_role_and_purpose() {
     // Nobody but who began it sees an export, not even that there is one.
     let begun = node.send("GET", "/fhir/$export", Some(&lab), &ASYNC, b"");
     let manifest = hospital.finished(&begun, &lab);
-    let file = hospital.path(manifest["output"][0]["url"].as_str().unwrap());
-    for path in [hospital.begun(&begun), file.clone()] {
+    let file = hospital.node.path(manifest["output"][0]["url"].as_str().unwrap());
+    for path in [hospital.node.begun(&begun), file.clone()] {
         let other = hospital.token("warehouse");
         assert_eq!(node.send("GET", &path, Some(&other), &[], b"").status, 404, "{path}");
         assert_eq!(node.send("GET", &path, None, &[], b"").status, 401, "{path}");
@@ -295,8 +274,8 @@ fn an_export_is_sealed_ends_when_it_is_deleted_and_does_not_outlive_its_node() {
             assert!(!found, "{} holds `{needle}`", path.display());
         }
     }
-    let status = hospital.begun(&begun);
-    let file = hospital.path(manifest["output"][0]["url"].as_str().unwrap());
+    let status = hospital.node.begun(&begun);
+    let file = hospital.node.path(manifest["output"][0]["url"].as_str().unwrap());
     let gone = hospital.node.send("DELETE", &status, Some(&token), &[], b"");
     assert_eq!(gone.status, 202);
     for path in [&status, &file] {
@@ -309,7 +288,7 @@ fn an_export_is_sealed_ends_when_it_is_deleted_and_does_not_outlive_its_node() {
     for _ in 0..8 {
         let begun = kick_off();
         hospital.finished(&begun, &token);
-        kept.push(hospital.begun(&begun));
+        kept.push(hospital.node.begun(&begun));
     }
     let refused = kick_off();
     assert_eq!(refused.status, 429, "{}", refused.body);

@@ -110,7 +110,7 @@ impl<'h> Trial<'h> {
 
     /// Makes room for the next export.
     fn forget(&self, begun: &Reply) {
-        self.send("DELETE", &self.hospital.begun(begun), &[], "");
+        self.send("DELETE", &self.hospital.node.begun(begun), &[], "");
     }
 
     /// One export of everything, looked at from all sides.
@@ -123,7 +123,7 @@ impl<'h> Trial<'h> {
         // `finished` asks for 202 and Retry-After until the export is done.
         self.say("retry", true, "");
         self.say("status", true, "");
-        let done = self.send("GET", &self.hospital.begun(&begun), &[], "");
+        let done = self.send("GET", &self.hospital.node.begun(&begun), &[], "");
         let instant = manifest["transactionTime"].as_str().unwrap_or_default();
         let lists = ["output", "deleted", "error"].iter().all(|name| manifest[*name].is_array());
         let outputs = manifest["output"].as_array().cloned().unwrap_or_default();
@@ -154,8 +154,8 @@ impl<'h> Trial<'h> {
         self.say("system", names.contains("Practitioner/d1"), "what is of no patient is missing");
         self.say("provenance", names.contains("Provenance/w1"), "Provenance is missing");
         self.say("no errors", manifest["error"] == json!([]), "there are some");
-        let file = self.hospital.path(outputs[0]["url"].as_str().unwrap());
-        let status = self.hospital.begun(&begun);
+        let file = self.hospital.node.path(outputs[0]["url"].as_str().unwrap());
+        let status = self.hospital.node.begun(&begun);
         let open = [status, file]
             .iter()
             .any(|path| self.hospital.node.send("GET", path, None, &[], b"").status != 401);
@@ -295,7 +295,7 @@ impl<'h> Trial<'h> {
         self.say("instantiates", named, "it is not named");
         let begun = self.send("GET", "/fhir/$export", &ASYNC, "");
         self.hospital.finished(&begun, &self.token);
-        let status = self.hospital.begun(&begun);
+        let status = self.hospital.node.begun(&begun);
         let deleted = self.send("DELETE", &status, &[], "");
         self.say("delete", deleted.status == 202, "another status");
         let after = self.send("GET", &status, &[], "");

@@ -17,62 +17,46 @@ use crate::{
     node::{Node, Reply, carestone, files, stdout},
 };
 
-const NDJSON: [(&str, &str); 1] = [("content-type", "application/fhir+ndjson")];
+pub const NDJSON: [(&str, &str); 1] = [("content-type", "application/fhir+ndjson")];
 
 /// A sender and its node.
-struct Sender<'n> {
-    node: &'n Node,
-    token: String,
+pub struct Sender<'n> {
+    pub node: &'n Node,
+    pub token: String,
 }
 
 impl Sender<'_> {
-    fn system(node: &Node) -> Sender<'_> {
+    pub fn system(node: &Node) -> Sender<'_> {
         Sender { node, token: node.token(&["--system", "ehr"]) }
     }
 
-    fn post(&self, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    pub fn post(&self, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         self.node.send("POST", "/fhir/$import", Some(&self.token), headers, body)
     }
 
-    fn get(&self, path: &str) -> Reply {
+    pub fn get(&self, path: &str) -> Reply {
         self.node.send("GET", path, Some(&self.token), &[], b"")
     }
 
     /// Where to ask how far an import is.
-    fn begun(&self, reply: &Reply) -> String {
-        assert_eq!(reply.status, 202, "{}", reply.body);
-        self.path(reply.headers["content-location"].to_str().unwrap())
-    }
-
-    fn path(&self, url: &str) -> String {
-        url.strip_prefix(&self.node.url).unwrap_or_else(|| panic!("{url}")).to_owned()
+    pub fn begun(&self, reply: &Reply) -> String {
+        self.node.begun(reply)
     }
 
     /// Sends lines and waits for what became of them.
-    fn import(&self, lines: &[Value]) -> Value {
+    pub fn import(&self, lines: &[Value]) -> Value {
         self.ended(&self.begun(&self.post(&NDJSON, &ndjson(lines))))
     }
 
-    fn ended(&self, status: &str) -> Value {
-        let begun = Instant::now();
-        loop {
-            let reply = self.get(status);
-            if reply.status == 200 {
-                assert!(reply.headers.contains_key("expires"));
-                return serde_json::from_str(&reply.body).unwrap();
-            }
-            assert_eq!(reply.status, 202, "{}", reply.body);
-            assert!(reply.headers.contains_key("retry-after"), "{:?}", reply.headers);
-            assert!(reply.headers.contains_key("x-progress"), "{:?}", reply.headers);
-            assert!(begun.elapsed() < Duration::from_secs(240), "{:?}", reply.headers);
-            thread::sleep(Duration::from_millis(20));
-        }
+    /// What became of an import, at its good end.
+    pub fn ended(&self, status: &str) -> Value {
+        self.node.outcome(status, &self.token)
     }
 
     /// What is told of the refused lines of an input.
-    fn refused(&self, outcome: &Value, number: usize) -> Vec<String> {
+    pub fn refused(&self, outcome: &Value, number: usize) -> Vec<String> {
         let file = &outcome["error"][number];
-        let reply = self.get(&self.path(file["url"].as_str().unwrap()));
+        let reply = self.get(&self.node.path(file["url"].as_str().unwrap()));
         assert_eq!(reply.status, 200, "{}", reply.body);
         assert_eq!(reply.headers["content-type"], "application/fhir+ndjson");
         let lines: Vec<Value> =
@@ -90,19 +74,16 @@ impl Sender<'_> {
         reply.headers["etag"].to_str().unwrap().to_owned()
     }
 
-    fn records(&self) -> u64 {
-        let reply = self.node.send("GET", "/metrics", None, &[], b"");
-        let line = reply.body.lines().find(|line| line.starts_with("carestone_records "));
-        let line = line.unwrap_or_else(|| panic!("{}", reply.body));
-        line.split(' ').nth(1).unwrap().parse().unwrap()
+    pub fn records(&self) -> u64 {
+        self.node.metric("carestone_records")
     }
 }
 
-fn ndjson(lines: &[Value]) -> Vec<u8> {
+pub fn ndjson(lines: &[Value]) -> Vec<u8> {
     lines.iter().flat_map(|line| format!("{line}\n").into_bytes()).collect()
 }
 
-fn patient(id: &str) -> Value {
+pub fn patient(id: &str) -> Value {
     json!({ "resourceType": "Patient", "id": id, "name": [{ "family": format!("Family{id}") }] })
 }
 
@@ -112,13 +93,13 @@ fn observation(id: &str, patient: &str, encounter: &str) -> Value {
         "encounter": { "reference": format!("Encounter/{encounter}") } })
 }
 
-fn encounter(id: &str, patient: &str) -> Value {
+pub fn encounter(id: &str, patient: &str) -> Value {
     json!({ "resourceType": "Encounter", "id": id, "status": "finished",
         "class": { "code": "AMB" }, "subject": { "reference": format!("Patient/{patient}") } })
 }
 
 /// The counts of an input: created, updated, unchanged, waiting, refused.
-fn counts(outcome: &Value, number: usize) -> [u64; 5] {
+pub fn counts(outcome: &Value, number: usize) -> [u64; 5] {
     let names = ["created", "updated", "unchanged", "waiting", "refused"];
     names.map(|name| outcome["output"][number][name].as_u64().unwrap())
 }
@@ -185,7 +166,7 @@ fn the_same_again_is_no_new_version() {
 }
 
 /// Serves files of a test until it ends: what is asked for, and what is answered.
-fn files_at(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
+pub fn files_at(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -206,13 +187,13 @@ fn files_at(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
     url
 }
 
-fn ok(body: &[u8]) -> Vec<u8> {
+pub fn ok(body: &[u8]) -> Vec<u8> {
     let head =
         format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
-fn moved(to: &str) -> Vec<u8> {
+pub fn moved(to: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     )
@@ -262,13 +243,7 @@ fn inputs_are_fetched_from_listed_origins_alone() {
     let records = sender.records();
     for (path, why) in [("/missing", "404"), ("/away", "fetches nothing"), ("/round", "5 times")] {
         let status = manifest(&[("Patient", "/patients"), ("Encounter", path)]);
-        let failed = loop {
-            let reply = sender.get(&status);
-            if reply.status != 202 {
-                break reply;
-            }
-            thread::sleep(Duration::from_millis(50));
-        };
+        let failed = node.ended(&status, &sender.token);
         assert_eq!(failed.status, 500, "{}", failed.body);
         assert!(failed.body.contains(why), "{path}: {}", failed.body);
     }
@@ -311,7 +286,7 @@ fn an_import_stays_within_scope_and_is_its_senders_alone() {
     assert_eq!(of("reader").post(&NDJSON, b"").status, 403);
     assert_eq!(counts(&whole.import(&lines), 0), [1, 0, 1, 0, 0]);
     // Nobody but its sender sees an import, not even that there is one.
-    let file = narrow.path(outcome["error"][0]["url"].as_str().unwrap());
+    let file = node.path(outcome["error"][0]["url"].as_str().unwrap());
     for path in [status.clone(), file] {
         assert_eq!(whole.get(&path).status, 404, "{path}");
         assert_eq!(node.send("GET", &path, None, &[], b"").status, 401, "{path}");
@@ -354,7 +329,7 @@ fn too_many_imports_wait_their_turn() {
 }
 
 /// Lines that come in the worst order, some without an id; and how many resources they are.
-fn many(patients: usize) -> (Vec<u8>, u64) {
+pub fn many(patients: usize) -> (Vec<u8>, u64) {
     let mut lines = Vec::new();
     for number in 0..patients {
         let (id, of) = (format!("k{number}"), format!("p{number}"));

@@ -26,6 +26,7 @@ mod described;
 mod document;
 mod erasure;
 mod feed;
+mod import_faults;
 mod importing;
 mod inference;
 mod integrating;

@@ -80,6 +80,18 @@ impl Node {
         self.child.wait().expect("the node ends");
     }
 
+    /// Asks it to end (SIGTERM), and waits until it has.
+    pub fn asked_to_end(&mut self) {
+        let kill = format!("kill -TERM {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(self.child.wait().expect("the node ends").success(), "{}", self.log());
+    }
+
+    /// What it has said since it was made.
+    pub fn log(&self) -> String {
+        fs::read_to_string(log(&self.data())).unwrap()
+    }
+
     /// Starts it again, and waits until it takes records.
     pub fn up(&mut self) {
         self.child = run(&self.data());
@@ -202,6 +214,40 @@ impl Node {
         line.map_or(0, |number| number.parse().expect("a number"))
     }
 
+    /// The path of an address that the node has told.
+    pub fn path(&self, url: &str) -> String {
+        url.strip_prefix(&self.url).unwrap_or_else(|| panic!("{url}")).to_owned()
+    }
+
+    /// Where to ask how far is what was begun.
+    pub fn begun(&self, reply: &Reply) -> String {
+        assert_eq!(reply.status, 202, "{}", reply.body);
+        self.path(reply.headers["content-location"].to_str().unwrap())
+    }
+
+    /// Waits for the end of what was begun.
+    pub fn ended(&self, status: &str, token: &str) -> Reply {
+        let begun = Instant::now();
+        loop {
+            let reply = self.send("GET", status, Some(token), &[], b"");
+            if reply.status != 202 {
+                return reply;
+            }
+            assert!(reply.headers.contains_key("retry-after"), "{:?}", reply.headers);
+            assert!(reply.headers.contains_key("x-progress"), "{:?}", reply.headers);
+            assert!(begun.elapsed() < Duration::from_secs(240), "{:?}", reply.headers);
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The outcome of what came to a good end.
+    pub fn outcome(&self, status: &str, token: &str) -> Value {
+        let reply = self.ended(status, token);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        assert!(reply.headers.contains_key("expires"));
+        serde_json::from_str(&reply.body).unwrap()
+    }
+
     /// A client without connections of its own: a node may be killed between two requests.
     fn agent(&self) -> ureq::Agent {
         let tls = TlsConfig::builder().root_certs(self.roots.clone()).build();
@@ -219,8 +265,7 @@ impl Node {
         while !ready(self) {
             let ended = self.child.try_wait().unwrap();
             if ended.is_some() || start.elapsed() > Duration::from_secs(90) {
-                let said = fs::read_to_string(log(&self.data())).unwrap();
-                panic!("the node is not ready (ended: {ended:?}); it said:\n{said}");
+                panic!("the node is not ready (ended: {ended:?}); it said:\n{}", self.log());
             }
             thread::sleep(Duration::from_millis(50));
         }

@@ -320,6 +320,7 @@ pub const IMPORTING: Group = Group {
             ])
             .answers(&[BEGUN])
             .refusals(&[
+                (409, "one under this name is being sent: `Retry-After` says when to ask again"),
                 (413, "there is more than one import may have"),
                 (429, "too many imports: `Retry-After` says when to ask again"),
                 (507, "the disk is full"),

@@ -6,9 +6,11 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{AppendHeaders, IntoResponse, Response},
 };
-use flows::{Aim, Became, Delivery, EntryOutcome, FiledResource, FlowError, Known};
+use flows::{Aim, Became, Delivery, EntryOutcome, FiledResource, Known};
 
-use super::{Answered, etag, fhir_json, format, session::session_with, text, url, version_of};
+use super::{
+    Answered, blocking, etag, fhir_json, format, session::session_with, text, url, version_of,
+};
 use crate::{App, auth::Caller, error::Problem};
 
 /// `POST /fhir`: a transaction, batch or collection; or a clinical document in XML.
@@ -242,14 +244,4 @@ fn deleted(became: &Became) -> Response {
 
 pub fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
     text(headers, "if-match").map(version_of).transpose()
-}
-
-/// Validation and sealing are work for a thread that may block.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, FlowError> + Send + 'static,
-) -> Result<T, FlowError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(panicked) => Err(FlowError::Fatal(panicked.to_string())),
-    }
 }

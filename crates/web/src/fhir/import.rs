@@ -7,17 +7,17 @@ use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{OriginalUri, Path, State},
     http::{HeaderMap, StatusCode, header},
-    response::{AppendHeaders, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use flows::{
-    FlowError, Import, Imports,
-    import::{Busy, Input, Order, Room, Source, SpoolError, Spooled, Stage, State as Told, Step},
+    FlowError, Import, ImportOrder, Imports,
+    import::{self, Input, Reserved, Room, Sender, Source, SpoolError, Spooled, Stage, Step},
 };
 use futures::{Stream, StreamExt, stream::try_unfold};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{Answered, Fault, base, manifest, text};
+use super::{Answered, Fault, blocking, format, job, manifest};
 use crate::{App, auth::Caller, error::Problem, limits};
 
 /// `POST /fhir/$import`: lines, or a manifest that says where they are.
@@ -30,14 +30,12 @@ pub async fn begin(
 ) -> Answered {
     let caller = caller?;
     let types = caller.may_import()?;
-    let owner = caller.source();
-    let key = key(&headers)?;
-    if let Some(known) = key.as_deref().and_then(|key| app.imports.known(&owner, key)) {
-        return Ok(begun(&app, &known));
-    }
-    let room = match app.imports.room(&owner) {
-        Ok(room) => room,
-        Err(busy) => return Ok(too_many(busy)),
+    let sender = Sender { owner: caller.source(), key: key(&headers)? };
+    let room = match app.imports.reserve(sender) {
+        Ok(Reserved::Room(room)) => room,
+        Ok(Reserved::Begun(known)) => return Ok(IMPORT.begun(&app, &known.id)),
+        Ok(Reserved::Coming) => return Ok(is_coming()),
+        Err(busy) => return Ok(IMPORT.too_many(busy)),
     };
     let inputs = if is_ndjson(&headers) {
         vec![Input { kind: None, source: Source::Here(receive(&app, body).await?) }]
@@ -49,9 +47,10 @@ pub async fn begin(
     };
     let path = uri.path_and_query().map(|path| path.as_str()).unwrap_or_default();
     let request = format!("{}{path}", app.base_url);
-    let order = Order { owner, request, key, types, inputs };
-    let import = blocking(&app, move |imports| start(imports, order, room)).await?;
-    Ok(begun(&app, &import))
+    let order = ImportOrder { request, types, inputs };
+    let imports = app.imports.clone();
+    let import = blocking(move || start(imports, order, room)).await?;
+    Ok(IMPORT.begun(&app, &import.id))
 }
 
 /// `GET` what a kick-off gave: how far the import is, and at its end what became of it.
@@ -61,17 +60,14 @@ pub async fn status(
     Path(id): Path<String>,
 ) -> Answered {
     let import = own_import(&app, &caller?, &id)?;
-    let told = import.told();
-    let said = match told.stage() {
-        Stage::Fetching { done, total } => format!("{done} of {total} inputs fetched"),
-        Stage::Counting => "counting lines".to_owned(),
-        Stage::Filing { done, total } => format!("{done} of {total} lines"),
-        Stage::Ended => return ended(&app, &import, &told),
+    let state = import.state();
+    let (words, so_far) = match state.stage() {
+        Stage::Fetching { done, total } => (format!("{done} of {total} inputs fetched"), (0, 0)),
+        Stage::Counting => ("counting lines".to_owned(), (0, 0)),
+        Stage::Filing { done, total } => (format!("{done} of {total} lines"), (done, total)),
+        Stage::Ended => return ended(&app, &import, &state),
     };
-    let retry_s = retry_s(&app, &told);
-    let headers =
-        AppendHeaders([("x-progress", said), (header::RETRY_AFTER.as_str(), retry_s.to_string())]);
-    Ok((StatusCode::ACCEPTED, headers).into_response())
+    Ok(job::under_way(&app, words, state.begun_ms, so_far))
 }
 
 /// `DELETE` what a kick-off gave: the import goes no further, and is forgotten.
@@ -81,7 +77,7 @@ pub async fn remove(
     Path(id): Path<String>,
 ) -> Answered {
     let import = own_import(&app, &caller?, &id)?;
-    blocking(&app, move |imports| imports.remove(&import)).await?;
+    blocking(move || app.imports.remove(&import)).await?;
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
@@ -92,18 +88,18 @@ pub async fn file(
     Path((id, name)): Path<(String, String)>,
 ) -> Answered {
     let import = own_import(&app, &caller?, &id)?;
-    let number = name.strip_suffix(FILE_SUFFIX).and_then(|number| number.parse::<usize>().ok());
-    let is_listed = |number: &usize| import.told().inputs.get(*number).is_some();
-    let number = number.filter(is_listed).ok_or_else(unknown)?;
+    let number = job::file_number(&name);
+    let is_listed = |number: &usize| import.state().inputs.get(*number).is_some();
+    let number = number.filter(is_listed).ok_or_else(|| IMPORT.unknown())?;
     let kind = [(header::CONTENT_TYPE, "application/fhir+ndjson")];
     let lines = refused_lines(app.imports.clone(), import, number);
     Ok((kind, Body::from_stream(lines)).into_response())
 }
 
 /// Begins what has been ordered; nobody need wait for it.
-fn start(imports: &Arc<Imports>, order: Order, room: Room) -> Result<Arc<Import>, FlowError> {
+fn start(imports: Arc<Imports>, order: ImportOrder, room: Room) -> Result<Arc<Import>, FlowError> {
     let import = imports.begin(order, room)?;
-    drive(imports.clone(), import.clone());
+    drive(imports, import.clone());
     Ok(import)
 }
 
@@ -112,12 +108,12 @@ pub fn drive(imports: Arc<Imports>, import: Arc<Import>) {
     tokio::spawn(async move {
         loop {
             let (work, of) = (imports.clone(), import.clone());
-            match tokio::task::spawn_blocking(move || work.step(&of)).await {
-                Ok(Ok(Step::More)) => {}
-                Ok(Ok(Step::Later(ms))) => tokio::time::sleep(Duration::from_millis(ms)).await,
-                Ok(Ok(Step::Ended)) => return,
-                Ok(Err(error)) => return tracing::error!(%error, "an import stops"),
-                Err(panicked) => return tracing::error!(%panicked, "an import stops"),
+            match blocking(move || work.step(&of)).await {
+                Ok(Step::More) => {}
+                Ok(Step::Later(ms)) => tokio::time::sleep(Duration::from_millis(ms)).await,
+                Ok(Step::Ended) => return,
+                // The vault has failed: the process ends, and the next one goes on.
+                Err(error) => return tracing::error!(%error, "an import stops"),
             }
         }
     });
@@ -126,10 +122,8 @@ pub fn drive(imports: Arc<Imports>, import: Arc<Import>) {
 // ---- what is sent ------------------------------------------------------------------------------
 
 fn is_ndjson(headers: &HeaderMap) -> bool {
-    let kind = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     matches!(
-        kind.as_str(),
+        format::content_type(headers).as_str(),
         "application/fhir+ndjson" | "application/ndjson" | "application/x-ndjson"
     )
 }
@@ -147,9 +141,8 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 async fn receive(app: &App, body: Body) -> Result<Spooled, Problem> {
     let (sender, receiver) = mpsc::channel(limits::UPLOAD_CHUNKS);
     let imports = app.imports.clone();
-    let kept = tokio::task::spawn_blocking(move || {
-        imports.spool(Sent { receiver, chunk: Bytes::new(), is_over: false })
-    });
+    let sent = Sent { receiver, chunk: Bytes::new(), is_over: false };
+    let kept = tokio::task::spawn_blocking(move || imports.spool(sent));
     let mut body = body.into_data_stream();
     let stall = Duration::from_millis(limits::INPUT_STALL_MS);
     loop {
@@ -205,29 +198,24 @@ impl io::Read for Sent {
 
 // ---- what is told ------------------------------------------------------------------------------
 
-fn begun(app: &App, import: &Import) -> Response {
-    let place = [(header::CONTENT_LOCATION, status_url(app, import))];
-    (StatusCode::ACCEPTED, place).into_response()
-}
-
-fn ended(app: &App, import: &Import, told: &Told) -> Answered {
-    let Some(ended) = &told.ended else { return Err(unknown()) };
-    if let Some(why) = &ended.why {
-        let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", why.as_str());
-        return Err(problem.into());
-    }
-    let headers = [
-        (header::CONTENT_TYPE, "application/json".to_owned()),
-        (header::EXPIRES, flows::http_date(ended.at_ms + flows::limits::IMPORT_KEPT_MS)),
-    ];
-    Ok((headers, outcome(app, import, told).to_string()).into_response())
+fn ended(app: &App, import: &Import, state: &import::State) -> Answered {
+    let Some(ended) = &state.ended else { return Err(IMPORT.unknown()) };
+    let Some(why) = &ended.why else {
+        let expires_ms = ended.at_ms + flows::limits::IMPORT_KEPT_MS;
+        return Ok(job::finished(&outcome(app, import, state), expires_ms));
+    };
+    let counts = state.counts();
+    Err(job::failed(match counts.all() {
+        0 => why.clone(),
+        _ => format!("{why}; by then there were {counts}, and what was filed stays"),
+    }))
 }
 
 /// What became of each input.
-fn outcome(app: &App, import: &Import, told: &Told) -> Value {
+fn outcome(app: &App, import: &Import, state: &import::State) -> Value {
     let mut output = Vec::new();
     let mut error = Vec::new();
-    for (number, input) in told.inputs.iter().enumerate() {
+    for (number, input) in state.inputs.iter().enumerate() {
         let counts = input.counts;
         let mut said = json!({
             "count": counts.created + counts.updated + counts.unchanged,
@@ -239,7 +227,7 @@ fn outcome(app: &App, import: &Import, told: &Told) -> Value {
         });
         let mut listed = json!({
             "type": "OperationOutcome",
-            "url": format!("{}/{number}{FILE_SUFFIX}", status_url(app, import)),
+            "url": IMPORT.file_url(app, &import.id, number),
             "count": input.listed(),
         });
         if let Some(kind) = &input.kind {
@@ -253,20 +241,12 @@ fn outcome(app: &App, import: &Import, told: &Told) -> Value {
         error.extend((input.listed() > 0).then_some(listed));
     }
     json!({
-        "transactionTime": flows::instant(told.begun_ms),
-        "request": told.request,
+        "transactionTime": flows::instant(state.begun_ms),
+        "request": state.request,
         "requiresAccessToken": true,
         "output": output,
         "error": error,
     })
-}
-
-/// When to ask again: after a tenth of the time that it may still take.
-fn retry_s(app: &App, told: &Told) -> u64 {
-    let Stage::Filing { done, total } = told.stage() else { return 1 };
-    let elapsed_ms = app.member.world.clock.now_ms().saturating_sub(told.begun_ms);
-    let left_ms = elapsed_ms.saturating_mul(total.saturating_sub(done)) / done.max(1);
-    (left_ms / 10_000).clamp(1, limits::EXPORT_RETRY_S_MAX)
 }
 
 fn refused_lines(
@@ -287,33 +267,22 @@ fn refused_lines(
 
 fn own_import(app: &App, caller: &Caller, id: &str) -> Result<Arc<Import>, Fault> {
     caller.may_import()?;
-    app.imports.find(id, &caller.source()).ok_or_else(unknown)
+    app.imports.find(id, &caller.source()).ok_or_else(|| IMPORT.unknown())
 }
 
-fn unknown() -> Fault {
-    FlowError::NotFound("import, or no such file of it").into()
+/// An import under this name is on its way: the status is that of the [draft][1].
+///
+/// [1]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+fn is_coming() -> Response {
+    let detail = "you are sending an import under this `Idempotency-Key` now: ask again when it is \
+                  there";
+    let problem = Problem::new(StatusCode::CONFLICT, "conflict", detail);
+    job::later(problem, flows::limits::IMPORT_LATER_MS)
 }
 
-fn too_many(busy: Busy) -> Response {
-    let detail = "too many imports are being done or kept: delete those whose outcome you have \
-                  seen, or try again later";
-    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", detail);
-    problem.into_fhir_later(busy.retry_ms.div_ceil(1_000))
-}
-
-async fn blocking<T: Send + 'static>(
-    app: &App,
-    work: impl FnOnce(&Arc<Imports>) -> Result<T, FlowError> + Send + 'static,
-) -> Result<T, FlowError> {
-    let imports = app.imports.clone();
-    match tokio::task::spawn_blocking(move || work(&imports)).await {
-        Ok(result) => result,
-        Err(panicked) => Err(FlowError::Fatal(panicked.to_string())),
-    }
-}
-
-fn status_url(app: &App, import: &Import) -> String {
-    format!("{}/$import/{}", base(app), import.id)
-}
-
-const FILE_SUFFIX: &str = ".ndjson";
+const IMPORT: job::Kind = job::Kind {
+    operation: "$import",
+    what: "import, or no such file of it",
+    too_many: "too many imports are being done or kept: delete those whose outcome you have seen, \
+               or try again later",
+};

@@ -11,8 +11,10 @@
 //! - [`matching`]: which patient somebody may be (`$match`)
 //! - [`summary`]: the International Patient Summary
 //! - [`expunge`]: records are erased
-//! - [`export`]: the records of many patients, as files (Bulk Data); [`order`]: what is asked for
+//! - [`export`]: the records of many patients, as files (Bulk Data); [`export_request`]: what is
+//!   asked for
 //! - [`import`]: many resources at once, as lines; [`manifest`]: where they are
+//! - [`job`]: what both have in common: they are answered later
 //! - [`url`]: the same for the entries of a batch
 //! - [`audit`]: receipts as AuditEvents
 //! - [`session`]: from which access a request reads
@@ -21,12 +23,13 @@
 mod audit;
 mod deliver;
 mod export;
+mod export_request;
 mod expunge;
 mod format;
 mod import;
+mod job;
 mod manifest;
 mod matching;
-mod order;
 mod patch;
 mod read;
 mod session;
@@ -41,6 +44,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+
+use flows::FlowError;
 
 pub use audit::export as export_audit;
 pub use import::drive as drive_import;
@@ -128,6 +133,16 @@ fn base(app: &App) -> String {
 
 fn fhir_json(status: StatusCode, body: Vec<u8>) -> Response {
     (status, [(header::CONTENT_TYPE, FHIR_JSON)], body).into_response()
+}
+
+/// Does what takes long, as validation and sealing do, on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FlowError> + Send + 'static,
+) -> Result<T, FlowError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panicked) => Err(FlowError::Fatal(panicked.to_string())),
+    }
 }
 
 fn etag(version: u32) -> String {

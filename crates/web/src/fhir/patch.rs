@@ -12,7 +12,7 @@ use axum::{
 
 use flows::PatchForm;
 
-use super::{Answered, deliver, format, session::session_with};
+use super::{Answered, blocking, deliver, format, session::session_with};
 use crate::{App, auth::Caller, error::Problem};
 
 /// `PATCH /fhir/Type/id`, also with `If-Match`.
@@ -31,7 +31,7 @@ pub async fn patch(
     let expected = deliver::if_match(&headers)?.unwrap_or(read);
     let named = (kind.clone(), id.clone());
     let work = move || flows::patched(session.find(&named.0, &named.1)?, form, &body);
-    let patched = deliver::blocking(work).await?;
+    let patched = blocking(work).await?;
     let aim = flows::Aim::Update { id, expected: Some(expected) };
     deliver::file(&app, &caller, &headers, kind, patched.into(), aim).await
 }

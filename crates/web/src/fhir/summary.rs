@@ -10,7 +10,7 @@ use flows::{FlowError, words};
 
 use super::{
     Answered, base,
-    order::parameters,
+    export_request::parameters,
     read::found,
     session::{known_by_identifier, session_for, take},
 };

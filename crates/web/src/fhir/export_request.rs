@@ -15,7 +15,7 @@ use crate::{error::Problem, limits};
 
 /// What is asked for.
 #[derive(Debug, Default)]
-pub struct Wish {
+pub struct ExportRequest {
     /// Only these types; none means all that the scopes allow.
     pub types: BTreeSet<String>,
     /// Only what was stored since, in milliseconds since the Unix epoch.
@@ -28,7 +28,7 @@ pub struct Wish {
     filters: BTreeMap<String, Vec<Conditions>>,
 }
 
-impl Wish {
+impl ExportRequest {
     /// Reads the parameters of a request: of the URL, and of a `Parameters` resource in a POST.
     ///
     /// # Errors
@@ -54,11 +54,11 @@ impl Wish {
             let max = limits::EXPORT_PARAMETERS_MAX;
             return Err(Problem::bad_request(format!("an export has at most {max} parameters")));
         }
-        let mut wish = Self::default();
+        let mut request = Self::default();
         for (name, value) in &pairs {
-            wish.add(method, name, value, is_lenient)?;
+            request.add(method, name, value, is_lenient)?;
         }
-        Ok(wish)
+        Ok(request)
     }
 
     /// Whether a record is among what is asked for.
@@ -223,11 +223,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_says_what_it_is_and_what_it_cannot_be() {
+    fn a_request_says_what_it_is_and_what_it_cannot_be() {
         let mut headers = HeaderMap::new();
         let read = |headers: &HeaderMap, method: &Method, query: &str, body: &str| {
-            Wish::read(method, headers, query, body.as_bytes())
-                .map(|wish| (wish.types.into_iter().collect::<Vec<_>>().join(","), wish.since_ms))
+            ExportRequest::read(method, headers, query, body.as_bytes())
+                .map(|asked| {
+                    (asked.types.into_iter().collect::<Vec<_>>().join(","), asked.since_ms)
+                })
                 .map_err(|problem| format!("{problem:?}"))
         };
         let get = |headers: &HeaderMap, query: &str| read(headers, &Method::GET, query, "");
