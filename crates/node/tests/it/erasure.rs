@@ -441,7 +441,7 @@ fn only_two_records_officers_erase_and_only_what_is_asked_well() {
     };
     let yes = json!({ "valueBoolean": true });
     let cases = [
-        (json!({ "resourceType": "Patient" }), "send Parameters"),
+        (json!({ "resourceType": "Patient" }), "Parameters resource"),
         (json!({ "resourceType": "Parameters" }), "say why"),
         (wish(&[]), "say what"),
         (wish(&[("expungeEverything", json!({ "valueString": "yes" }))]), "valueBoolean"),

@@ -8,9 +8,8 @@ use flows::{
     Conditions, OpenedRecord,
     words::{ResourceType, query_pairs},
 };
-use serde_json::Value;
 
-use super::text;
+use super::{parameters::Parameters, text};
 use crate::{error::Problem, limits};
 
 /// What is asked for.
@@ -48,7 +47,7 @@ impl ExportRequest {
         let is_lenient = prefer.contains("handling=lenient");
         let mut pairs = query_pairs(query);
         if method == Method::POST && !body.is_empty() {
-            pairs.extend(parameters(body)?);
+            pairs.extend(Parameters::read(body)?.pairs()?);
         }
         if pairs.len() > limits::EXPORT_PARAMETERS_MAX {
             let max = limits::EXPORT_PARAMETERS_MAX;
@@ -127,24 +126,6 @@ impl ExportRequest {
         self.filters.entry(kind.to_owned()).or_default().push(conditions);
         Ok(())
     }
-}
-
-/// The parameters of a `Parameters` resource.
-pub(super) fn parameters(body: &[u8]) -> Result<Vec<(String, String)>, Problem> {
-    let fault = || Problem::bad_request("the body of an operation is a Parameters resource");
-    let body: Value = serde_json::from_slice(body).map_err(|_| fault())?;
-    if body["resourceType"] != "Parameters" {
-        return Err(fault());
-    }
-    let parameters = body["parameter"].as_array().into_iter().flatten();
-    let pair = |parameter: &Value| {
-        let name = parameter["name"].as_str()?.to_owned();
-        let values = parameter.as_object()?.iter();
-        let (_, value) = values.into_iter().find(|(key, _)| key.starts_with("value"))?;
-        let text = value.as_str().or_else(|| value["reference"].as_str())?;
-        Some((name, text.to_owned()))
-    };
-    parameters.map(|parameter| pair(parameter).ok_or_else(fault)).collect()
 }
 
 fn known_type(kind: &str) -> Result<&'static str, Problem> {
@@ -263,9 +244,10 @@ mod tests {
             {"name": "patient", "valueReference": {"reference": "Patient/p1"}}]}"#;
         let asked = read(&headers, &Method::POST, "", body).unwrap();
         assert_eq!(asked, ("Observation".to_owned(), Some(2_000)));
-        for body in ["{}", "[", r#"{"resourceType":"Parameters","parameter":[{"name":"x"}]}"#] {
+        let nameless = r#"{"resourceType":"Parameters","parameter":[{"name":"x"}]}"#;
+        for (body, words) in [("{}", "Parameters"), ("[", "not JSON"), (nameless, "Parameters")] {
             let why = read(&headers, &Method::POST, "", body).unwrap_err();
-            assert!(why.contains("Parameters"), "{body}: {why}");
+            assert!(why.contains(words), "{body}: {why}");
         }
         headers.insert("prefer", "respond-async, handling=lenient".parse().unwrap());
         assert!(get(&headers, "_elements=id").is_ok());

@@ -15,7 +15,7 @@ use flows::{
 };
 use serde_json::{Value, json};
 
-use super::{Answered, fhir_json};
+use super::{Answered, fhir_json, parameters::Parameters};
 use crate::{App, auth::Caller, error::Problem, limits};
 
 /// `POST /fhir/Type/id/$expunge`
@@ -102,7 +102,7 @@ fn number(name: &str, number: u64) -> Value {
 
 /// What is asked.
 struct Asked {
-    value: Value,
+    parameters: Parameters,
     limit: usize,
     reason: flows::words::ErasureReason,
     why: String,
@@ -111,26 +111,18 @@ struct Asked {
 impl Asked {
     /// Reads `Parameters`.
     fn read(body: &[u8]) -> Result<Self, Problem> {
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|error| Problem::bad_request(format!("this is not JSON: {error}")))?;
-        if value["resourceType"] != "Parameters" {
-            return Err(Problem::bad_request("send Parameters, with a `reason` and a `comment`"));
+        let parameters = Parameters::read(body)?;
+        if let Some(name) = parameters.names().find(|name| !NAMES.contains(name)) {
+            let detail = format!("there is no parameter `{name}`; there are {}", NAMES.join(", "));
+            return Err(Problem::bad_request(detail));
         }
-        let names = value["parameter"].as_array().into_iter().flatten();
-        for name in names.map(|parameter| parameter["name"].as_str().unwrap_or_default()) {
-            if !NAMES.contains(&name) {
-                let detail =
-                    format!("there is no parameter `{name}`; there are {}", NAMES.join(", "));
-                return Err(Problem::bad_request(detail));
-            }
-        }
-        let given = |name: &str, form: &str| named(&value, name).map(|given| given[form].clone());
-        let reason = given("reason", "valueCode").and_then(|code| erasure_reason(code.as_str()?));
-        let reason = reason.ok_or_else(|| {
+        let text =
+            |name: &str, form: &str| parameters.named(name).and_then(|one| one[form].as_str());
+        let reason = text("reason", "valueCode").and_then(erasure_reason).ok_or_else(|| {
             let detail = format!("say why: `reason`, a valueCode, one of {}", erasure_words());
             Problem::bad_request(detail)
         })?;
-        let why = given("comment", "valueString").and_then(|why| why.as_str().map(str::to_owned));
+        let why = text("comment", "valueString");
         let why = why.filter(|why| !why.trim().is_empty() && why.len() <= limits::WHY_BYTES);
         let why = why.ok_or_else(|| {
             let max = limits::WHY_BYTES;
@@ -138,33 +130,16 @@ impl Asked {
                 "say why in words: `comment`, a valueString of at most {max} bytes"
             ))
         })?;
-        let limit = match given("limit", "valueInteger") {
-            None => limits::EXPUNGED,
-            Some(limit) => limit
-                .as_u64()
-                .and_then(|limit| usize::try_from(limit).ok())
-                .filter(|limit| (1..=limits::EXPUNGED_MAX).contains(limit))
-                .ok_or_else(|| {
-                    let max = limits::EXPUNGED_MAX;
-                    Problem::bad_request(format!("`limit` is a valueInteger from 1 to {max}"))
-                })?,
-        };
-        Ok(Self { value, limit, reason, why })
-    }
-
-    fn flag(&self, name: &str) -> Result<bool, Problem> {
-        match named(&self.value, name).map(|given| &given["valueBoolean"]) {
-            None => Ok(false),
-            Some(Value::Bool(flag)) => Ok(*flag),
-            Some(_) => Err(Problem::bad_request(format!("`{name}` is a valueBoolean"))),
-        }
+        let why = why.to_owned();
+        let limit = parameters.count("limit", limits::EXPUNGED_MAX)?.unwrap_or(limits::EXPUNGED);
+        Ok(Self { parameters, limit, reason, why })
     }
 
     /// What of a resource.
     fn part(&self) -> Result<Part, Problem> {
-        let everything = self.flag("expungeEverything")?;
-        let deleted = self.flag("expungeDeletedResources")?;
-        let previous = self.flag("expungePreviousVersions")?;
+        let everything = self.parameters.flag("expungeEverything")?;
+        let deleted = self.parameters.flag("expungeDeletedResources")?;
+        let previous = self.parameters.flag("expungePreviousVersions")?;
         match (everything, deleted || previous) {
             (true, _) => Ok(Part::Everything),
             (false, true) => Ok(Part::Of { previous, deleted }),
@@ -179,11 +154,6 @@ impl Asked {
         let Self { limit, reason, why, .. } = self;
         Wish { kind, id, part, limit, reason, why }
     }
-}
-
-fn named<'a>(parameters: &'a Value, name: &str) -> Option<&'a Value> {
-    let mut given = parameters["parameter"].as_array()?.iter();
-    given.find(|parameter| parameter["name"] == name)
 }
 
 fn too_much() -> Problem {

@@ -12,7 +12,7 @@ use flows::{
 };
 use serde_json::Value;
 
-use super::{Answered, base, fhir_json, session::PURPOSE, text};
+use super::{Answered, base, fhir_json, parameters::Parameters, session::PURPOSE, text};
 use crate::{App, access::purpose, auth::Caller, error::Problem, limits, smart::Interaction};
 
 /// Answers a question who somebody may be, to a member of staff who registers patients.
@@ -62,34 +62,19 @@ impl Question {
     fn read(body: &[u8]) -> Result<Self, Problem> {
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| Problem::bad_request(format!("this is not JSON: {error}")))?;
-        if value["resourceType"] != "Parameters" {
+        if value["resourceType"] == "Patient" {
             let (only_certain, count) = (false, limits::MATCHES_MAX);
             return Ok(Self { patient: body.to_vec(), only_certain, count });
         }
-        let named = |name: &str| {
-            let mut parameters = value["parameter"].as_array().into_iter().flatten();
-            parameters.find(|parameter| parameter["name"] == name)
-        };
-        let patient = named("resource").map(|parameter| &parameter["resource"]);
+        let asked = Parameters::of(value)?;
+        let patient = asked.named("resource").map(|parameter| &parameter["resource"]);
         let patient = patient.filter(|patient| patient.is_object()).ok_or_else(|| {
             Problem::bad_request(
                 "Parameters has a parameter `resource` with the Patient in question",
             )
         })?;
-        let only_certain = match named("onlyCertainMatches") {
-            None => false,
-            Some(parameter) => parameter["valueBoolean"]
-                .as_bool()
-                .ok_or_else(|| Problem::bad_request("`onlyCertainMatches` is a valueBoolean"))?,
-        };
-        let count = match named("count") {
-            None => limits::MATCHES_MAX,
-            Some(parameter) => parameter["valueInteger"]
-                .as_u64()
-                .filter(|count| *count > 0)
-                .map(|count| usize::try_from(count).unwrap_or(usize::MAX))
-                .ok_or_else(|| Problem::bad_request("`count` is a valueInteger above 0"))?,
-        };
+        let only_certain = asked.flag("onlyCertainMatches")?;
+        let count = asked.count("count", i32::MAX as usize)?.unwrap_or(limits::MATCHES_MAX);
         Ok(Self { patient: patient.to_string().into_bytes(), only_certain, count })
     }
 

@@ -18,7 +18,7 @@
 //! - [`url`]: the same for the entries of a batch
 //! - [`audit`]: receipts as AuditEvents
 //! - [`session`]: from which access a request reads
-//! - [`format`]: JSON, and nothing else
+//! - [`format`], [`parameters`]: JSON, and nothing else; what operations are asked by
 
 mod audit;
 mod deliver;
@@ -30,6 +30,7 @@ mod import;
 mod job;
 mod manifest;
 mod matching;
+mod parameters;
 mod patch;
 mod read;
 mod session;

@@ -10,7 +10,7 @@ use flows::{FlowError, words};
 
 use super::{
     Answered, base,
-    export_request::parameters,
+    parameters::Parameters,
     read::found,
     session::{known_by_identifier, session_for, take},
 };
@@ -69,7 +69,7 @@ pub async fn of(
 fn asked(query: Option<String>, body: &[u8]) -> Result<Vec<(String, String)>, Problem> {
     let mut pairs = words::query_pairs(&query.unwrap_or_default());
     if !body.is_empty() {
-        pairs.extend(parameters(body)?);
+        pairs.extend(Parameters::read(body)?.pairs()?);
     }
     Ok(pairs)
 }
