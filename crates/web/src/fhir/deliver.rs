@@ -9,18 +9,18 @@ use axum::{
 use flows::{Aim, Became, Delivery, EntryOutcome, FiledResource, Known};
 
 use super::{
-    Answered, blocking, etag, fhir_json, format, session::session_with, text, url, version_of,
+    Answered, Asker, blocking, etag, fhir_json, format, session::session_with, text, url,
+    version_of,
 };
 use crate::{App, auth::Caller, error::Problem};
 
 /// `POST /fhir`: a transaction, batch or collection; or a clinical document in XML.
 pub async fn bundle(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answered {
-    let caller = caller?;
     if is_xml(&headers) {
         return document(app, &caller, &headers, body).await;
     }
@@ -87,7 +87,7 @@ fn is_xml(headers: &HeaderMap) -> bool {
 /// `POST /fhir/Type`, also with `If-None-Exist`; some clients send that condition in the address.
 pub async fn create(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(kind): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -96,7 +96,6 @@ pub async fn create(
     let unless = text(&headers, "if-none-exist").map(str::to_owned);
     let unless = unless.or(query.as_deref().and_then(condition));
     let unless = unless.map(|query| query.trim_start_matches('?').to_owned());
-    let caller = caller?;
     caller.may_create(&kind)?;
     file(&app, &caller, &headers, kind, body, Aim::Create { unless }).await
 }
@@ -111,13 +110,12 @@ fn condition(query: &str) -> Option<String> {
 /// `PUT /fhir/Type/id`, also with `If-Match`.
 pub async fn update(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path((kind, id)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answered {
     let expected = if_match(&headers)?;
-    let caller = caller?;
     caller.may_update(&kind)?;
     file(&app, &caller, &headers, kind, body, Aim::Update { id, expected }).await
 }
@@ -125,14 +123,13 @@ pub async fn update(
 /// `PUT /fhir/Type?search`.
 pub async fn update_by(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(kind): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answered {
     let aim = Aim::UpdateBy(query.unwrap_or_default());
-    let caller = caller?;
     caller.may_update(&kind).and_then(|()| caller.may_create(&kind))?;
     file(&app, &caller, &headers, kind, body, aim).await
 }
@@ -140,11 +137,11 @@ pub async fn update_by(
 /// `DELETE /fhir/Type/id`, also with `If-Match`.
 pub async fn delete(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path((kind, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Answered {
-    caller?.may_delete(&kind)?;
+    caller.may_delete(&kind)?;
     let expected = if_match(&headers)?;
     let became = blocking(move || app.member.delete(&kind, &id, expected)).await?;
     Ok(deleted(&became))
@@ -153,11 +150,11 @@ pub async fn delete(
 /// `DELETE /fhir/Type?search`.
 pub async fn delete_by(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(kind): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Answered {
-    caller?.may_delete(&kind)?;
+    caller.may_delete(&kind)?;
     let query = query.unwrap_or_default();
     let became = blocking(move || app.member.delete_by(&kind, &query)).await?;
     Ok(deleted(&became))
@@ -167,11 +164,10 @@ pub async fn delete_by(
 /// it and see patients hears also what the checks would say that look at what is on file.
 pub async fn validate(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(kind): Path<String>,
     body: Bytes,
 ) -> Answered {
-    let caller = caller?;
     let issues = if caller.may_compare(&kind) {
         blocking(move || app.member.validation(&caller.source(), &kind, body)).await?
     } else {

@@ -17,7 +17,7 @@ use flows::{
 use futures::{Stream, stream::try_unfold};
 use serde_json::{Value, json};
 
-use super::{Answered, Fault, export_request::ExportRequest, job, session::PURPOSE, text};
+use super::{Answered, Asker, Fault, export_request::ExportRequest, job, session::PURPOSE, text};
 use crate::{App, access::purpose, auth::Caller, error::Problem, limits};
 
 /// A kick-off of a caller who may export what is asked for.
@@ -34,7 +34,8 @@ impl FromRequest<App> for KickOff {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
-        let caller = Caller::from_request_parts(&mut parts, app).await;
+        let caller = Asker::from_request_parts(&mut parts, app).await;
+        let Asker(caller) = caller.map_err(IntoResponse::into_response)?;
         let whole = Request::from_parts(parts.clone(), body);
         let body = Bytes::from_request(whole, app).await.map_err(IntoResponse::into_response)?;
         Self::read(app, caller, &parts, &body).map_err(IntoResponse::into_response)
@@ -79,10 +80,10 @@ pub async fn group(State(app): State<App>, Path(id): Path<String>, kick_off: Kic
 /// `GET` what a kick-off gave: how far the export is, and at its end the manifest.
 pub async fn status(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(id): Path<String>,
 ) -> Answered {
-    let export = own_export(&app, &caller?, &id)?;
+    let export = own_export(&app, &caller, &id)?;
     match export.stage() {
         Stage::Running { done, total } => {
             let words = match total {
@@ -103,10 +104,10 @@ pub async fn status(
 /// `DELETE` what a kick-off gave: the export ends, and its files go.
 pub async fn remove(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(id): Path<String>,
 ) -> Answered {
-    let export = own_export(&app, &caller?, &id)?;
+    let export = own_export(&app, &caller, &id)?;
     app.exports.remove(&export);
     Ok(StatusCode::ACCEPTED.into_response())
 }
@@ -114,10 +115,9 @@ pub async fn remove(
 /// `GET` a file of the manifest.
 pub async fn file(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path((id, name)): Path<(String, String)>,
 ) -> Answered {
-    let caller = caller?;
     let export = own_export(&app, &caller, &id)?;
     let number = job::file_number(&name);
     let file = number.and_then(|number| export.file(number)).ok_or_else(|| EXPORT.unknown())?;
@@ -134,13 +134,7 @@ pub async fn file(
 }
 
 impl KickOff {
-    fn read(
-        app: &App,
-        caller: Result<Caller, Problem>,
-        parts: &Parts,
-        body: &[u8],
-    ) -> Result<Self, Fault> {
-        let caller = caller?;
+    fn read(app: &App, caller: Caller, parts: &Parts, body: &[u8]) -> Result<Self, Fault> {
         caller.may_export()?;
         let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
         let query = uri.query().unwrap_or_default();

@@ -15,17 +15,16 @@ use flows::{
 };
 use serde_json::{Value, json};
 
-use super::{Answered, fhir_json, parameters::Parameters};
-use crate::{App, auth::Caller, error::Problem, limits};
+use super::{Answered, Asker, fhir_json, parameters::Parameters};
+use crate::{App, error::Problem, limits};
 
 /// `POST /fhir/Type/id/$expunge`
 pub async fn of_resource(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path((kind, id)): Path<(String, String)>,
     body: Bytes,
 ) -> Answered {
-    let caller = caller?;
     let officer = caller.may_erase(&app, &kind)?.to_owned();
     let asked = Asked::read(&body)?;
     let part = asked.part()?;
@@ -35,11 +34,10 @@ pub async fn of_resource(
 /// `POST /fhir/Type/id/_history/version/$expunge`
 pub async fn of_version(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path((kind, id, version)): Path<(String, String, u32)>,
     body: Bytes,
 ) -> Answered {
-    let caller = caller?;
     let officer = caller.may_erase(&app, &kind)?.to_owned();
     let asked = Asked::read(&body)?;
     answer(&app, asked.wish(kind, id, Part::Version(version)), &officer).await
@@ -48,16 +46,16 @@ pub async fn of_version(
 /// `POST /fhir/Type/$expunge`: not offered.
 pub async fn of_type(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(kind): Path<String>,
 ) -> Answered {
-    caller?.may_erase(&app, &kind)?;
+    caller.may_erase(&app, &kind)?;
     Err(too_much().into())
 }
 
 /// `POST /fhir/$expunge`: not offered.
-pub async fn of_everything(State(app): State<App>, caller: Result<Caller, Problem>) -> Answered {
-    caller?.may_erase(&app, "Patient")?;
+pub async fn of_everything(State(app): State<App>, Asker(caller): Asker) -> Answered {
+    caller.may_erase(&app, "Patient")?;
     Err(too_much().into())
 }
 

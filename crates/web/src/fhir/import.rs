@@ -17,18 +17,17 @@ use futures::{Stream, StreamExt, stream::try_unfold};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{Answered, Fault, blocking, format, job, manifest};
+use super::{Answered, Asker, Fault, blocking, format, job, manifest};
 use crate::{App, auth::Caller, error::Problem, limits};
 
 /// `POST /fhir/$import`: lines, or a manifest that says where they are.
 pub async fn begin(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     uri: OriginalUri,
     headers: HeaderMap,
     body: Body,
 ) -> Answered {
-    let caller = caller?;
     let types = caller.may_import()?;
     let sender = Sender { owner: caller.source(), key: key(&headers)? };
     let room = match app.imports.reserve(sender) {
@@ -56,10 +55,10 @@ pub async fn begin(
 /// `GET` what a kick-off gave: how far the import is, and at its end what became of it.
 pub async fn status(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(id): Path<String>,
 ) -> Answered {
-    let import = own_import(&app, &caller?, &id)?;
+    let import = own_import(&app, &caller, &id)?;
     let state = import.state();
     let (words, so_far) = match state.stage() {
         Stage::Fetching { done, total } => (format!("{done} of {total} inputs fetched"), (0, 0)),
@@ -73,10 +72,10 @@ pub async fn status(
 /// `DELETE` what a kick-off gave: the import goes no further, and is forgotten.
 pub async fn remove(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(id): Path<String>,
 ) -> Answered {
-    let import = own_import(&app, &caller?, &id)?;
+    let import = own_import(&app, &caller, &id)?;
     blocking(move || app.imports.remove(&import)).await?;
     Ok(StatusCode::ACCEPTED.into_response())
 }
@@ -84,10 +83,10 @@ pub async fn remove(
 /// `GET` the refused lines of an input, a line each.
 pub async fn file(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path((id, name)): Path<(String, String)>,
 ) -> Answered {
-    let import = own_import(&app, &caller?, &id)?;
+    let import = own_import(&app, &caller, &id)?;
     let number = job::file_number(&name);
     let is_listed = |number: &usize| import.state().inputs.get(*number).is_some();
     let number = number.filter(is_listed).ok_or_else(|| IMPORT.unknown())?;

@@ -12,17 +12,16 @@ use flows::{
 };
 use serde_json::Value;
 
-use super::{Answered, base, fhir_json, parameters::Parameters, session::PURPOSE, text};
+use super::{Answered, Asker, base, fhir_json, parameters::Parameters, session::PURPOSE, text};
 use crate::{App, access::purpose, auth::Caller, error::Problem, limits, smart::Interaction};
 
 /// Answers a question who somebody may be, to a member of staff who registers patients.
 pub async fn find(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answered {
-    let caller = caller?;
     caller.may_register()?;
     caller.may_search("Patient")?;
     let question = Question::read(&body)?;

@@ -39,8 +39,8 @@ mod url;
 
 use axum::{
     Router,
-    extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -51,7 +51,7 @@ use flows::FlowError;
 pub use audit::export as export_audit;
 pub use import::drive as drive_import;
 
-use crate::{App, error::Problem, limits};
+use crate::{App, auth::Caller, error::Problem, limits};
 
 /// The routes under `/fhir`.
 pub fn routes() -> Router<App> {
@@ -119,6 +119,17 @@ impl<E: Into<Problem>> From<E> for Fault {
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         self.0.into_fhir()
+    }
+}
+
+/// Who asks; one who is not let in is told so in an OperationOutcome.
+struct Asker(Caller);
+
+impl FromRequestParts<App> for Asker {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+        Ok(Self(Caller::from_request_parts(parts, app).await?))
     }
 }
 

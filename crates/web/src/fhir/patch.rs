@@ -12,18 +12,17 @@ use axum::{
 
 use flows::PatchForm;
 
-use super::{Answered, blocking, deliver, format, session::session_with};
-use crate::{App, auth::Caller, error::Problem};
+use super::{Answered, Asker, blocking, deliver, format, session::session_with};
+use crate::{App, error::Problem};
 
 /// `PATCH /fhir/Type/id`, also with `If-Match`.
 pub async fn patch(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path((kind, id)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answered {
-    let caller = caller?;
     let form = form(&headers)?;
     caller.may_patch(&kind)?;
     let session = session_with(&app, &caller, &headers, &kind, &id).await?;

@@ -8,7 +8,7 @@ use axum::{
 use flows::{FlowError, HistoryOf, HistoryPage, OpenedRecord, Session, words};
 
 use super::{
-    Answered, audit, base, etag, fhir_json, names_version,
+    Answered, Asker, audit, base, etag, fhir_json, names_version,
     session::{
         ACCESS, Named, is_about_nobody, patient_named, purpose_of, session_for, session_of_house,
         session_with, take,
@@ -20,12 +20,12 @@ use crate::{App, auth::Caller, error::Problem, patients::known_patient};
 /// `GET /fhir/Type/id`
 pub async fn read(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path((kind, id)): Path<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answered {
-    latest(&app, &caller?, &kind, &id, &Asked::by(&headers, query.as_deref())).await
+    latest(&app, &caller, &kind, &id, &Asked::by(&headers, query.as_deref())).await
 }
 
 /// The latest version of a resource.
@@ -47,13 +47,13 @@ pub async fn latest(
 /// `GET /fhir/Type/id/_history/version`
 pub async fn version(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path((kind, id, version)): Path<(String, String, u32)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answered {
     let named = (kind.as_str(), id.as_str(), version);
-    at_version(&app, &caller?, named, &Asked::by(&headers, query.as_deref())).await
+    at_version(&app, &caller, named, &Asked::by(&headers, query.as_deref())).await
 }
 
 /// One version of a resource: type, id and version.
@@ -71,11 +71,10 @@ pub async fn at_version(
 /// `GET /fhir/Type/id/$meta`: version and time, and what the resource itself says.
 pub async fn meta(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path((kind, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Answered {
-    let caller = caller?;
     caller.may_read(&kind)?;
     let session = session_with(&app, &caller, &headers, &kind, &id).await?;
     let meta = flows::meta(session.find(&kind, &id)?);
@@ -86,11 +85,10 @@ pub async fn meta(
 /// hospital's directory. A named access shows what it opened itself.
 pub async fn everything(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Answered {
-    let caller = caller?;
     caller.may_search("Patient")?;
     let patient = known_patient(&app, &id)?;
     let session = session_for(&app, &caller, &headers, Some(patient)).await?;
@@ -104,12 +102,11 @@ pub async fn everything(
 /// `GET /fhir/Type/id/_history`
 pub async fn history_of_resource(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path((kind, id)): Path<(String, String)>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Answered {
-    let caller = caller?;
     caller.may_read(&kind)?;
     let session = session_with(&app, &caller, &headers, &kind, &id).await?;
     let of = HistoryOf { kind: Some(&kind), id: Some(&id), since_ms: 0 };
@@ -120,12 +117,11 @@ pub async fn history_of_resource(
 /// is about nobody.
 pub async fn history_of_type(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(kind): Path<String>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Answered {
-    let caller = caller?;
     caller.may_search(&kind)?;
     let session = session_of_history(&app, &caller, &headers, &kind, query.as_deref()).await?;
     let of = HistoryOf { kind: Some(&kind), ..HistoryOf::default() };
@@ -135,34 +131,33 @@ pub async fn history_of_type(
 /// `GET /fhir/_history`, of what one access opens.
 pub async fn history(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Answered {
-    let session = session_of_history(&app, &caller?, &headers, "", query.as_deref()).await?;
+    let session = session_of_history(&app, &caller, &headers, "", query.as_deref()).await?;
     versions(&app, &session, "_history", HistoryOf::default(), query)
 }
 
 /// `GET /fhir/Type?search`
 pub async fn search(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(kind): Path<String>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Answered {
-    matches(&app, &caller?, &headers, &kind, &query.unwrap_or_default()).await
+    matches(&app, &caller, &headers, &kind, &query.unwrap_or_default()).await
 }
 
 /// `GET /fhir/Patient/id/Type?search`: the search in a patient's compartment.
 pub async fn search_compartment(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path((of, id, kind)): Path<(String, String, String)>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Answered {
-    let caller = caller?;
     if of != "Patient" {
         return Err(FlowError::NotFound("compartment").into());
     }
@@ -174,7 +169,7 @@ pub async fn search_compartment(
 /// `POST /fhir/Type/_search`: the search in the body, where no proxy logs it.
 pub async fn search_by_form(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(kind): Path<String>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
@@ -182,7 +177,7 @@ pub async fn search_by_form(
 ) -> Answered {
     let parts = [query.unwrap_or_default(), form];
     let query: Vec<&str> = parts.iter().map(|part| part.trim()).collect();
-    matches(&app, &caller?, &headers, &kind, query.join("&").trim_matches('&')).await
+    matches(&app, &caller, &headers, &kind, query.join("&").trim_matches('&')).await
 }
 
 /// What a search finds.

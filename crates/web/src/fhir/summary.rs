@@ -9,7 +9,7 @@ use axum::{
 use flows::{FlowError, words};
 
 use super::{
-    Answered, base,
+    Answered, Asker, base,
     parameters::Parameters,
     read::found,
     session::{known_by_identifier, session_for, take},
@@ -19,25 +19,24 @@ use crate::{App, auth::Caller, error::Problem, patients::known_patient};
 /// `GET` and `POST /fhir/Patient/id/$summary`
 pub async fn of_id(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     Path(id): Path<String>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
     body: Bytes,
 ) -> Answered {
-    of(&app, &caller?, &headers, &id, asked(query, &body)?).await
+    of(&app, &caller, &headers, &id, asked(query, &body)?).await
 }
 
 /// `GET` and `POST /fhir/Patient/$summary`: of the patient whom this hospital knows by an exact
 /// identifier.
 pub async fn of_identifier(
     State(app): State<App>,
-    caller: Result<Caller, Problem>,
+    Asker(caller): Asker,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
     body: Bytes,
 ) -> Answered {
-    let caller = caller?;
     caller.may_search("Patient")?;
     let mut pairs = asked(query, &body)?;
     let Some(identifier) = take(&mut pairs, "identifier") else {

@@ -12,7 +12,7 @@ use flows::{
     words::{EntryRequest, query_pairs},
 };
 
-use super::{Answered, read, summary, text, version_of};
+use super::{Answered, Asker, read, summary, text, version_of};
 use crate::{App, auth::Caller, error::Problem, limits};
 
 /// What an entry is answered.
@@ -49,7 +49,7 @@ async fn asked(
             read::at_version(app, caller, (kind, id, version), &asked).await
         }
         ["Patient", id, "$everything"] => {
-            let (app, caller) = (State(app.clone()), Ok(caller.clone()));
+            let (app, caller) = (State(app.clone()), Asker(caller.clone()));
             read::everything(app, caller, Path(id.to_owned()), headers.clone()).await
         }
         ["Patient", id, "$summary"] => {
