@@ -10,18 +10,18 @@ use fhir::{
         BundleKind,
         answer::{Answer, Match, Mode, Response},
     },
-    capability::{Capability, Interaction, Operation, SystemInteraction, TypeCapability},
     links::Links,
     quality::references,
     reference::Target,
-    search::{Candidate, Query, Terms, parameters},
+    search::{Candidate, Query, Terms},
     subset::Subset,
     types::ResourceType,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    Became, Change, EntryOutcome, FiledBundle, FlowError, OpenedRecord, Session, limits, words,
+    Became, Change, EntryOutcome, FiledBundle, FlowError, OpenedRecord, Session, limits,
+    time::instant, words,
 };
 
 impl Session {
@@ -274,36 +274,6 @@ impl FiledBundle {
     }
 }
 
-/// What this server really does, as a `CapabilityStatement`; `security` says how a caller proves
-/// who it is.
-pub fn capability(base: &str, version: &str, security: Value) -> String {
-    let names: Vec<(ResourceType, Vec<&str>)> = ResourceType::all()
-        .map(|kind| (kind, parameters(Some(kind)).map(|one| one.name).collect()))
-        .collect();
-    let types = names.iter().map(|(resource_type, parameters)| TypeCapability {
-        resource_type: *resource_type,
-        interactions: &INTERACTIONS,
-        parameters,
-        operations: match resource_type.name() {
-            "Patient" => &OF_PATIENT,
-            "Group" => &OF_GROUP,
-            _ => &OF_EVERY_TYPE,
-        },
-    });
-    let capability = Capability {
-        base_url: base,
-        software: "Carestone",
-        version,
-        date: "2026-11-21",
-        types: types.collect(),
-        interactions: &SYSTEM_INTERACTIONS,
-        operations: &[EXPORT, IMPORT],
-        instantiates: &["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
-        security,
-    };
-    capability.statement().to_string()
-}
-
 /// What is known about a version beside its bytes (`$meta`).
 pub fn meta(record: &OpenedRecord) -> Value {
     let mut meta = record.resolved.value()["meta"].clone();
@@ -313,32 +283,6 @@ pub fn meta(record: &OpenedRecord) -> Value {
     meta["versionId"] = json!(record.version.to_string());
     meta["lastUpdated"] = json!(instant(record.metadata.stored_ms));
     json!({ "resourceType": "Parameters", "parameter": [{ "name": "return", "valueMeta": meta }] })
-}
-
-/// A time in milliseconds as HTTP writes it (RFC 9110, section 5.6.7).
-pub fn http_date(ms: u64) -> String {
-    let time = timestamp(ms).map(|time| time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
-    time.unwrap_or_default()
-}
-
-/// What [`http_date`] writes, in seconds since the Unix epoch.
-pub fn seconds_of_http_date(date: &str) -> Option<u64> {
-    let time = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
-    u64::try_from(time.as_second()).ok()
-}
-
-/// A FHIR instant as milliseconds since the Unix epoch.
-pub fn milliseconds(instant: &str) -> Option<u64> {
-    u64::try_from(instant.parse::<jiff::Timestamp>().ok()?.as_millisecond()).ok()
-}
-
-/// A time in milliseconds as a FHIR instant.
-pub fn instant(ms: u64) -> String {
-    timestamp(ms).map(|time| time.to_string()).unwrap_or_default()
-}
-
-fn timestamp(ms: u64) -> Option<jiff::Timestamp> {
-    jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()
 }
 
 /// The links of a page: itself, and its neighbours. A page of nothing but the total has none.
@@ -410,70 +354,3 @@ fn push_text(answer: &mut Answer, base: &str, candidate: &Candidate<'_>, text: &
 fn full_url(base: &str, candidate: &Candidate<'_>) -> String {
     format!("{base}/{}/{}", candidate.resource.type_name(), candidate.id)
 }
-
-const INTERACTIONS: [Interaction; 9] = [
-    Interaction::Read,
-    Interaction::ReadVersion,
-    Interaction::Update,
-    Interaction::Create,
-    Interaction::Search,
-    Interaction::HistoryInstance,
-    Interaction::HistoryType,
-    Interaction::Delete,
-    Interaction::Patch,
-];
-
-const SYSTEM_INTERACTIONS: [SystemInteraction; 3] =
-    [SystemInteraction::Transaction, SystemInteraction::Batch, SystemInteraction::History];
-
-const VALIDATE: Operation<'static> = Operation {
-    name: "validate",
-    definition: "http://hl7.org/fhir/OperationDefinition/Resource-validate",
-};
-
-const META: Operation<'static> =
-    Operation { name: "meta", definition: "http://hl7.org/fhir/OperationDefinition/Resource-meta" };
-
-const MATCH: Operation<'static> = Operation {
-    name: "match",
-    definition: "http://hl7.org/fhir/OperationDefinition/Patient-match",
-};
-
-const EVERYTHING: Operation<'static> = Operation {
-    name: "everything",
-    definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything",
-};
-
-/// The International Patient Summary
-/// ([operation](https://hl7.org/fhir/uv/ips/STU2/OperationDefinition-summary.html)).
-const SUMMARY: Operation<'static> = Operation {
-    name: "summary",
-    definition: "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
-};
-
-/// Bulk Data 2.0 ([operations](https://hl7.org/fhir/uv/bulkdata/STU2/artifacts.html)).
-const EXPORT: Operation<'static> = Operation {
-    name: "export",
-    definition: "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export",
-};
-
-/// The import by manifest that the SMART project proposes
-/// ([import](https://github.com/smart-on-fhir/bulk-import/blob/master/import-manifest.md)); it has
-/// no definition of its own there, so this is the node's.
-const IMPORT: Operation<'static> =
-    Operation { name: "import", definition: "urn:carestone:operation:import" };
-
-const EXPORT_OF_PATIENTS: Operation<'static> = Operation {
-    name: "export",
-    definition: "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export",
-};
-
-const EXPORT_OF_GROUP: Operation<'static> = Operation {
-    name: "export",
-    definition: "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export",
-};
-
-const OF_EVERY_TYPE: [Operation<'static>; 2] = [VALIDATE, META];
-const OF_PATIENT: [Operation<'static>; 6] =
-    [EVERYTHING, SUMMARY, MATCH, EXPORT_OF_PATIENTS, VALIDATE, META];
-const OF_GROUP: [Operation<'static>; 3] = [EXPORT_OF_GROUP, VALIDATE, META];

@@ -11,7 +11,7 @@ use ledger::{
 };
 use serde_json::{Value, json};
 
-use crate::{FlowError, Member, answers, words};
+use crate::{FlowError, Member, answers, time, words};
 
 /// Accesses to records of one patient, as AuditEvents, oldest first.
 pub struct AuditTrail(Vec<AuditEvent>);
@@ -36,7 +36,7 @@ impl AuditEvent {
         let resource = Resource::parse(value.to_string().into_bytes());
         let resource = resource
             .map_err(|issues| FlowError::Evidence(format!("an AuditEvent: {}", issues[0])))?;
-        Ok(Self { resource, time: answers::instant(receipt.time) })
+        Ok(Self { resource, time: time::instant(receipt.time) })
     }
 
     /// The resource, as JSON.
@@ -139,7 +139,7 @@ fn audit_event(receipt: &Receipt, index: u64, network: &NetworkState) -> Value {
         "id": receipt.access.to_string(),
         "type": dicom("110110", "Patient Record"),
         "action": "R",
-        "recorded": answers::instant(receipt.time),
+        "recorded": time::instant(receipt.time),
         "outcome": outcome,
         "outcomeDesc": description,
         "purposeOfEvent": purpose,
@@ -207,7 +207,7 @@ fn ledger_entry(receipt: &Receipt, index: u64) -> Value {
     if let Decision::Allowed { categories, own, until, .. } = &receipt.decision {
         detail.push(names("opened", *categories));
         detail.push(names("opened-own", *own));
-        detail.push(json!({ "type": "until", "valueString": answers::instant(*until) }));
+        detail.push(json!({ "type": "until", "valueString": time::instant(*until) }));
     }
     detail.retain(|one| one["valueString"] != "");
     json!({

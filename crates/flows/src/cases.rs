@@ -17,12 +17,13 @@ use serde_json::json;
 use vault::{Batch, KeptCase, KeptMessage, Relink, Token, Versions};
 
 use crate::{
-    Change, FlowError, Incoming, Member, OpenedRecord, answers,
+    Change, FlowError, Incoming, Member, OpenedRecord,
     erase::Order,
     filing::{Aside, Patients, local_patient},
     limits,
     people::People,
     sessions::Metadata,
+    time,
 };
 
 /// What is to be decided. Patients are named by their logical ids at this hospital.
@@ -574,7 +575,7 @@ impl Member {
                 "resourceType": "Provenance",
                 "id": id,
                 "target": [{ "reference": format!("Patient/{patient}") }],
-                "recorded": answers::instant(decision.decided_ms),
+                "recorded": time::instant(decision.decided_ms),
                 "activity": { "text": activity },
                 "agent": [
                     { "type": { "text": "proposed" }, "who": { "display": case.proposed_by } },

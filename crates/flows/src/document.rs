@@ -12,13 +12,8 @@ use fhir::{
 use vault::{SealedRecord, Version};
 
 use crate::{
-    Became, EntryOutcome, FiledBundle, FlowError, Incoming, Known, Member,
-    answers::{EntryAnswer, instant},
-    ingest::Taking,
-    limits::DOCUMENT_ISSUES_MAX,
-    quality::of_all,
-    sessions::Change,
-    worklist::How,
+    Became, EntryOutcome, FiledBundle, FlowError, Incoming, Known, Member, answers::EntryAnswer,
+    ingest::Taking, limits::DOCUMENT_ISSUES_MAX, quality::of_all, sessions::Change, worklist::How,
 };
 
 /// What became of a document.
@@ -69,7 +64,7 @@ impl Member {
     ) -> Result<FiledDocument, FlowError> {
         let names = Names::new(*self.secret.import_key());
         let settings = cda::Settings { names, zone: Zone::unknown() };
-        let received = instant(self.world.clock.now_ms());
+        let received = crate::time::instant(self.world.clock.now_ms());
         let translated = cda::translate(bytes, &received, &settings).map_err(|error| {
             let place = "ClinicalDocument";
             FlowError::Content(vec![Issue::error(IssueCode::Structure, place, error.to_string())])

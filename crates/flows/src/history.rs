@@ -6,11 +6,7 @@ use fhir::bundle::{
     answer::{Answer, Response, Version},
 };
 
-use crate::{
-    Change, FlowError, OpenedRecord, Session,
-    answers::{instant, page_links},
-    limits,
-};
+use crate::{Change, FlowError, OpenedRecord, Session, answers::page_links, limits};
 
 /// Whose versions.
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,7 +74,7 @@ fn push_version(answer: &mut Answer, base: &str, record: &OpenedRecord) {
         Change::Deleted => ("DELETE", "204 No Content", format!("{kind}/{id}")),
     };
     let version = record.version.to_string();
-    let time = instant(record.metadata.stored_ms);
+    let time = crate::time::instant(record.metadata.stored_ms);
     answer.push_version(&Version {
         full_url: &format!("{base}/{kind}/{id}"),
         resource: (!record.is_deletion()).then(|| record.resolved.bytes().as_ref()),

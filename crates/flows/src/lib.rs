@@ -20,11 +20,11 @@
 //!   [`complaint`]: against stewards that answer wrongly
 //! - [`message`], [`serve`], [`parted`]: what members do for each other
 //! - [`answers`], [`history`], [`summary`], [`patch`], [`validation`]: FHIR answers from opened
-//!   records, corrections, and what would be wrong
+//!   records, corrections, and what would be wrong; [`capability`]: what is answered at all
 //! - [`export`]: the records of many patients, written to sealed files (Bulk Data); [`import`]: many
 //!   resources at once, filed step by step; [`sealed`]: the files of both
 //! - [`audit`]: receipts as AuditEvents; [`evidence`]: proof files; [`token`]: who may ask this node;
-//!   [`words`]: how things are said to people
+//!   [`words`], [`time`]: how things are said to people
 //! - [`run`]: all that a member does by itself
 
 pub mod limits;
@@ -71,6 +71,7 @@ mod serve;
 
 mod answers;
 mod audit;
+mod capability;
 mod evidence;
 pub mod export;
 mod history;
@@ -80,16 +81,15 @@ mod sealed;
 mod summary;
 mod validation;
 
+pub mod time;
 pub mod token;
 pub mod words;
 
 mod run;
 
-pub use answers::{
-    Conditions, EntryAnswer, capability, found_nothing, http_date, instant, looks_beyond, meta,
-    milliseconds, part_asked, seconds_of_http_date,
-};
+pub use answers::{Conditions, EntryAnswer, found_nothing, looks_beyond, meta, part_asked};
 pub use audit::{AuditEvent, AuditPage, AuditTrail};
+pub use capability::capability;
 pub use criteria::Known;
 pub use document::FiledDocument;
 pub use error::{Busy, FlowError};

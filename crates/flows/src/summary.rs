@@ -2,7 +2,7 @@
 
 use fhir::summary::{Author, Part, Summary};
 
-use crate::{Member, OpenedRecord, Session, answers::instant, words};
+use crate::{Member, OpenedRecord, Session, time::instant, words};
 
 impl Member {
     /// The International Patient Summary of the patient, who was asked for under this logical id,

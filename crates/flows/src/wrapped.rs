@@ -16,7 +16,7 @@ impl Member {
     /// Opens a value.
     ///
     /// # Errors
-    /// [`FlowError::Evidence`] if it is damaged, or was sealed by another node or as something else.
+    /// [`FlowError::Evidence`] if it is damaged, or sealed by another node or as something else.
     pub(crate) fn unwrap<T: BorshDeserialize>(
         &self,
         what: &str,

@@ -279,6 +279,7 @@ const TERMS: &str = "## What codes mean together\n\n\
     nothing is said. Distances are those on a sphere.\n\n\
     ## Parts of resources\n\n\
     `_elements`, `_summary=true`, `_summary=text` and `_summary=data` give a part: what is asked \
-    for, what a resource of its type must have,\nand the tag `SUBSETTED`. A read of one resource takes them, \
-    too. What is kept has the bytes that were received.\n`_summary=true` is what R4 marks as \
-    summary, also within elements and data types: a document comes without its file, an Encounter without its past states.\n";
+    for, what a resource of its type must have,\nand the tag `SUBSETTED`. A read of one \
+    resource takes them, too. What is kept has the bytes that were received.\n`_summary=true` \
+    is what R4 marks as summary, also within elements and data types: a document comes without \
+    its file, an Encounter without its past states.\n";

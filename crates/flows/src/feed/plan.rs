@@ -18,6 +18,7 @@ use crate::{
     filing::Aside,
     quality::{of_all, report::Counted},
     sessions::Change,
+    time::formatted,
 };
 
 /// What is to be done with a message.
@@ -70,7 +71,7 @@ impl Member {
             Ok(message) => message,
             Err(error) => return Ok(unreadable(error, token, bytes, kept)),
         };
-        let received = time(kept.received_ms, "%Y-%m-%dT%H:%M:%S%.3fZ");
+        let received = formatted(kept.received_ms, "%Y-%m-%dT%H:%M:%S%.3fZ");
         let translated = match translate(&message, bytes, &received, &feed.settings) {
             Ok(translated) => translated,
             Err(faults) => return Ok(refused(&message, faults, token, bytes, kept)),
@@ -215,22 +216,17 @@ fn merges(message: &Message, translated: &Translated) -> Option<Waits> {
 }
 
 fn answer(message: &Message, answered: &Answered, token: Token, kept: &Kept) -> Vec<Vec<u8>> {
-    acknowledge(message, answered, &own_id(token), &time(kept.received_ms, HL7_TIME))
+    acknowledge(message, answered, &own_id(token), &formatted(kept.received_ms, HL7_TIME))
 }
 
 /// What to answer to bytes that are no message.
 pub(super) fn answer_unreadable(error: ParseError, own_id: &str, now_ms: u64) -> Vec<u8> {
-    acknowledge_unreadable(error, own_id, &time(now_ms, HL7_TIME))
+    acknowledge_unreadable(error, own_id, &formatted(now_ms, HL7_TIME))
 }
 
 /// MSH-10 of an answer: at most 20 characters in all versions.
 fn own_id(token: Token) -> String {
     token.to_string()[..20].to_owned()
-}
-
-fn time(ms: u64, format: &str) -> String {
-    let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    time.unwrap_or_default().strftime(format).to_string()
 }
 
 const HL7_TIME: &str = "%Y%m%d%H%M%S+0000";

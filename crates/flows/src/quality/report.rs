@@ -173,7 +173,7 @@ fn told(counts: &Counts) -> Value {
 }
 
 fn date(day: u32) -> String {
-    let instant = crate::instant(u64::from(day) * DAY_MS);
+    let instant = crate::time::instant(u64::from(day) * DAY_MS);
     instant.split('T').next().unwrap_or_default().to_owned()
 }
 

@@ -201,7 +201,7 @@ fn manifest(app: &App, export: &Export, files: &[ExportFile]) -> Value {
         files.map(|file| file_json(app, export, file)).collect()
     };
     json!({
-        "transactionTime": flows::instant(export.transaction_ms()),
+        "transactionTime": flows::time::instant(export.transaction_ms()),
         "request": export.order.request,
         "requiresAccessToken": true,
         "output": under(Heading::Output),

@@ -135,7 +135,7 @@ fn known_type(kind: &str) -> Result<&'static str, Problem> {
 
 /// An instant, in milliseconds. A `+` that was not escaped is a space by now.
 fn since(value: &str) -> Result<u64, Problem> {
-    flows::milliseconds(&value.replace(' ', "+")).ok_or_else(|| {
+    flows::time::milliseconds(&value.replace(' ', "+")).ok_or_else(|| {
         Problem::bad_request(
             "`_since` is an instant such as 2026-11-20T00:00:00Z, with a time zone",
         )

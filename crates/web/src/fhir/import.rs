@@ -240,7 +240,7 @@ fn outcome(app: &App, import: &Import, state: &import::State) -> Value {
         error.extend((input.listed() > 0).then_some(listed));
     }
     json!({
-        "transactionTime": flows::instant(state.begun_ms),
+        "transactionTime": flows::time::instant(state.begun_ms),
         "request": state.request,
         "requiresAccessToken": true,
         "output": output,

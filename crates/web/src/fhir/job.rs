@@ -76,7 +76,7 @@ pub fn under_way(app: &App, words: String, begun_ms: u64, (done, total): (u64, u
 pub fn finished(outcome: &Value, expires_ms: u64) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),
-        (header::EXPIRES, flows::http_date(expires_ms)),
+        (header::EXPIRES, flows::time::http_date(expires_ms)),
     ];
     (headers, outcome.to_string()).into_response()
 }

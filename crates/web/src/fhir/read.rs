@@ -258,7 +258,7 @@ fn versions(
     let count = take(&mut pairs, "_count").map(|count| count.parse()).transpose();
     let count = count.map_err(|_| Problem::bad_request("`_count` is a number"))?;
     let since_ms = match take(&mut pairs, "_since") {
-        Some(since) => flows::milliseconds(&since)
+        Some(since) => flows::time::milliseconds(&since)
             .ok_or_else(|| Problem::bad_request("`_since` is a time like 2026-11-21T08:30:00Z"))?,
         None => 0,
     };
@@ -314,7 +314,7 @@ pub struct Held<'a> {
 impl<'a> Held<'a> {
     /// What the headers of a request say.
     fn said_by(headers: &'a HeaderMap) -> Self {
-        let since = text(headers, "if-modified-since").and_then(flows::seconds_of_http_date);
+        let since = text(headers, "if-modified-since").and_then(flows::time::seconds_of_http_date);
         // A date of HTTP means the whole of its second.
         let until_ms = since.map(|since| since.saturating_mul(1_000).saturating_add(999));
         Self { tags: text(headers, "if-none-match"), until_ms }
@@ -340,7 +340,7 @@ fn resource(session: &Session, record: &OpenedRecord, asked: &Asked<'_>) -> Answ
     let as_received = text(asked.headers, BYTES) == Some("as-received");
     let resource = if as_received { &record.exact } else { &record.resolved };
     let body = part.map_or_else(|| resource.bytes().to_vec(), |part| part.of(resource));
-    let changed = flows::http_date(record.metadata.stored_ms);
+    let changed = flows::time::http_date(record.metadata.stored_ms);
     let facts = [(header::ETAG, version), (header::LAST_MODIFIED, changed)];
     Ok((facts, found(session, body)).into_response())
 }

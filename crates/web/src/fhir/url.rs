@@ -62,7 +62,7 @@ async fn asked(
 /// What the entry says that its reader holds: the headers of the Bundle are not about its entries.
 fn held(request: &EntryRequest) -> Result<read::Held<'_>, Problem> {
     let instant = |text: &String| {
-        flows::milliseconds(text).ok_or_else(|| {
+        flows::time::milliseconds(text).ok_or_else(|| {
             Problem::bad_request("`ifModifiedSince` is an instant like 2026-11-21T08:30:00Z")
         })
     };
