@@ -194,7 +194,7 @@ impl Member {
         };
         if kind == "Patient" {
             // Of one who is deleted nothing is left to be compared with.
-            prepared.batch.portraits.push(self.sealed_portrait(record, one)?);
+            prepared.batch.portraits.push(self.sealed_portrait(record, &one.resource));
         }
         let name = self.wrapped_name(record, &one.target);
         prepared.batch.records.push(NewRecord { place, commitment, envelope, tokens, name });

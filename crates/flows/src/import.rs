@@ -165,8 +165,8 @@ impl Imports {
     /// none of them. One that cannot be read is logged and left where it is.
     ///
     /// # Errors
-    /// [`FlowError::Fatal`] if the vault has failed, [`FlowError::Unavailable`] if the folder cannot
-    /// be used.
+    /// [`FlowError::Fatal`] if the vault has failed, [`FlowError::Unavailable`] if the folder
+    /// cannot be used.
     pub fn open(
         member: Arc<Member>,
         folder: PathBuf,

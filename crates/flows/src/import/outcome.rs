@@ -134,8 +134,8 @@ const _: () = {
     assert!(6 * chars + 1_024 <= limits::IMPORT_REFUSED_BYTES_MAX);
 };
 
-// A step in which every line is refused fits into one batch, its parts but the last not shorter than
-// a part without a line; the state of the import is one more.
+// A step in which every line is refused fits into one batch, its parts but the last not shorter
+// than a part without a line; the state of the import is one more.
 const _: () = {
     let step = limits::IMPORT_STEP_LINES * limits::IMPORT_REFUSED_BYTES_MAX;
     let shortest = limits::IMPORT_PART_BYTES - limits::IMPORT_REFUSED_BYTES_MAX;

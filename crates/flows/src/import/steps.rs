@@ -151,8 +151,8 @@ impl Imports {
     /// panics, ends and says so.
     ///
     /// # Errors
-    /// [`FlowError::Fatal`] if not even that can be kept: the vault has failed, and the process must
-    /// end.
+    /// [`FlowError::Fatal`] if not even that can be kept: the vault has failed, and the process
+    /// must end.
     pub fn step(&self, import: &Import) -> Result<Step, FlowError> {
         let mut work = import.work();
         if import.is_removed() || work.state.ended.is_some() {

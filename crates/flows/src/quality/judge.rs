@@ -6,13 +6,13 @@ use std::{
 };
 
 use fhir::{
-    Issue, IssueCode, Resource, Severity,
+    Issue, Resource, Severity,
     derive::Code,
     links::Links,
     quality::{Check, Finding, Named, Portrait, check, fingerprint, references},
     reference::{Reference, Target},
 };
-use vault::{RecordId, Token, Versions, limits::PORTRAIT_BYTES_MAX};
+use vault::{RecordId, Token, Versions};
 
 use super::{Action, Policy};
 use crate::{
@@ -130,22 +130,10 @@ impl Member {
     }
 
     /// The portrait of a Patient that is filed, sealed for this node's own eyes.
-    ///
-    /// # Errors
-    /// [`FlowError::Content`] if its names are too long to be kept.
-    pub(crate) fn sealed_portrait(
-        &self,
-        record: RecordId,
-        patient: &Incoming,
-    ) -> Result<vault::Portrait, FlowError> {
-        let Portrait { families, givens, born, sex } = Portrait::of(&patient.resource);
+    pub(crate) fn sealed_portrait(&self, record: RecordId, patient: &Resource) -> vault::Portrait {
+        let Portrait { families, givens, born, sex } = Portrait::of(patient);
         let sealed = self.wrap(PORTRAIT, &record.0, &(families, givens, born, sex));
-        if sealed.len() <= PORTRAIT_BYTES_MAX {
-            return Ok(vault::Portrait { record, sealed });
-        }
-        let text = format!("a patient's names have at most {PORTRAIT_BYTES_MAX} bytes: send fewer");
-        let place = format!("{}.name", patient.place);
-        Err(FlowError::Content(vec![Issue::error(IssueCode::TooLong, place, text)]))
+        vault::Portrait { record, sealed }
     }
 
     /// Marks the version of a record in which something was found.
