@@ -5,26 +5,21 @@
 //! own records are stored in one step. See `docs/matching.md` and decision 0013. An erasure is
 //! asked for and approved in the same way (`erase.rs`).
 
+mod effect;
+mod moving;
+
 use std::{
     ops::{Deref, DerefMut},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use fhir::{Resource, derive::derive_linked, links::Links, reference::Target};
-use ledger::{Author, Body, CategorySet, CheckContext, PatientId, Purpose};
-use serde_json::json;
-use vault::{Batch, KeptCase, KeptMessage, Relink, Token, Versions};
+use ledger::{Author, Body, CheckContext, PatientId};
+use vault::{Batch, KeptCase, KeptMessage, Token};
 
-use crate::{
-    Change, FlowError, Incoming, Member, OpenedRecord,
-    erase::Order,
-    filing::{Aside, Patients, local_patient},
-    limits,
-    people::People,
-    sessions::Metadata,
-    time,
-};
+use crate::{FlowError, Member, erase::Order, filing::Aside, people::People};
+use effect::Effect;
+use moving::Moving;
 
 /// What is to be decided. Patients are named by their logical ids at this hospital.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -369,66 +364,6 @@ impl Member {
         Ok(Decided(people))
     }
 
-    // ---- what goes back ------------------------------------------------------------------------
-
-    /// The records that were filed under an account because a patient was linked to it: they go
-    /// back with the patient, so that nothing of them stays with somebody else but their history.
-    async fn moving(&self, local: &str, by: &Decider) -> Result<Moving, FlowError> {
-        let is_linked = self.people()?.account_before(local).is_some();
-        let account = self.account_of(local)?.filter(|_| is_linked);
-        let Some(account) = account else { return Ok(Moving::default()) };
-        let since = self.vault.counts()?.records;
-        let who = (by.name(), Purpose::Operations);
-        let session = self.read_own(account, CategorySet::ALL, who).await?;
-        if !session.missing.is_empty() {
-            return Err(FlowError::Unavailable("the records of the account cannot be read now"));
-        }
-        let mut incoming = Vec::new();
-        let (mut count, mut bytes) = (0, 0);
-        for record in session.latest() {
-            if let Some(moved) = self.moved(local, record)? {
-                count += 1;
-                bytes += record.exact.bytes().len();
-                incoming.extend(moved);
-            }
-        }
-        if count > limits::MOVED_RECORDS_MAX || bytes > limits::MOVED_BYTES_MAX {
-            return refused(format!(
-                "{count} records with {bytes} bytes were filed since the link, more than go back \
-                 in one step: delete and deliver some of them again first"
-            ));
-        }
-        Ok(Moving { account: Some(account), since, incoming })
-    }
-
-    /// A record of this patient as it goes back: the account loses it, and the patient has it.
-    fn moved(
-        &self,
-        local: &str,
-        record: &OpenedRecord,
-    ) -> Result<Option<[Incoming; 2]>, FlowError> {
-        let Metadata { kind, id, .. } = &record.metadata;
-        let links = record.metadata.links();
-        let derived = derive_linked(&record.exact, &links);
-        let Some(target) = Target::parse(&format!("{kind}/{id}")) else { return Ok(None) };
-        if local_patient(&target, &derived, &self.quality_policy()).as_deref() != Some(local) {
-            return Ok(None);
-        }
-        let gone = self.deletion(&target, Some(record.version), kind.clone())?;
-        let Some(gone) = gone else { return Ok(None) };
-        let resource = record.exact.clone();
-        let (change, place) = (Change::Updated, kind.clone());
-        let back = Incoming { links, ..Incoming::new(resource, target, change, place) };
-        Ok(Some([gone, back]))
-    }
-
-    /// Checks that nothing was filed under the account since its records were read.
-    fn check_nothing_newer(&self, moving: &Moving) -> Result<(), FlowError> {
-        let Some(account) = moving.account else { return Ok(()) };
-        let newer = self.vault.records_of_patient(account.0, Versions::All, moving.since, 1)?;
-        if newer.is_empty() { Ok(()) } else { Err(FlowError::Conflict) }
-    }
-
     // ---- messages that wait --------------------------------------------------------------------
 
     /// Checks that a message that waits tells of this merge.
@@ -458,173 +393,12 @@ impl Member {
         }
     }
 
-    // ---- what follows --------------------------------------------------------------------------
-
-    /// What would follow from a decision now.
-    fn effect(&self, people: &People, subject: &Subject) -> Result<Effect, FlowError> {
-        match subject {
-            Subject::Merge { gone, survivor } => self.merging(people, gone, survivor),
-            Subject::Unmerge { gone } => match people.survivor(gone) {
-                None => refused(format!("Patient/{gone} gave way to nobody")),
-                Some(survivor) => self.of_patients(&[gone, survivor]),
-            },
-            Subject::Link { local, account } => self.linking(people, local, PatientId(*account)),
-            Subject::Unlink { local } => {
-                let Some(before) = people.account_before(local) else {
-                    return refused(format!("Patient/{local} was not linked by a decision"));
-                };
-                let mut effect = self.of_patients(&[local])?;
-                effect.relinks = vec![self.relink(local, effect.accounts[0], before)];
-                effect.patients.insert(local.clone(), (before, false));
-                Ok(effect)
-            }
-            Subject::Erase(_) => Ok(Effect::default()),
-        }
-    }
-
-    fn merging(&self, people: &People, gone: &str, survivor: &str) -> Result<Effect, FlowError> {
-        if gone == survivor {
-            return refused("these are the same patient".to_owned());
-        }
-        if let Some(other) = people.survivor(gone) {
-            return refused(format!(
-                "Patient/{gone} gave way to Patient/{other}: unmerge it first"
-            ));
-        }
-        if let Some(other) = people.survivor(survivor) {
-            return refused(format!("Patient/{survivor} gave way: merge into Patient/{other}"));
-        }
-        self.of_patients(&[gone, survivor])
-    }
-
-    fn linking(
-        &self,
-        people: &People,
-        local: &str,
-        account: PatientId,
-    ) -> Result<Effect, FlowError> {
-        let mut effect = self.of_patients(&[local])?;
-        let before = effect.accounts[0];
-        if before == account {
-            return refused(format!("Patient/{local} is this account already"));
-        }
-        let known = self.chain.account(account)?.filter(|_| account != self.house());
-        let known = known.ok_or(FlowError::NotFound("account"))?;
-        if !known.custodians.contains(&self.id) {
-            return refused(
-                "the account does not let this hospital keep records: its patient signs a link to \
-                 it first"
-                    .to_owned(),
-            );
-        }
-        if self.is_somebody_else(people, local, account)? {
-            return refused(
-                "there are records of another patient under this account: merge the two patients"
-                    .to_owned(),
-            );
-        }
-        effect.relinks = vec![self.relink(local, before, account)];
-        effect.patients.insert(local.to_owned(), (account, false));
-        Ok(effect)
-    }
-
-    /// The accounts of patients who are known here.
-    fn of_patients(&self, locals: &[&str]) -> Result<Effect, FlowError> {
-        let account = |local: &&str| self.account_of(local)?.ok_or(FlowError::NotFound("patient"));
-        let accounts = locals.iter().map(account).collect::<Result<_, _>>()?;
-        let locals = locals.iter().map(|local| (*local).to_owned()).collect();
-        Ok(Effect { locals, accounts, ..Effect::default() })
-    }
-
-    fn relink(&self, local: &str, from: PatientId, to: PatientId) -> Relink {
-        Relink { token: self.link(local, from).token, from: from.0, to: to.0 }
-    }
-
-    /// Whether there are records of somebody else under this account. An account that was opened at
-    /// the desk and has none yet is free.
-    fn is_somebody_else(
-        &self,
-        people: &People,
-        local: &str,
-        account: PatientId,
-    ) -> Result<bool, FlowError> {
-        let has_records =
-            !self.vault.records_of_patient(account.0, Versions::All, 0, 1)?.is_empty();
-        Ok(has_records && !people.was_linked(local, account))
-    }
-
-    /// What the patients' own records say of a decision that holds.
-    fn provenances(
-        &self,
-        token: Token,
-        case: &Case,
-        patients: &[String],
-    ) -> Result<Vec<Incoming>, FlowError> {
-        let Some(decision) = case.decision.as_ref().filter(|decision| decision.is_approved) else {
-            return Ok(Vec::new());
-        };
-        let decider = decision.by.name();
-        let activity = told(&case.subject);
-        let one = |(place, patient): (usize, &String)| {
-            let id = format!("{token}-{place}");
-            let others = patients.iter().filter(|other| *other != patient);
-            let others = others.map(|other| {
-                json!({ "role": "source", "what": { "reference": format!("Patient/{other}") } })
-            });
-            let mut provenance = json!({
-                "resourceType": "Provenance",
-                "id": id,
-                "target": [{ "reference": format!("Patient/{patient}") }],
-                "recorded": time::instant(decision.decided_ms),
-                "activity": { "text": activity },
-                "agent": [
-                    { "type": { "text": "proposed" }, "who": { "display": case.proposed_by } },
-                    { "type": { "text": "decided" }, "who": { "display": decider } },
-                ],
-                "entity": others.collect::<Vec<_>>(),
-            });
-            if patients.len() == 1 {
-                provenance.as_object_mut().expect("an object").remove("entity");
-            }
-            let resource = Resource::parse(provenance.to_string().into_bytes());
-            let resource = resource.map_err(FlowError::Content)?;
-            let target = Target { resource_type: resource.resource_type(), id };
-            let (links, place) = (Links::none(), "Provenance".to_owned());
-            let change = Change::Created;
-            Ok(Incoming { links, ..Incoming::new(resource, target, change, place) })
-        };
-        patients.iter().enumerate().map(one).collect()
-    }
-
     // ---- how it is kept ------------------------------------------------------------------------
 
     fn sealed_case(&self, token: Token, case: &Case) -> KeptCase {
         let sealed = self.wrap(CASE, &token.0, case);
         KeptCase { token, is_open: case.decision.is_none(), sealed }
     }
-}
-
-/// Records that go back with a patient.
-#[derive(Default)]
-struct Moving {
-    /// The account that they are filed under.
-    account: Option<PatientId>,
-    /// How many record versions the vault had before they were read.
-    since: u64,
-    incoming: Vec<Incoming>,
-}
-
-/// What follows from a decision.
-#[derive(Default)]
-struct Effect {
-    /// The patients.
-    locals: Vec<String>,
-    /// Their accounts now.
-    accounts: Vec<PatientId>,
-    /// Whose new records go elsewhere.
-    relinks: Vec<Relink>,
-    /// Where what is filed with the decision goes, if not where the patient's records go now.
-    patients: Patients,
 }
 
 /// What a decision says.
