@@ -104,7 +104,7 @@ fn cargo(arguments: &[&str]) -> Result<()> {
 fn run(program: &str, arguments: &[&str]) -> Result<()> {
     let line = format!("{program} {}", arguments.join(" "));
     eprintln!("$ {line}");
-    let status = Command::new(program)
+    let status = command(program)
         .args(arguments)
         .current_dir(root())
         .status()
@@ -113,6 +113,17 @@ fn run(program: &str, arguments: &[&str]) -> Result<()> {
         bail!("`{line}` failed ({status})");
     }
     Ok(())
+}
+
+/// A program without what cargo says of this one. Some build scripts run again when that changes,
+/// and everything above them would be built again whenever `cargo xtask` and `cargo` take turns.
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    let is_own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_own)) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Whether a program can be started and ends well; its output is thrown away.
