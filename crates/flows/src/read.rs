@@ -1,5 +1,5 @@
-//! A consented read: receipt first, then sealed records from any holder, then shares from the stewards,
-//! then opening in memory, each record checked against its anchor.
+//! A consented read: receipt first, then sealed records from any holder, then shares from the
+//! stewards, then opening in memory, each record checked against its anchor.
 
 mod fetch;
 mod open;

@@ -53,8 +53,8 @@ impl Member {
         Err(last)
     }
 
-    /// Opens one custodian's records as another holder gives them, because those of this holder do not
-    /// fit the ledger.
+    /// Opens one custodian's records as another holder gives them, because those of this holder do
+    /// not fit the ledger.
     pub(super) async fn open_elsewhere(
         &self,
         open: &OpenAccess,

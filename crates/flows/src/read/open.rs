@@ -51,8 +51,8 @@ impl Member {
         Ok(opened)
     }
 
-    /// Checks that a batch is the one that the custodian anchored; gives its place in the log. None if
-    /// the custodian's ledger is ahead of this one: its records count as not anchored yet.
+    /// Checks that a batch is the one that the custodian anchored; gives its place in the log. None
+    /// if the custodian's ledger is ahead of this one: its records count as not anchored yet.
     fn check_batch(
         &self,
         custodian: MemberId,

@@ -15,7 +15,8 @@ use crate::{
 };
 
 impl Member {
-    /// The secrets of every epoch of every scope that the access opens, by custodian, tag and epoch.
+    /// The secrets of every epoch of every scope that the access opens, by custodian, tag and
+    /// epoch.
     pub(super) async fn open_scopes(
         &self,
         open: &OpenAccess,
@@ -35,8 +36,8 @@ impl Member {
         Ok(secrets)
     }
 
-    /// The newest epoch of each scope. Where the category is not known, every category that the access
-    /// covers is tried: the seal opens with one of them or with none.
+    /// The newest epoch of each scope. Where the category is not known, every category that the
+    /// access covers is tried: the seal opens with one of them or with none.
     fn scopes_to_open(&self, open: &OpenAccess, sealed: &[Sealed]) -> Vec<ScopeEpoch> {
         let mut asked = BTreeSet::new();
         for one in sealed {
