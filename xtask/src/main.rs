@@ -67,8 +67,9 @@ fn test() -> Result<()> {
     setup::for_tests()?;
     tidy::run(false)?;
     if succeeds("cargo", &["nextest", "--version"]) {
-        cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])?;
-        cargo(&["test", "--workspace", "--doc"])
+        // The examples first: they take seconds, and nextest does not run them.
+        cargo(&["test", "--workspace", "--doc", "--no-fail-fast"])?;
+        cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])
     } else {
         cargo(&["test", "--workspace", "--no-fail-fast"])
     }
