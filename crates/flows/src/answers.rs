@@ -255,7 +255,7 @@ impl FiledBundle {
                     let response = Response {
                         status: match entry {
                             EntryOutcome::Waits(_) => "202 Accepted",
-                            _ => "422 Unprocessable Entity",
+                            _ => refusal_status(issues),
                         },
                         outcome: Some(&outcome),
                         ..Response::default()
@@ -271,6 +271,16 @@ impl FiledBundle {
     pub fn stored(&self) -> usize {
         let stored = |entry: &&EntryOutcome| matches!(entry, EntryOutcome::Done(Became::Filed(_)));
         self.entries.iter().filter(stored).count()
+    }
+}
+
+/// With which status an entry is refused that alone would be refused so.
+fn refusal_status(issues: &[Issue]) -> &'static str {
+    let is_condition =
+        |issue: &Issue| matches!(issue.code, IssueCode::Conflict | IssueCode::MultipleMatches);
+    match issues.iter().any(is_condition) {
+        true => "412 Precondition Failed",
+        false => "422 Unprocessable Entity",
     }
 }
 

@@ -68,6 +68,22 @@ impl Member {
         self.keys.token("identifier", &parts)
     }
 
+    /// An identifier by its value, of whatever system.
+    pub(crate) fn identifier_value(&self, kind: &str, value: &str) -> Token {
+        self.keys.token("identifier-value", &[kind.as_bytes(), value.as_bytes()])
+    }
+
+    /// `system|value`, `|value` (of no system) or `value` (of any), as searches name identifiers.
+    fn identifier_named(&self, kind: &str, text: &str) -> Token {
+        match text.split_once('|') {
+            None => self.identifier_value(kind, text),
+            Some((system, value)) => {
+                let system = (!system.is_empty()).then(|| system.to_owned());
+                self.identifier(kind, &Code { system, value: value.to_owned() })
+            }
+        }
+    }
+
     /// What this node calls a record, for its own eyes.
     pub(crate) fn wrapped_name(&self, record: RecordId, target: &Target) -> Vec<u8> {
         let name = target.to_string();
@@ -87,7 +103,7 @@ impl Member {
                 Ok((exists && !self.is_deleted(record)?).then_some(record).into_iter().collect())
             }
             "identifier" => {
-                let token = self.identifier(kind, &code(value));
+                let token = self.identifier_named(kind, value);
                 let found = self.vault.records_by_token(token, Versions::Latest, 0, MATCHES_MAX)?;
                 Ok(found.iter().map(|record| record.place.record).collect())
             }
@@ -134,6 +150,8 @@ impl Member {
             }
             kept.push(settled.filter(|_| stays));
         }
+        // Two searches may have named one record, which neither of them said.
+        bundle.refuse_twins();
         for entry in &mut bundle.entries {
             self.follow_references(entry)?;
         }
@@ -143,16 +161,19 @@ impl Member {
     /// The record that the search of an entry names.
     fn settle_entry(&self, entry: &Entry) -> Result<Option<Known>, FlowError> {
         let Some(request) = &entry.request else { return Ok(None) };
-        let kind = request.url.split(['/', '?']).next().unwrap_or_default();
         let criteria = match request.method {
             Method::Post => request.if_none_exist.as_deref(),
             Method::Put | Method::Delete => request.query(),
             _ => None,
         };
-        match criteria {
-            Some(criteria) => self.known(kind, criteria).map_err(FlowError::into_content),
-            None => Ok(None),
+        let Some(criteria) = criteria else { return Ok(None) };
+        let known = self.known(request.kind(), criteria).map_err(FlowError::into_content)?;
+        if let (Method::Put, Some(known), Some(own)) = (request.method, &known, entry.own_id())
+            && known.target.id != own
+        {
+            return Err(other_id(request.kind(), own, &known.target));
         }
+        Ok(known)
     }
 
     fn follow_references(&self, entry: &mut Entry) -> Result<(), FlowError> {
@@ -179,6 +200,12 @@ impl Member {
     }
 }
 
+/// A resource that is put by a search cannot have another id than what the search finds.
+pub(crate) fn other_id(kind: &str, own: &str, known: &Target) -> FlowError {
+    let text = format!("the search names `{known}`, the resource says `{own}`: leave its id out");
+    FlowError::Content(vec![Issue::error(IssueCode::Invalid, format!("{kind}.id"), text)])
+}
+
 /// Gives an entry the id of a record that is there already, also in what refers to it.
 fn retarget(bundle: &mut Bundle, index: usize, target: &Target) {
     bundle.entries[index].target = Some(target.clone());
@@ -186,12 +213,6 @@ fn retarget(bundle: &mut Bundle, index: usize, target: &Target) {
     for entry in bundle.entries.iter_mut().filter(|entry| entry.links.target(&name).is_some()) {
         entry.links.insert(name.clone(), target.clone());
     }
-}
-
-/// `system|value`, `|value` or `value`.
-fn code(text: &str) -> Code {
-    let (system, value) = text.split_once('|').unwrap_or(("", text));
-    Code { system: (!system.is_empty()).then(|| system.to_owned()), value: value.to_owned() }
 }
 
 fn unsupported(kind: &str, name: &str) -> FlowError {

@@ -41,6 +41,8 @@ pub enum FlowError {
     Stale {
         /// The latest version.
         latest: u32,
+        /// Where it is in what was received.
+        place: String,
     },
     /// The network did not agree in time. What was asked may still happen.
     #[error("the network did not agree in time; it may still happen: look again in a moment")]
@@ -72,6 +74,16 @@ impl FlowError {
                 FlowError::Content(vec![Issue::error(IssueCode::MultipleMatches, "", text)])
             }
             other => other,
+        }
+    }
+
+    /// What is wrong with entries of a Bundle, each with its place.
+    pub(crate) fn issues(self) -> Vec<Issue> {
+        let text = self.to_string();
+        match self {
+            FlowError::Content(issues) => issues,
+            FlowError::Stale { place, .. } => vec![Issue::error(IssueCode::Conflict, place, text)],
+            _ => Vec::new(),
         }
     }
 

@@ -215,7 +215,9 @@ impl Member {
             let issue = Issue::error(IssueCode::TooCostly, one.place.clone(), text);
             return Err(FlowError::Content(vec![issue]));
         }
-        let identifiers = derived.identifiers.iter().map(|code| self.identifier(kind, code));
+        let identifiers = derived.identifiers.iter().flat_map(|code| {
+            [self.identifier(kind, code), self.identifier_value(kind, &code.value)]
+        });
         let flags = one.flags.iter().map(|check| self.finding_mark(*check));
         let marks = one.content.into_iter().chain(one.exact);
         let mut tokens: Vec<Token> = identifiers.chain(flags).chain(marks).collect();
@@ -330,7 +332,7 @@ impl Member {
             }
         };
         if one.expected.is_some_and(|expected| expected != latest) {
-            return Err(FlowError::Stale { latest });
+            return Err(FlowError::Stale { latest, place: one.place.clone() });
         }
         prepared.versions.insert(record, last + 1);
         Ok(last + 1)

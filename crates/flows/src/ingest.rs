@@ -18,7 +18,7 @@ use vault::{Batch, JobPart, KeptMessage, Token};
 
 use crate::{
     Filed, FlowError, Incoming, Member,
-    criteria::Known,
+    criteria::{Known, other_id},
     filing::Aside,
     import::Brought,
     limits::WAITING_OF_BATCH_MAX,
@@ -73,6 +73,39 @@ impl Delivery {
     pub fn only_reads(&self) -> bool {
         let reads = |request: &Request| matches!(request.method, Method::Get | Method::Head);
         self.bundle.entries.iter().all(|entry| entry.request.as_ref().is_some_and(reads))
+    }
+
+    /// What it asks to write: of which types, and how. Whoever asks whether the sender may asks the
+    /// very entries that are filed.
+    pub fn writes(&self) -> impl Iterator<Item = (&str, Write)> {
+        self.bundle.entries.iter().filter_map(write)
+    }
+}
+
+/// How an entry may change the records of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// It makes a record of a new name.
+    Create,
+    /// It makes a record, or the next version of one.
+    Put,
+    /// It ends one.
+    Delete,
+}
+
+fn write(entry: &Entry) -> Option<(&str, Write)> {
+    let method = entry.request.as_ref().map(|request| request.method);
+    match (&entry.request, entry.exact()) {
+        (Some(request), _) if request.method == Method::Delete => {
+            Some((request.kind(), Write::Delete))
+        }
+        (_, None) => None,
+        (_, Some(_)) if matches!(method, Some(Method::Get | Method::Head)) => None,
+        // Under an id that is taken, a POST in a Bundle makes the next version.
+        (_, Some(resource)) if method == Some(Method::Post) && entry.target.is_none() => {
+            Some((resource.type_name(), Write::Create))
+        }
+        (_, Some(resource)) => Some((resource.type_name(), Write::Put)),
     }
 }
 
@@ -531,9 +564,12 @@ impl Member {
             let aside = Aside { job: job.map(|_| &told as _), ..aside.clone() };
             match self.file_with(sound.clone(), aside) {
                 Ok(filed) => break filed,
-                // In a batch an entry with an unknown patient does not stop the others.
-                Err(FlowError::Content(issues)) if kind == BundleKind::Batch => {
-                    for issue in issues {
+                // In a batch an entry does not stop the others: with an unknown patient, or of an old
+                // version.
+                Err(error @ (FlowError::Content(_) | FlowError::Stale { .. }))
+                    if kind == BundleKind::Batch =>
+                {
+                    for issue in error.issues() {
                         refused.entry(entry_place(&issue.expression)).or_default().push(issue);
                     }
                     let before = sound.len();
@@ -606,8 +642,7 @@ impl Member {
         // A search has been followed already: it named the target, or nothing.
         let named = request.query().is_none().then(|| Target::parse(&request.url)).flatten();
         let Some(target) = entry.target.clone().or(named) else {
-            let kind = request.url.split('?').next().unwrap_or_default();
-            if request.query().is_some() && ResourceType::parse(kind).is_some() {
+            if request.query().is_some() && ResourceType::parse(request.kind()).is_some() {
                 return Ok(Task::Leave(Became::Absent));
             }
             let place = format!("{}.request.url", entry.place());
@@ -680,11 +715,6 @@ fn expected(entry: &Entry, request: Option<&Request>) -> Result<Option<u32>, Vec
         let place = format!("{}.request.ifMatch", entry.place());
         vec![Issue::error(IssueCode::Value, place, "`ifMatch` is `W/\"version\"`")]
     })
-}
-
-fn other_id(kind: &str, own: &str, known: &Target) -> FlowError {
-    let text = format!("the search names `{known}`, the resource says `{own}`: leave its id out");
-    FlowError::Content(vec![Issue::error(IssueCode::Invalid, format!("{kind}.id"), text)])
 }
 
 /// Why a resource does not belong under the URL it was sent to.

@@ -100,7 +100,7 @@ pub use filing::Filed;
 pub(crate) use filing::Incoming;
 pub use history::{HistoryOf, Page as HistoryPage};
 pub use import::{Import, ImportOrder, Imports};
-pub use ingest::{Aim, Became, Delivery, EntryOutcome, FiledBundle, FiledResource};
+pub use ingest::{Aim, Became, Delivery, EntryOutcome, FiledBundle, FiledResource, Write};
 pub use keys::NodeSecret;
 pub use member::{Custody, Final, Member};
 pub use message::{Answer, Ask, Page, Refusal, ScopeEpoch};

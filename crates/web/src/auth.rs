@@ -12,11 +12,10 @@ use axum::{
     http::{StatusCode, header, request::Parts},
 };
 use flows::{
-    Conditions, FlowError, OpenedRecord, Session,
+    Conditions, Delivery, FlowError, OpenedRecord, Session, Write,
     token::Bearer,
     words::{CategorySet, PatientId, Purpose, ResourceType},
 };
-use serde_json::Value;
 
 use crate::{
     App,
@@ -118,7 +117,7 @@ impl Caller {
 
     /// One thing with resources of one type.
     pub fn may(&self, interaction: Interaction, kind: &str) -> Result<(), Problem> {
-        let reads = matches!(interaction, Interaction::Read | Interaction::Search);
+        let reads = interaction.reads();
         match self {
             Caller::Own(_) if reads => self.reader().map(drop),
             Caller::Own(_) => self.may_deliver(),
@@ -139,16 +138,27 @@ impl Caller {
         }
     }
 
-    /// Who asks or decides who a patient is: a member of staff whose role registers. Gives their
-    /// name without the app, since it counts who it was.
+    /// Who looks for a patient, and at what was said of who is who: a member of staff whose role
+    /// registers.
+    pub fn may_look_for_patients(&self) -> Result<(), Problem> {
+        self.registrar(Interaction::Search, "`user/Patient.rs`").map(drop)
+    }
+
+    /// Who proposes and decides who a patient is. Gives their name without the app, since it counts
+    /// who it was.
     pub fn may_register(&self) -> Result<&str, Problem> {
+        self.registrar(Interaction::Update, "`user/Patient.rus`")
+    }
+
+    fn registrar(&self, interaction: Interaction, such_as: &str) -> Result<&str, Problem> {
         match self {
             Caller::Own(Bearer::Staff(name)) => Ok(name),
             Caller::App(app) if app.rights.may_register => {
-                let sees_all = |scope: &ResourceScope| scope.context != Context::Patient;
-                let sees_all = app.scopes.resources.iter().any(sees_all);
-                let person = app.person().filter(|_| sees_all);
-                person.ok_or_else(|| scope_missing("is a user's, as in `user/Patient.rs`"))
+                let is_users = |scope: &&ResourceScope| scope.context == Context::User;
+                let mut scopes = app.scopes.resources.iter().filter(is_users);
+                let is_granted = scopes.any(|scope| scope.allows("Patient", interaction));
+                let person = app.person().filter(|_| is_granted);
+                person.ok_or_else(|| scope_missing(&format!("is a user's, as in {such_as}")))
             }
             Caller::App(_) => Err(forbidden("the role does not register patients")),
             Caller::Own(_) => {
@@ -191,7 +201,12 @@ impl Caller {
     pub fn is_records_officer(&self, app: &App) -> bool {
         match self {
             Caller::Own(Bearer::Staff(name)) => app.erasure_officers.contains(name),
-            Caller::App(caller) => caller.rights.may_erase && caller.person().is_some(),
+            Caller::App(caller) => {
+                let erases =
+                    |scope: &ResourceScope| scope.interactions.contains(Interaction::Delete);
+                let is_officer = caller.rights.may_erase && caller.person().is_some();
+                is_officer && caller.scopes.resources.iter().any(erases)
+            }
             Caller::Own(_) => false,
         }
     }
@@ -257,31 +272,12 @@ impl Caller {
     }
 
     /// What a Bundle delivers, entry by entry. Entries that read are asked when they are answered.
-    pub fn may_deliver_entries(&self, bundle: &[u8]) -> Result<(), Problem> {
-        if matches!(self, Caller::Own(_)) {
-            return Ok(());
-        }
-        // What is no Bundle is refused by who reads it, with better words.
-        let bundle: Value = serde_json::from_slice(bundle).unwrap_or_default();
-        let entries = bundle["entry"].as_array().map(Vec::as_slice).unwrap_or_default();
-        entries.iter().try_for_each(|entry| self.may_deliver_entry(entry))
-    }
-
-    fn may_deliver_entry(&self, entry: &Value) -> Result<(), Problem> {
-        let url = entry["request"]["url"].as_str().unwrap_or_default();
-        let of_url = url.split(['/', '?']).next().unwrap_or_default();
-        let resource = &entry["resource"];
-        let kind = resource["resourceType"].as_str().unwrap_or(of_url);
-        // Under an id that is taken, a POST in a Bundle makes the next version.
-        let is_named = !resource["id"].is_null() || !entry["fullUrl"].is_null();
-        match entry["request"]["method"].as_str() {
-            Some("GET" | "HEAD") => Ok(()),
-            // The address alone says what ends, whatever else the entry carries.
-            Some("DELETE") => self.may_delete(of_url),
-            Some("POST") if !is_named => self.may_create(kind),
-            // A method that says less may do more.
-            _ => self.may_create(kind).and_then(|()| self.may_update(kind)),
-        }
+    pub fn may_write(&self, delivery: &Delivery) -> Result<(), Problem> {
+        delivery.writes().try_for_each(|(kind, write)| match write {
+            Write::Create => self.may_create(kind),
+            Write::Put => self.may_create(kind).and_then(|()| self.may_update(kind)),
+            Write::Delete => self.may_delete(kind),
+        })
     }
 
     /// The patient themself, or the operator of the node that keeps the list.
@@ -412,8 +408,9 @@ impl Caller {
         let scopes = caller
             .scopes_for(app, session.receipt.patient)
             .filter(|scope| scope.interactions.contains(interaction));
-        let keyholes: Result<Vec<Keyhole>, Problem> = scopes.map(Keyhole::new).collect();
-        let keyholes = keyholes?;
+        let is_house = session.receipt.patient == app.member.house();
+        let keyholes = scopes.map(|scope| Keyhole::onto(scope, is_house));
+        let keyholes = keyholes.collect::<Result<Vec<_>, _>>()?;
         let categories = caller.rights.categories;
         Ok(Arc::new(session.narrowed(|record| {
             categories.contains(record.category)
@@ -424,7 +421,7 @@ impl Caller {
 
 impl AppCaller {
     /// The scopes that hold for a patient's records: those of the user, and those of the patient in
-    /// context. What is about no patient, such as practitioners, goes with every context.
+    /// context. The house's directory goes with every context; see [`Keyhole::onto`].
     fn scopes_for(&self, app: &App, patient: PatientId) -> impl Iterator<Item = &ResourceScope> {
         let is_bound = self.patient == Some(patient) || app.member.house() == patient;
         let holds = move |scope: &&ResourceScope| scope.context != Context::Patient || is_bound;
@@ -445,7 +442,7 @@ impl AppCaller {
     }
 
     fn reads(&self) -> bool {
-        self.scopes.resources.iter().any(|scope| !scope.interactions.only_reading().is_empty())
+        self.scopes.resources.iter().any(|scope| scope.interactions.read())
     }
 
     fn writes(&self) -> bool {
@@ -457,19 +454,54 @@ impl AppCaller {
 struct Keyhole {
     scope: ResourceScope,
     conditions: Option<Conditions>,
+    /// Whether it shows the directory and nothing else.
+    is_directory: bool,
 }
 
 impl Keyhole {
     fn new(scope: &ResourceScope) -> Result<Self, Problem> {
         let conditions = scope.conditions().map_err(Problem::bad_request)?;
-        Ok(Self { scope: scope.clone(), conditions })
+        Ok(Self { scope: scope.clone(), conditions, is_directory: false })
+    }
+
+    /// Of the house's records a scope of a patient in context shows the directory alone: groups,
+    /// and what nobody was named for, may be about other patients.
+    fn onto(scope: &ResourceScope, is_house: bool) -> Result<Self, Problem> {
+        let is_directory = is_house && scope.context == Context::Patient;
+        Ok(Self { is_directory, ..Self::new(scope)? })
     }
 
     fn shows(&self, record: &OpenedRecord) -> bool {
         let fits = |conditions: &Conditions| conditions.hold(record);
-        self.scope.is_about(&record.metadata.kind) && self.conditions.as_ref().is_none_or(fits)
+        let kind = record.metadata.kind.as_str();
+        self.scope.is_about(kind)
+            && (!self.is_directory || DIRECTORY.contains(&kind))
+            && self.conditions.as_ref().is_none_or(fits)
     }
 }
+
+/// Who and what there is in a hospital, and what its words mean: about no patient, by their type.
+const DIRECTORY: [&str; 19] = [
+    "CodeSystem",
+    "ConceptMap",
+    "DeviceDefinition",
+    "Endpoint",
+    "HealthcareService",
+    "InsurancePlan",
+    "Location",
+    "Medication",
+    "MedicationKnowledge",
+    "NamingSystem",
+    "Organization",
+    "OrganizationAffiliation",
+    "PlanDefinition",
+    "Practitioner",
+    "PractitionerRole",
+    "Questionnaire",
+    "StructureDefinition",
+    "Substance",
+    "ValueSet",
+];
 
 fn forbidden(detail: &str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)

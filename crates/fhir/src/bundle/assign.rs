@@ -17,9 +17,7 @@ pub(super) fn targets(bundle: &mut Bundle) {
             Err(issue) => entry.issues.push(issue),
         }
     }
-    if bundle.kind == BundleKind::Transaction {
-        refuse_twins(bundle);
-    }
+    refuse_twins(bundle);
 }
 
 fn target(entry: &Entry) -> Result<Option<Target>, Issue> {
@@ -28,10 +26,12 @@ fn target(entry: &Entry) -> Result<Option<Target>, Issue> {
         Some(request) if request.method == Method::Put && request.query().is_none() => {
             updated(entry, request, resource).map(Some)
         }
-        Some(request) if request.method == Method::Post => {
-            check_created_type(entry, request, resource)?;
+        Some(request) if matches!(request.method, Method::Put | Method::Post) => {
+            check_type(entry, request, resource)?;
             Ok(own_or_urn(entry, resource))
         }
+        // What ends is what the address says, whatever else the entry carries.
+        Some(request) if request.method == Method::Delete => Ok(None),
         _ => Ok(own_or_urn(entry, resource)),
     }
 }
@@ -50,13 +50,17 @@ fn updated(entry: &Entry, request: &Request, resource: &Resource) -> Result<Targ
     Ok(target)
 }
 
-fn check_created_type(entry: &Entry, request: &Request, resource: &Resource) -> Result<(), Issue> {
-    let named = request.url.trim_matches('/');
+/// POST names the type alone, PUT by search the type before the search: that of the resource.
+fn check_type(entry: &Entry, request: &Request, resource: &Resource) -> Result<(), Issue> {
+    let (method, name) = (request.method, resource.type_name());
+    let (named, form) = match method {
+        Method::Post => (request.url.trim_matches('/'), name.to_owned()),
+        _ => (request.kind(), format!("{name}?search")),
+    };
     if ResourceType::parse(named) == Some(resource.resource_type()) {
         return Ok(());
     }
-    let name = resource.type_name();
-    let text = format!("POST of a {name} needs the URL `{name}`");
+    let text = format!("{} of a {name} needs the URL `{form}`", method.code());
     Err(Issue::error(IssueCode::Invalid, format!("{}.request.url", entry.place()), text))
 }
 
@@ -67,13 +71,48 @@ fn own_or_urn(entry: &Entry, resource: &Resource) -> Option<Target> {
     Some(Target { resource_type: resource.resource_type(), id: id.to_owned() })
 }
 
-fn refuse_twins(bundle: &mut Bundle) {
+/// In a transaction nothing happens to one record twice.
+pub(super) fn refuse_twins(bundle: &mut Bundle) {
+    if bundle.kind != BundleKind::Transaction {
+        return;
+    }
     let mut seen: BTreeMap<Target, usize> = BTreeMap::new();
     for entry in &mut bundle.entries {
-        let Some(target) = entry.target.clone() else { continue };
+        let Some(target) = entry.written() else { continue };
         if let Some(first) = seen.insert(target.clone(), entry.index) {
             let text = format!("`{target}` is also entry {first}: name it once");
-            entry.issues.push(Issue::error(IssueCode::Duplicate, entry.place(), text));
+            entry.refuse(text);
+        }
+    }
+}
+
+/// Of two entries that create the same unless it is there, the second would double it.
+pub(super) fn refuse_same_conditions(bundle: &mut Bundle) {
+    let mut seen: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for entry in &mut bundle.entries {
+        let Some(request) = entry.request.as_ref().filter(|one| one.method == Method::Post) else {
+            continue;
+        };
+        let Some(condition) = request.if_none_exist.clone() else { continue };
+        if let Some(first) = seen.insert((request.kind().to_owned(), condition), entry.index) {
+            entry.refuse(format!("entry {first} has the same `ifNoneExist`: send it once"));
+        }
+    }
+}
+
+impl Entry {
+    /// The record that something happens to, if one is named.
+    fn written(&self) -> Option<Target> {
+        let deletes = |request: &&Request| request.method == Method::Delete;
+        let deletion = self.request.as_ref().filter(deletes);
+        self.target.clone().or_else(|| Target::parse(&deletion?.url))
+    }
+
+    /// Once: what an entry is to be is looked at again when its searches have named something.
+    fn refuse(&mut self, why: String) {
+        let issue = Issue::error(IssueCode::Duplicate, self.place(), why);
+        if !self.issues.contains(&issue) {
+            self.issues.push(issue);
         }
     }
 }

@@ -83,6 +83,14 @@ impl Bundle {
         bundle
     }
 
+    /// Notes what two entries do to one record, by what their searches have named: in a transaction
+    /// nothing happens to one twice. And two entries that create the same, unless it is there: the
+    /// second would double it.
+    pub fn refuse_twins(&mut self) {
+        assign::refuse_twins(self);
+        assign::refuse_same_conditions(self);
+    }
+
     /// Every error of the entries, in order. A transaction with any is refused as a whole.
     pub fn errors(&self) -> Vec<Issue> {
         let issues = self.entries.iter().flat_map(|entry| &entry.issues);
@@ -107,6 +115,11 @@ impl Entry {
     /// is as received. The same as [`Entry::exact`] if it has no such references.
     pub fn resolved(&self) -> Option<Resource> {
         self.resource.as_ref().map(|resource| resource.resolved(&self.links))
+    }
+
+    /// The id that its resource has of itself.
+    pub fn own_id(&self) -> Option<&str> {
+        self.resource.as_ref()?.id()
     }
 
     /// Where the entry is: `Bundle.entry[3]`.
@@ -145,6 +158,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// The type that the URL names: `Patient` of `Patient`, `Patient/p1` and `Patient?name=x`.
+    pub fn kind(&self) -> &str {
+        self.url.split(['/', '?']).next().unwrap_or_default()
+    }
+
     /// The search part of the URL: `identifier=x` of `Patient?identifier=x`.
     pub fn query(&self) -> Option<&str> {
         self.url.split_once('?').map(|(_, query)| query)

@@ -93,6 +93,10 @@ fn ids_are_the_own_or_the_one_of_the_urn() {
     assert_eq!(target(put.to_owned()), Some("Basic/b1".into()));
     let delete = r#"{"request": {"method": "DELETE", "url": "Basic/b1"}}"#;
     assert_eq!(target(delete.to_owned()), None);
+    // What ends is what the address names.
+    let other = r#"{"resource": {"resourceType": "Patient", "id": "p1"},
+        "request": {"method": "DELETE", "url": "Basic/b1"}}"#;
+    assert_eq!(target(other.to_owned()), None);
 }
 
 #[test]
@@ -195,6 +199,20 @@ fn what_is_wrong_with_entries() {
             error (invalid) at Bundle.entry[0].request.url: POST of a Basic needs the URL `Basic`
             error (invalid) at Bundle.entry[1].request.url: the URL says `Basic/b2`: the resource must have the same type and id
             error (value) at Bundle.entry[2].request.url: PUT needs `Basic/id` or a search
+        "#]],
+    );
+    check(
+        &bundle(
+            "transaction",
+            &format!(
+                r#"{{"resource": {basic}, "request": {{"method": "PUT", "url": "Patient?_id=p1"}}}},
+            {{"resource": {basic}, "request": {{"method": "PUT", "url": "Basic?_id=b1"}}}},
+            {{"request": {{"method": "DELETE", "url": "Basic/b1"}}}}"#
+            ),
+        ),
+        expect![[r#"
+            error (invalid) at Bundle.entry[0].request.url: PUT of a Basic needs the URL `Basic?search`
+            error (duplicate) at Bundle.entry[2]: `Basic/b1` is also entry 1: name it once
         "#]],
     );
     check(

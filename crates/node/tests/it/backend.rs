@@ -55,7 +55,7 @@ fn good(node: &Node, client: &str) -> Value {
     })
 }
 
-fn ask(node: &Node, assertion: &str, scope: &str) -> Reply {
+pub fn ask(node: &Node, assertion: &str, scope: &str) -> Reply {
     let fields = [
         ("grant_type", "client_credentials"),
         ("client_assertion_type", ASSERTION),

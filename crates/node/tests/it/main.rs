@@ -43,6 +43,7 @@ mod quality;
 mod r4_examples;
 mod rest;
 mod schemathesis;
+mod scopes;
 mod sign_on;
 mod smart;
 mod smart_client;

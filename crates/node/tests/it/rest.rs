@@ -208,6 +208,67 @@ fn a_transaction_follows_searches_and_a_batch_reads() {
 
 /// As a read alone does (R4, http.html, "conditional read").
 #[test]
+fn what_one_bundle_does_twice_is_refused_and_an_old_version_stops_nothing_else() {
+    let hospital = Hospital::open();
+    let organization = |id: Option<&str>, value: &str| {
+        let mut one = json!({ "resourceType": "Organization", "name": value,
+            "identifier": [{ "system": "urn:org", "value": value }] });
+        id.into_iter().for_each(|id| one["id"] = json!(id));
+        one
+    };
+    let ward = organization(Some("org1"), "ward");
+    hospital.write("PUT", "/fhir/Organization/org1", &[], &ward, 201);
+    // A value without a system is one of any system; with an empty one it is one of none.
+    for (condition, status) in [("identifier=ward", 200), ("identifier=|ward", 201)] {
+        let headers = [("if-none-exist", condition)];
+        let new = organization(None, "ward");
+        hospital.write("POST", "/fhir/Organization", &headers, &new, status);
+    }
+    let entry = |method: &str, url: &str, more: Value, resource: Option<Value>| {
+        let mut entry = json!({ "request": more });
+        entry["request"]["method"] = json!(method);
+        entry["request"]["url"] = json!(url);
+        resource.into_iter().for_each(|resource| entry["resource"] = resource);
+        entry
+    };
+    let send = |kind: &str, entries: &[Value], status: u16| -> Vec<String> {
+        let bundle = json!({ "resourceType": "Bundle", "type": kind, "entry": entries });
+        let reply = hospital.write("POST", "/fhir", &[], &bundle, status);
+        let answer: Value = serde_json::from_str(&reply.body).unwrap();
+        let entries = answer["entry"].as_array().cloned().unwrap_or_default();
+        let status = |entry: &Value| entry["response"]["status"].as_str().unwrap()[..3].to_owned();
+        entries.iter().map(status).collect()
+    };
+    let old = json!({ "ifMatch": "W/\"9\"" });
+    let good = organization(Some("org2"), "other");
+    let statuses = send(
+        "batch",
+        &[
+            entry("PUT", "Organization/org1", old, Some(ward.clone())),
+            entry("PUT", "Organization/org2", json!({}), Some(good)),
+        ],
+        200,
+    );
+    assert_eq!(statuses, ["412", "201"]);
+    let unless = |value: &str| json!({ "ifNoneExist": format!("identifier=urn:org|{value}") });
+    let new = || {
+        let of = || entry("POST", "Organization", unless("new"), Some(organization(None, "new")));
+        [of(), of()]
+    };
+    send("transaction", &new(), 422);
+    assert_eq!(send("batch", &new(), 200), ["201", "422"]);
+    assert_eq!(hospital.json("/fhir/Organization?identifier=urn:org|new")["total"], 1);
+    // What is deleted is not what stays.
+    let gone = "Organization?identifier=urn:org|other";
+    let both = [
+        entry("DELETE", gone, json!({}), None),
+        entry("POST", "Organization", unless("other"), Some(organization(None, "other"))),
+    ];
+    send("transaction", &both, 422);
+    assert_eq!(hospital.json("/fhir/Organization?identifier=urn:org|other")["total"], 1);
+}
+
+#[test]
 fn a_batch_reads_again_only_what_changed() {
     let hospital = Hospital::open();
     let created = hospital.write("POST", "/fhir/Observation", &[], &note("1", "first"), 201);

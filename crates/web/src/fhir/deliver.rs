@@ -26,9 +26,10 @@ pub async fn bundle(
     }
     let delivery = match caller.may_deliver() {
         Ok(()) => {
-            caller.may_deliver_entries(&body)?;
-            Delivery::parse(body.to_vec())
-                .or_else(|error| app.member.refused(&caller.source(), error))?
+            let delivery = Delivery::parse(body.to_vec())
+                .or_else(|error| app.member.refused(&caller.source(), error))?;
+            caller.may_write(&delivery)?;
+            delivery
         }
         // Whoever may read may also send what only reads.
         Err(refused) => match caller.reader().and_then(|_| Ok(Delivery::parse(body.to_vec())?)) {

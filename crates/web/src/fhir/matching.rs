@@ -22,8 +22,7 @@ pub async fn find(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answered {
-    caller.may_register()?;
-    caller.may_search("Patient")?;
+    caller.may_look_for_patients()?;
     let question = Question::read(&body)?;
     let sought = Sought {
         person: Sought::person(&question.patient)?,

@@ -14,7 +14,7 @@ use super::{
     client::Form,
     deciding::Asked,
     draw,
-    launch::Launch,
+    launch::{Launch, launch_ended},
     oauth::Refusal,
     pages,
     scope::{Scopes, Word},
@@ -172,8 +172,7 @@ impl Smart {
         let kept = self.store.find::<Launch>(Kind::Launch, word, self.now_ms())?;
         let fits = |launch: &Launch| launch.client.as_ref().is_none_or(|id| *id == client.id);
         let launch = kept.map(|kept| kept.content).filter(fits);
-        let ended = || Refusal::request("the launch has ended: start the app again from the EHR");
-        launch.map(|launch| Some((word.to_owned(), launch))).ok_or_else(ended)
+        launch.map(|launch| Some((word.to_owned(), launch))).ok_or_else(launch_ended)
     }
 
     /// Tells the app why it goes no further.

@@ -13,10 +13,10 @@ use super::{
     authorize::{Stop, with_query},
     client::Form,
     grant::{ContextPatient, Grant, User},
-    launch::{Launch, context_patient},
+    launch::{Launch, context_patient, launch_ended},
     oauth::Refusal,
     pages,
-    scope::{Scopes, Word},
+    scope::{Context, Interaction, ResourceScope, Scopes, Word},
     settings::{Client, Rights},
     sign_on::{Open, parse},
     store::{Kept, Kind},
@@ -34,8 +34,8 @@ pub struct Question<'a> {
     pub user: &'a User,
     /// What may be granted.
     pub scopes: Scopes,
-    /// Why records may be read.
-    pub purposes: Vec<Purpose>,
+    /// What the role of who decides allows.
+    pub rights: Rights,
     /// The patient that the EHR has open.
     pub patient: Option<ContextPatient>,
     /// What was wrong with the last answer.
@@ -107,14 +107,13 @@ impl Smart {
             let refusal = Refusal::new("invalid_scope", "the user's role allows none of it");
             return Err(self.back(&asked.redirect_uri, asked.state.clone(), refusal));
         }
-        let Rights { purposes, .. } = rights;
         let patient = asked.launch.as_ref().and_then(|(_, launch)| launch.patient.clone());
         Ok(Question {
             open,
             client,
             user,
             scopes,
-            purposes,
+            rights,
             patient,
             error: None,
             unchecked: Vec::new(),
@@ -136,8 +135,10 @@ impl Smart {
                 (asked.redirect_uri, asked.challenge, asked.nonce);
             let content = Code { grant, redirect_uri, challenge, nonce };
             let kept = Kept { family: family(), content, expires_ms: now_ms + limits::CODE_MS };
-            if let Some((word, _)) = asked.launch {
-                smart.store.end(Kind::Launch, &word)?;
+            if let Some((word, _)) = asked.launch
+                && !smart.store.end(Kind::Launch, &word, now_ms)?
+            {
+                return Err(launch_ended());
             }
             Ok(smart.store.put(Kind::Code, &secret, &kept, now_ms)?)
         })
@@ -152,6 +153,26 @@ impl Question<'_> {
         self.scopes.need_patient() && self.patient.is_none()
     }
 
+    /// A scope in words. Where the role does not deliver, what looks like writing is for what two
+    /// people do together.
+    pub fn words(&self, scope: &ResourceScope) -> String {
+        let rights = &self.rights;
+        let all = scope.interactions.iter();
+        let plain = all.filter(|interaction| interaction.reads() || rights.may_deliver).collect();
+        let plain = ResourceScope { interactions: plain, ..scope.clone() };
+        let has = |interaction| scope.interactions.contains(interaction);
+        let registers = rights.may_register
+            && scope.context == Context::User
+            && scope.allows("Patient", Interaction::Update);
+        let erases = rights.may_erase && has(Interaction::Delete);
+        let said = [
+            (!plain.interactions.is_empty()).then(|| plain.words()),
+            registers.then(|| "Say, together with a colleague, who a patient is".to_owned()),
+            erases.then(|| "Erase records for good, together with a second officer".to_owned()),
+        ];
+        said.into_iter().flatten().collect::<Vec<_>>().join(". ")
+    }
+
     /// What was decided, or what the person must say differently.
     fn answer(&self, app: &App, form: &Form) -> Result<Grant, String> {
         let offered = self.scopes.resources.iter().enumerate();
@@ -164,8 +185,9 @@ impl Question<'_> {
             return Err("Leave at least one box checked, or say no.".to_owned());
         }
         let purpose = form.get("purpose").and_then(Purpose::parse);
-        let purpose = purpose.or_else(|| self.purposes.first().copied());
-        let purpose = purpose.filter(|purpose| self.purposes.contains(purpose));
+        let purposes = &self.rights.purposes;
+        let purpose = purpose.or_else(|| purposes.first().copied());
+        let purpose = purpose.filter(|purpose| purposes.contains(purpose));
         let purpose = purpose.ok_or("Say why the records are read.")?;
         let patient = match (&self.patient, self.scopes.need_patient()) {
             (Some(patient), _) => Some(patient.clone()),

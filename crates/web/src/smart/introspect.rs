@@ -65,7 +65,7 @@ pub async fn revoke(
         // Whose token it is stays untold: the answer is the same.
         Some((_, kept)) if kept.content.client != client => Ok(()),
         Some((Kind::Refresh, kept)) => Ok(smart.store.end_family(kept.family).map(drop)?),
-        Some((kind, _)) => Ok(smart.store.end(kind, &token)?),
+        Some((kind, _)) => Ok(smart.store.end(kind, &token, smart.now_ms()).map(drop)?),
         None => Ok(()),
     };
     super::blocking(end).await?;

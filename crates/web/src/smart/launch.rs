@@ -76,6 +76,11 @@ pub async fn register(
     })))
 }
 
+/// A launch holds five minutes, for one authorization.
+pub fn launch_ended() -> Refusal {
+    Refusal::request("the launch has ended: start the app again from the EHR")
+}
+
 /// A patient as an app is told of it.
 pub fn context_patient(app: &App, named: &str) -> Result<ContextPatient, Problem> {
     let account = known_patient(app, named)?;

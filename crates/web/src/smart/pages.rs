@@ -8,12 +8,7 @@ use axum::{
 use flows::words::Purpose;
 use maud::{DOCTYPE, Markup, html};
 
-use super::{
-    confirm::Question,
-    cors::origin_of,
-    scope::{Scopes, Word},
-    sign_on::Open,
-};
+use super::{confirm::Question, cors::origin_of, scope::Word, sign_on::Open};
 
 /// A page that says something and asks nothing.
 #[derive(Debug)]
@@ -75,9 +70,9 @@ pub fn confirm(question: &Question<'_>) -> Response {
         (alert(question.error.as_deref()))
         form method="post" action="/smart/confirm" {
             (hidden(open))
-            (scopes(&question.scopes, &question.unchecked))
+            (scopes(question))
             (patient(question))
-            (purpose(&question.purposes))
+            (purpose(&question.rights.purposes))
             p.small {
                 "Each time it reads, the patient's list of readers says so, with your hospital's "
                 "name and why. What the patient has not agreed to stays closed."
@@ -92,7 +87,8 @@ pub fn confirm(question: &Question<'_>) -> Response {
     page(StatusCode::OK, &title, body, Some(&open.decision.asked.redirect_uri))
 }
 
-fn scopes(scopes: &Scopes, unchecked: &[usize]) -> Markup {
+fn scopes(question: &Question<'_>) -> Markup {
+    let (scopes, unchecked) = (&question.scopes, &question.unchecked);
     let mut words: Vec<&str> = scopes.words.iter().filter_map(|word: &Word| word.words()).collect();
     words.dedup();
     html! {
@@ -102,7 +98,7 @@ fn scopes(scopes: &Scopes, unchecked: &[usize]) -> Markup {
                 label.check {
                     input type="checkbox" name={ "scope-" (place) } value="on"
                         checked[!unchecked.contains(&place)];
-                    span { (scope.words()) }
+                    span { (question.words(scope)) }
                 }
             }
             @for word in words { p.always { (word) } }

@@ -136,13 +136,16 @@ impl Scopes {
     /// Without what could not be held to: only what is read goes through the keyhole of a patient
     /// in context or of a query, so such a scope changes nothing.
     pub fn enforceable(self) -> Self {
-        self.only_reading(|scope| scope.context == Context::Patient || !scope.query.is_empty())
+        self.within(|scope, interaction| {
+            interaction.reads() || scope.context != Context::Patient && scope.query.is_empty()
+        })
     }
 
-    /// Some of them only for reading.
-    pub fn only_reading(mut self, which: impl Fn(&ResourceScope) -> bool) -> Self {
-        for scope in self.resources.iter_mut().filter(|scope| which(scope)) {
-            scope.interactions = scope.interactions.only_reading();
+    /// Only what may be done within each.
+    pub fn within(mut self, may: impl Fn(&ResourceScope, Interaction) -> bool) -> Self {
+        for scope in &mut self.resources {
+            let kept = scope.interactions.iter().filter(|interaction| may(scope, *interaction));
+            scope.interactions = kept.collect();
         }
         self.resources.retain(|scope| !scope.interactions.is_empty());
         self
@@ -327,6 +330,11 @@ impl Context {
 impl Interaction {
     const ALL: [Self; 5] = [Self::Create, Self::Read, Self::Update, Self::Delete, Self::Search];
 
+    /// Whether it changes nothing.
+    pub fn reads(self) -> bool {
+        matches!(self, Self::Read | Self::Search)
+    }
+
     fn letter(self) -> char {
         match self {
             Self::Create => 'c',
@@ -335,6 +343,10 @@ impl Interaction {
             Self::Delete => 'd',
             Self::Search => 's',
         }
+    }
+
+    fn bit(self) -> u8 {
+        1 << self as u8
     }
 
     fn verb(self) -> &'static str {
@@ -362,7 +374,7 @@ impl Interactions {
         for interaction in Interaction::ALL {
             if let Some(shorter) = rest.strip_prefix(interaction.letter()) {
                 rest = shorter;
-                set.0 |= 1 << interaction as u8;
+                set.0 |= interaction.bit();
             }
         }
         (rest.is_empty() && !set.is_empty()).then_some(set)
@@ -370,7 +382,7 @@ impl Interactions {
 
     /// Whether it is among them.
     pub fn contains(self, interaction: Interaction) -> bool {
-        self.0 & (1 << interaction as u8) != 0
+        self.0 & interaction.bit() != 0
     }
 
     fn and(self, other: Self) -> Self {
@@ -382,21 +394,25 @@ impl Interactions {
         self.0 == 0
     }
 
+    /// Whether records may be read.
+    pub fn read(self) -> bool {
+        self.iter().any(Interaction::reads)
+    }
+
     /// Whether records may be changed.
     pub fn write(self) -> bool {
-        [Interaction::Create, Interaction::Update, Interaction::Delete]
-            .iter()
-            .any(|interaction| self.contains(*interaction))
+        self.iter().any(|interaction| !interaction.reads())
     }
 
-    /// Without what changes records.
-    pub fn only_reading(self) -> Self {
-        let reading = 1 << Interaction::Read as u8 | 1 << Interaction::Search as u8;
-        Self(self.0 & reading)
-    }
-
-    fn iter(self) -> impl Iterator<Item = Interaction> {
+    /// Each.
+    pub fn iter(self) -> impl Iterator<Item = Interaction> {
         Interaction::ALL.into_iter().filter(move |interaction| self.contains(*interaction))
+    }
+}
+
+impl FromIterator<Interaction> for Interactions {
+    fn from_iter<I: IntoIterator<Item = Interaction>>(interactions: I) -> Self {
+        Self(interactions.into_iter().fold(0, |set, interaction| set | interaction.bit()))
     }
 }
 

@@ -264,17 +264,20 @@ impl Store {
         Ok(again.map(Spent::Again))
     }
 
-    /// Ends what is kept under a secret.
-    pub fn end(&self, kind: Kind, secret: &str) -> Result<(), StoreError> {
-        let query = "DELETE FROM entries WHERE kind = ?1 AND hash = ?2";
-        lock(&self.writer).execute(query, params![kind as i64, hash(secret)])?;
-        Ok(())
+    /// Ends what is kept under a secret. False if it has ended already.
+    pub fn end(&self, kind: Kind, secret: &str, now_ms: u64) -> Result<bool, StoreError> {
+        let query = "DELETE FROM entries WHERE kind = ?1 AND hash = ?2 AND expires_ms > ?3";
+        let place = params![kind as i64, hash(secret), signed(now_ms)];
+        Ok(lock(&self.writer).execute(query, place)? > 0)
     }
 
-    /// Ends all that came from one authorization. False if there was nothing left of it.
+    /// Ends all that came from one authorization: its code and tokens. False if there was nothing
+    /// left of it. What belongs to no authorization stays, whatever family a stranger names.
     pub fn end_family(&self, family: Family) -> Result<bool, StoreError> {
-        let query = "DELETE FROM entries WHERE family = ?1";
-        Ok(lock(&self.writer).execute(query, params![family])? > 0)
+        let query = "DELETE FROM entries WHERE family = ?1 AND kind IN (?2, ?3, ?4)";
+        let [code, access, refresh] =
+            [Kind::Code, Kind::Access, Kind::Refresh].map(|kind| kind as i64);
+        Ok(lock(&self.writer).execute(query, params![family, code, access, refresh])? > 0)
     }
 
     /// Ends all that came from the authorizations of which something of this kind fits. Gives how
@@ -483,6 +486,20 @@ mod tests {
         let query = "SELECT count(*) FROM entries WHERE kind = 3";
         let count: i64 = lock(&store.reader).query_row(query, [], |row| row.get(0)).unwrap();
         assert_eq!(count, 1, "an app that refreshes for a month must not fill the file");
+    }
+
+    #[test]
+    fn what_belongs_to_no_authorization_does_not_end_with_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let no_family = Family::default();
+        let used = || store.first_use(Kind::Assertion, "jti", 1_000, 0).unwrap();
+        assert!(used());
+        let key = Kept { family: no_family, content: "key".to_owned(), expires_ms: 1_000 };
+        store.put(Kind::SigningKey, "signing", &key, 0).unwrap();
+        assert!(!store.end_family(no_family).unwrap());
+        assert!(!used());
+        assert_eq!(find(&store, Kind::SigningKey, "signing", 0), Some("key".to_owned()));
     }
 
     #[test]

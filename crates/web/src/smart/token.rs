@@ -17,7 +17,7 @@ use super::{
     draw,
     grant::Grant,
     oauth::{Refusal, secret_json},
-    scope::{Context, Scopes, Word},
+    scope::{Context, Interaction, Scopes, Word},
     settings::{Client, ClientKind, Rights},
     store::{Family, Kept, Kind, New, Source, Spent},
 };
@@ -66,6 +66,8 @@ impl Smart {
     fn redeem(&self, client: &Client, form: &Form) -> Result<Value, Refusal> {
         let unknown = || Refusal::grant("the code does not hold: authorize again");
         let (code, now_ms) = (form.need("code")?, self.now_ms());
+        // Before the code is spent: who comes too early comes again with it.
+        self.check_rate(client)?;
         let kept = match self.store.spend::<Code>(Kind::Code, code, now_ms)? {
             Some(Spent::First(kept)) => kept,
             Some(Spent::Again(family)) => {
@@ -108,6 +110,7 @@ impl Smart {
         let Some(owner) = self.settings.client(&kept.content.client) else {
             return Err(self.end_refresh(token)?);
         };
+        self.check_rate(owner)?;
         let origin = Origin { source: Source::Refresh(token), family: kept.family };
         self.issue(owner, kept.content, scopes, origin, None)
     }
@@ -156,6 +159,14 @@ impl Smart {
         self.issue(client, grant, scopes, origin, None)
     }
 
+    /// Public apps are counted here; others were when they showed that they are it.
+    fn check_rate(&self, client: &Client) -> Result<(), Refusal> {
+        match client.kind {
+            ClientKind::Public => self.may_go_on(client),
+            _ => Ok(()),
+        }
+    }
+
     /// Keeps new tokens and says them, for the only time.
     fn issue(
         &self,
@@ -168,9 +179,6 @@ impl Smart {
         let (now_ms, Origin { source, family }) = (self.now_ms(), origin);
         if now_ms >= grant.ends_ms {
             return Err(Refusal::grant("the authorization has ended: authorize again"));
-        }
-        if client.kind == ClientKind::Public {
-            self.may_go_on(client)?; // Others were counted when they showed that they are it.
         }
         let access = format!("{ACCESS_PREFIX}{}", draw());
         let lifetime_ms = match client.kind {
@@ -235,7 +243,17 @@ pub fn grantable(asked: &Scopes, client: &Client, rights: &Rights) -> Scopes {
         scopes.words.clear(); // Nobody signed in, and nothing is refreshed.
     }
     scopes.resources.retain(|scope| (scope.context == Context::System) == is_backend);
-    scopes.only_reading(|_| !rights.may_deliver)
+    scopes.within(|scope, interaction| {
+        let is_users = scope.context == Context::User;
+        match interaction {
+            Interaction::Read | Interaction::Search => true,
+            _ if rights.may_deliver => true,
+            // These say more than writing: two people erase, and decide who a patient is.
+            Interaction::Delete => is_users && rights.may_erase,
+            Interaction::Update => is_users && rights.may_register && scope.is_about("Patient"),
+            Interaction::Create => false,
+        }
+    })
 }
 
 /// A name for all that comes from one authorization.
