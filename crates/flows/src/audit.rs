@@ -11,7 +11,7 @@ use ledger::{
 };
 use serde_json::{Value, json};
 
-use crate::{FlowError, Member, answers, time, words};
+use crate::{FlowError, Member, answers, staff::OpenedStaff, time, words};
 
 /// Accesses to records of one patient, as AuditEvents, oldest first.
 pub struct AuditTrail(Vec<AuditEvent>);
@@ -32,7 +32,22 @@ pub struct AuditPage {
 
 impl AuditEvent {
     fn new(receipt: &Receipt, index: u64, network: &NetworkState) -> Result<Self, FlowError> {
-        let value = audit_event(receipt, index, network);
+        Self::naming(None, receipt, index, network)
+    }
+
+    fn naming(
+        staff: Option<&OpenedStaff>,
+        receipt: &Receipt,
+        index: u64,
+        network: &NetworkState,
+    ) -> Result<Self, FlowError> {
+        let mut value = audit_event(receipt, index, network);
+        if let Some(OpenedStaff { name, salt }) = staff {
+            value["agent"][0]["name"] = json!(name);
+            let salt = json!({ "type": "staff-salt", "valueString": words::hex(salt) });
+            let detail = value["entity"][1]["detail"].as_array_mut();
+            detail.into_iter().for_each(|detail| detail.push(salt.clone()));
+        }
         let resource = Resource::parse(value.to_string().into_bytes());
         let resource = resource
             .map_err(|issues| FlowError::Evidence(format!("an AuditEvent: {}", issues[0])))?;
@@ -91,7 +106,8 @@ impl Member {
     }
 
     /// Accesses from a position of the log on, at most `max` entries of it: those by this member's
-    /// staff, and those to records of patients that are linked to it.
+    /// staff, with their names and what opens the ledger's commitments to them, and those to
+    /// records of patients that are linked to it.
     pub fn audit_from(&self, from: u64, max: u64) -> Result<AuditPage, FlowError> {
         let size = self.chain.tip().size;
         let next = from.saturating_add(max).min(size).max(from);
@@ -102,7 +118,8 @@ impl Member {
             if let Some(receipt) = receipt_of(entry)
                 && self.is_concerned(receipt)?
             {
-                events.push(AuditEvent::new(receipt, index, &network)?);
+                let staff = self.staff_of(receipt.access)?;
+                events.push(AuditEvent::naming(staff.as_ref(), receipt, index, &network)?);
             }
         }
         Ok(AuditPage { events, next })

@@ -263,10 +263,15 @@ impl Member {
         let Named { mut case, .. } = self.case(token)?;
         case.may_be_decided(&by, is_approved)?;
         self.check_nothing_newer(&moving)?;
-        let effect = match is_approved {
+        let mut effect = match is_approved {
             true => self.effect(&people, &case.subject)?,
             false => Effect::default(),
         };
+        if let Subject::Unlink { local } = &case.subject
+            && let Some(account) = effect.patients.get(local).copied()
+        {
+            effect.patients.extend(moving.names.into_iter().map(|name| (name, account)));
+        }
         let (order, decided_ms) = (people.next(), self.world.clock.now_ms());
         let accounts = effect.accounts.iter().map(|account| account.0).collect();
         case.decision = Some(Decision { by, decided_ms, is_approved, order, accounts });

@@ -270,7 +270,7 @@ impl Exports {
             if export.is_removed() {
                 return Err(Failed("nobody wants it any more".to_owned()));
             }
-            export.patients.lock().unwrap_or_else(PoisonError::into_inner).insert(patient);
+            export.holds(patient);
             self.write_patient(export, patient, &mut output, &mut lacking).await?;
             if output.bytes() > limits::EXPORT_BYTES_MAX {
                 let max = limits::EXPORT_BYTES_MAX;
@@ -283,7 +283,8 @@ impl Exports {
         Ok(output.finish()?)
     }
 
-    /// One patient: an access, what it opens, its end.
+    /// One patient: an access, what it opens, its end; and the same for what was filed before the
+    /// patient was linked to this account.
     async fn write_patient(
         &self,
         export: &Export,
@@ -291,6 +292,34 @@ impl Exports {
         output: &mut Output,
         lacking: &mut Lacking,
     ) -> Result<(), Failed> {
+        let Some(session) = self.read_account(export, patient, lacking).await? else {
+            return Ok(());
+        };
+        let before = self.member.people().map(|people| people.accounts_before(patient))?;
+        let mut sessions = Vec::new();
+        for account in before {
+            export.holds(account);
+            let read = self.read_account(export, account, lacking).await?;
+            sessions.extend(read.map(Arc::new));
+        }
+        let joined = session.beside(&sessions);
+        lacking.incomplete += u64::from(!joined.missing.is_empty());
+        let written = export.write_session(&joined, output);
+        for session in sessions.iter().map(|session| &**session).chain([&session]) {
+            if let Err(error) = self.member.close(session).await {
+                tracing::warn!(%error, "an access of an export was not closed: it ends by itself");
+            }
+        }
+        Ok(written?)
+    }
+
+    /// What an access opens; none if there is none, which is counted.
+    async fn read_account(
+        &self,
+        export: &Export,
+        patient: PatientId,
+        lacking: &mut Lacking,
+    ) -> Result<Option<Session>, Failed> {
         let order = &export.order;
         let reading = Reading {
             patient,
@@ -301,25 +330,16 @@ impl Exports {
             duration_ms: limits::EXPORT_ACCESS_MS,
             emergency: None,
         };
-        let session = match self.member.read_once(reading).await {
-            Ok(session) => session,
-            Err(FlowError::Denied(_)) => {
-                lacking.denied += 1;
-                return Ok(());
-            }
+        match self.member.read_once(reading).await {
+            Ok(session) => return Ok(Some(session)),
+            Err(FlowError::Denied(_)) => lacking.denied += 1,
             Err(error) if error.is_fatal() => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "an export could not read a patient's records");
                 lacking.unread += 1;
-                return Ok(());
             }
-        };
-        lacking.incomplete += u64::from(!session.missing.is_empty());
-        let written = export.write_session(&session, output);
-        if let Err(error) = self.member.close(&session).await {
-            tracing::warn!(%error, "an access of an export was not closed: it ends by itself");
         }
-        Ok(written?)
+        Ok(None)
     }
 
     fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Export>>> {
@@ -374,6 +394,11 @@ impl Export {
             Some(_) => output.push_deleted(&deleted),
             None => Ok(()),
         }
+    }
+
+    /// Notes an account that is read: if its records are erased, the export goes.
+    fn holds(&self, patient: PatientId) {
+        self.patients.lock().unwrap_or_else(PoisonError::into_inner).insert(patient);
     }
 
     /// When it goes, in milliseconds since the Unix epoch; none while it is written.

@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use fhir::matching::Grade;
 use fhir::{
-    Issue, IssueCode, Resource,
+    Issue, IssueCode, Resource, Severity,
     bundle::{
         BundleKind,
         answer::{Answer, Match, Mode},
     },
     matching::{Likeness, Person},
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use ledger::{Category, CategorySet, PatientId, Purpose};
 use vault::{Batch, Mark, Place, RecordId, SealedRecord, Token, Versions};
 
@@ -32,6 +32,15 @@ pub struct Sought {
     pub purpose: Purpose,
     /// Which categories may be opened.
     pub categories: CategorySet,
+}
+
+/// What came of a question who somebody may be.
+#[derive(Default)]
+pub struct Seen {
+    /// Who may be, the most alike first.
+    pub found: Vec<Found>,
+    /// How many could not be looked at: the ledger denied the access, or was out of reach.
+    pub unseen: usize,
 }
 
 /// A patient of this hospital who may be the one that is sought.
@@ -80,20 +89,27 @@ impl Sought {
 impl Member {
     /// The patients of this hospital who may be the one that is sought, the most alike first. Each
     /// of them was looked at under an access of its own, which has ended; so was whoever turned out
-    /// to be somebody else.
-    pub async fn seek(&self, sought: &Sought) -> Result<Vec<Found>, FlowError> {
+    /// to be somebody else. One who cannot be looked at does not keep the others from being found.
+    pub async fn seek(&self, sought: &Sought) -> Result<Seen, FlowError> {
         let candidates = self.candidates(&sought.person)?;
-        let found = stream::iter(candidates)
+        let looked_at = stream::iter(candidates)
             .map(|(patient, places)| self.look_at(sought, patient, places))
             .buffer_unordered(limits::MATCH_READS)
-            .try_collect::<Vec<Vec<Found>>>();
-        let mut found: Vec<Found> = found.await?.into_iter().flatten().collect();
+            .collect::<Vec<Result<Vec<Found>, FlowError>>>();
+        let (mut found, mut unseen) = (Vec::new(), 0);
+        for looked in looked_at.await {
+            match looked {
+                Ok(seen) => found.extend(seen),
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(_) => unseen += 1,
+            }
+        }
         found.retain(|one| one.likeness.grade > Grade::CertainlyNot);
         found.sort_by(|left, right| {
             let score = right.likeness.score.total_cmp(&left.likeness.score);
             score.then_with(|| left.id.cmp(&right.id))
         });
-        Ok(found)
+        Ok(Seen { found, unseen })
     }
 
     /// The words under which a patient is found, for the index; see [`Member::seek`].
@@ -268,7 +284,8 @@ impl Member {
 }
 
 /// The answer to a question who somebody may be, as `Patient/$match` gives it.
-pub fn matches_json(base: &str, found: &[Found]) -> Vec<u8> {
+pub fn matches_json(base: &str, answered: &Seen) -> Vec<u8> {
+    let Seen { found, unseen } = answered;
     let mut answer = Answer::new(BundleKind::Searchset).total(found.len());
     for one in found {
         let Ok(record) = one.session.find("Patient", &one.id) else { continue };
@@ -276,6 +293,12 @@ pub fn matches_json(base: &str, found: &[Found]) -> Vec<u8> {
         let resource = record.resolved.bytes();
         let found = Match { full_url: &full_url, resource, mode: Mode::Match };
         answer.push_graded(&found, one.likeness.score, one.likeness.grade.code());
+    }
+    if *unseen > 0 {
+        let text = format!("{unseen} who may be could not be looked at: ask again, or another way");
+        let issue = Issue::error(IssueCode::Transient, "", text);
+        let issue = Issue { severity: Severity::Warning, ..issue };
+        answer.push_outcome(&fhir::outcome(&[issue]));
     }
     answer.finish()
 }

@@ -31,7 +31,7 @@ pub fn patched(record: &OpenedRecord, form: PatchForm, patch: &[u8]) -> Result<V
     let unread = |error| {
         refuse(IssueCode::Structure, format!("no patch of the form it is sent as: {error}"))
     };
-    let mut value = record.resolved.value().clone();
+    let mut value = record.as_filed()?.value().clone();
     match form {
         PatchForm::Operations => {
             let patch: Patch = serde_json::from_slice(patch).map_err(unread)?;

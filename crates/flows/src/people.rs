@@ -101,6 +101,12 @@ impl People {
         self.linked.get(local)?.1.last().copied()
     }
 
+    /// The accounts that the patient of an account had before links: what was filed then is there.
+    pub(crate) fn accounts_before(&self, account: PatientId) -> BTreeSet<PatientId> {
+        let linked = self.linked.values().filter(|(now, _)| *now == account);
+        linked.flat_map(|(_, earlier)| earlier.iter().copied()).collect()
+    }
+
     /// The other accounts of the same person.
     pub(crate) fn one_with(&self, account: PatientId) -> BTreeSet<PatientId> {
         let mut found = BTreeSet::from([account]);

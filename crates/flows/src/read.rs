@@ -217,6 +217,7 @@ impl Member {
             None => Body::OpenAccess(request),
         };
         let (id, bytes) = self.command_with_nonce(nonce, body);
+        self.keep_reader(id, &reading.staff, nonce)?;
         let done = self.submit_final(id, bytes).await?;
         let Event::Accessed(receipt) = done.event else {
             return Err(FlowError::Evidence("an access became something else".to_owned()));

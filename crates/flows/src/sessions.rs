@@ -272,6 +272,11 @@ impl OpenedRecord {
         Ok(self)
     }
 
+    /// The resource as it was filed: without what was decided about its patient since.
+    pub(crate) fn as_filed(&self) -> Result<Resource, FlowError> {
+        named(&self.exact, &self.metadata)
+    }
+
     /// Whether this version says that the resource is deleted.
     pub fn is_deletion(&self) -> bool {
         self.metadata.change == Change::Deleted

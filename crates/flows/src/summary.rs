@@ -6,18 +6,24 @@ use crate::{Member, OpenedRecord, Session, time::instant, words};
 
 impl Member {
     /// The International Patient Summary of the patient, who was asked for under this logical id,
-    /// as a document Bundle. Records of this member come before those of others.
-    pub fn summary(&self, session: &Session, base_url: &str, patient: &str) -> Vec<u8> {
+    /// as a document Bundle. Records of this member come before those of others; what the house
+    /// holds explains what they name.
+    pub fn summary(
+        &self,
+        session: &Session,
+        house: Option<&Session>,
+        base_url: &str,
+        patient: &str,
+    ) -> Vec<u8> {
         let mut records: Vec<&OpenedRecord> = session.latest().collect();
         let order = |record: &&OpenedRecord| {
             let (metadata, is_other) = (&record.metadata, record.custodian != self.id);
             (is_other, record.custodian, metadata.kind.clone(), metadata.id.clone())
         };
         records.sort_by_cached_key(order);
-        let parts: Vec<Part<'_>> = records
-            .iter()
-            .map(|record| Part { resource: &record.resolved, id: &record.metadata.id })
-            .collect();
+        let beside = house.into_iter().flat_map(Session::latest).map(|record| part(record, true));
+        let parts: Vec<Part<'_>> =
+            records.into_iter().map(|record| part(record, false)).chain(beside).collect();
         let network = self.chain.network();
         let own = network.members.iter().find(|member| member.id == self.id);
         let identifier = self.id.to_string();
@@ -34,4 +40,8 @@ impl Member {
         };
         summary.document(&parts)
     }
+}
+
+fn part(record: &OpenedRecord, is_beside: bool) -> Part<'_> {
+    Part { resource: &record.resolved, id: &record.metadata.id, is_beside }
 }

@@ -4,17 +4,17 @@ use proof::Hash;
 
 use crate::{
     Batch, Conflict, CopyBatch, JobPart, KeptCase, KeptMessage, Mark, NewEmergency, NewRecord,
-    PatientId, Place, Portrait, Run, SealedScope, Tally, VaultError,
+    PatientId, Place, Portrait, Reader, Run, SealedScope, Tally, VaultError,
     VaultError::Invalid,
     WantedErasure,
     limits::{
         ANCHOR_COUNT_MAX, BATCH_BYTES_MAX, BATCH_CASES_MAX, BATCH_ERASURES_MAX,
-        BATCH_JOB_PARTS_MAX, BATCH_MESSAGES_MAX, BATCH_RECORDS_MAX, BATCH_SCOPES_MAX,
-        BATCH_TALLIES_MAX, CASE_BYTES_MAX, EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX,
+        BATCH_JOB_PARTS_MAX, BATCH_MESSAGES_MAX, BATCH_READERS_MAX, BATCH_RECORDS_MAX,
+        BATCH_SCOPES_MAX, BATCH_TALLIES_MAX, CASE_BYTES_MAX, EMERGENCY_BYTES_MAX, EMERGENCY_MS_MAX,
         ERASURE_BYTES_MAX, ERASURE_RECORDS_MAX, ERASURE_RUNS_MAX, JOB_PART_BYTES_MAX,
-        MESSAGE_BYTES_MAX, NAME_BYTES_MAX, PAGE_ITEMS_MAX, PORTRAIT_BYTES_MAX, SEAL_BYTES_MAX,
-        SETTING_BYTES_MAX, SETTING_NAME_BYTES_MAX, TALLY_NAME_BYTES_MAX, TOKENS_MAX,
-        WRAPPED_BYTES_MAX,
+        MESSAGE_BYTES_MAX, NAME_BYTES_MAX, PAGE_ITEMS_MAX, PORTRAIT_BYTES_MAX, READER_BYTES_MAX,
+        SEAL_BYTES_MAX, SETTING_BYTES_MAX, SETTING_NAME_BYTES_MAX, TALLY_NAME_BYTES_MAX,
+        TOKENS_MAX, WRAPPED_BYTES_MAX,
     },
 };
 
@@ -26,6 +26,7 @@ pub(crate) fn batch(batch: &Batch) -> Result<(), VaultError> {
     cases(&batch.cases, batch.relinks.len())?;
     batch.marks.iter().try_for_each(mark)?;
     portraits(&batch.portraits)?;
+    readers(&batch.readers)?;
     tallies(&batch.tallies)?;
     erasures(&batch.erasures)?;
     job_parts(&batch.jobs)?;
@@ -147,6 +148,12 @@ fn portraits(portraits: &[Portrait]) -> Result<(), VaultError> {
     require(portraits.len() <= BATCH_RECORDS_MAX, "the batch has too many portraits, split it")?;
     let is_short = |portrait: &Portrait| portrait.sealed.len() <= PORTRAIT_BYTES_MAX;
     require(portraits.iter().all(is_short), "the portrait is too large")
+}
+
+fn readers(readers: &[Reader]) -> Result<(), VaultError> {
+    require(readers.len() <= BATCH_READERS_MAX, "the batch has too many readers, split it")?;
+    let is_short = |reader: &Reader| reader.sealed.len() <= READER_BYTES_MAX;
+    require(readers.iter().all(is_short), "the name of the reader is too long")
 }
 
 fn tallies(tallies: &[Tally]) -> Result<(), VaultError> {

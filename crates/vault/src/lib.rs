@@ -11,8 +11,8 @@
 //! - [`padding`], [`envelope`]: what a record looks like at rest.
 //! - [`permit`], [`emergency`]: what must be there before an envelope opens.
 //! - [`erasure`]: what is to go, and what is gone.
-//! - [`message`], [`quality`], [`job`]: what is kept beside records: messages that wait, portraits,
-//!   counts, work that goes on after a restart.
+//! - [`message`], [`quality`], [`job`], [`reader`]: what is kept beside records: messages that
+//!   wait, portraits, counts, work that goes on after a restart, who opened an access.
 //! - [`store`]: the trait [`Vault`], what goes in and comes out; [`error`]: how it fails.
 //! - [`memory`]: a vault that forgets, for tests and simulations.
 //! - [`sqlite`]: a vault on one disk, with large envelopes as files (`blobs.rs`).
@@ -37,6 +37,7 @@ pub mod message;
 pub mod padding;
 pub mod permit;
 pub mod quality;
+pub mod reader;
 pub mod sqlite;
 pub mod store;
 
@@ -55,6 +56,7 @@ pub use memory::Memory;
 pub use message::{KeptMessage, MessageCounts};
 pub use permit::{FinalReceipt, Permit};
 pub use quality::{Portrait, Tally};
+pub use reader::Reader;
 pub use sqlite::Sqlite;
 pub use store::{
     AnchoredBatch, Batch, CopyBatch, Counts, Link, NewRecord, OwnScope, SealedRecord, SealedScope,

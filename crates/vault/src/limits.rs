@@ -66,6 +66,12 @@ pub const BATCH_JOB_PARTS_MAX: usize = 64;
 /// Largest sealed part of a job.
 pub const JOB_PART_BYTES_MAX: usize = 512 * 1024;
 
+/// Most readers in one batch.
+pub const BATCH_READERS_MAX: usize = 256;
+
+/// Largest sealed name of a reader.
+pub const READER_BYTES_MAX: usize = 4 * 1024;
+
 /// Most look-up tokens of one record.
 pub const TOKENS_MAX: usize = 128;
 

@@ -73,6 +73,9 @@ impl Vault for Memory {
         }
         let jobs = batch.jobs.into_iter();
         state.jobs.extend(jobs.map(|part| ((part.job, part.part), part.sealed)));
+        for reader in batch.readers {
+            state.readers.entry(reader.access).or_insert(reader.sealed);
+        }
         Ok(stored)
     }
 
@@ -452,6 +455,10 @@ impl Vault for Memory {
         Ok(page.map(|(number, case)| (number, case.clone())).collect())
     }
 
+    fn reader(&self, access: [u8; 32]) -> Result<Option<Vec<u8>>, VaultError> {
+        Ok(self.state()?.readers.get(&access).cloned())
+    }
+
     fn portrait(&self, record: RecordId) -> Result<Option<Vec<u8>>, VaultError> {
         let state = self.state()?;
         let is_hidden = state.latest(record).is_none() && state.last(record) > 0;
@@ -549,6 +556,8 @@ struct State {
     tallies: BTreeMap<(u32, Token), (Vec<u8>, u64)>,
     /// Parts of jobs, by job and part.
     jobs: BTreeMap<(Token, u64), Vec<u8>>,
+    /// Who opened accesses.
+    readers: BTreeMap<[u8; 32], Vec<u8>>,
     settings: BTreeMap<String, Vec<u8>>,
 }
 

@@ -22,8 +22,8 @@ use proof::Hash;
 
 use crate::{
     EmergencyEntry, Envelope, Erased, JobPart, KeptCase, KeptMessage, LocalEmergency, Mark,
-    MemberId, MessageCounts, NewEmergency, PatientId, Place, Portrait, RecordId, Relink, ScopeTag,
-    Tally, Token, VaultError, WantedErasure,
+    MemberId, MessageCounts, NewEmergency, PatientId, Place, Portrait, Reader, RecordId, Relink,
+    ScopeTag, Tally, Token, VaultError, WantedErasure,
 };
 
 /// A store of sealed records. See the module's text for order, pages and errors.
@@ -33,7 +33,7 @@ pub trait Vault: Send + Sync {
     /// Stores a batch: all of it, durably, or nothing.
     ///
     /// Scopes come first, then links, changed links, records, marks, messages, cases, portraits,
-    /// tallies, orders to erase and parts of jobs, in the order given. A record's version must
+    /// tallies, orders to erase, parts of jobs and readers, in the order given. A record's version must
     /// follow its latest one; its scope
     /// epoch must be known or in the batch, for the same patient. A scope's epoch must rise; its
     /// first has no way back to an earlier one, and every later one has.
@@ -296,6 +296,11 @@ pub trait Vault: Send + Sync {
     /// Forgets a job with all its parts, durably; one that is not there is harmless.
     fn forget_job(&self, job: Token) -> Result<(), VaultError>;
 
+    // ---- readers -------------------------------------------------------------------------------
+
+    /// Who opened an access, as it was sealed; none if this node did not.
+    fn reader(&self, access: [u8; 32]) -> Result<Option<Vec<u8>>, VaultError>;
+
     // ---- the node ------------------------------------------------------------------------------
 
     /// A setting of the node. Settings are not sealed: nothing about people or records goes here.
@@ -336,6 +341,8 @@ pub struct Batch {
     pub erasures: Vec<WantedErasure>,
     /// Parts of jobs, new ones and those that replace what was kept.
     pub jobs: Vec<JobPart>,
+    /// Who opens accesses; one that is known is harmless.
+    pub readers: Vec<Reader>,
 }
 
 /// A record version to be stored.

@@ -30,6 +30,8 @@ pub enum Mode {
     Match,
     /// A match refers to it.
     Include,
+    /// It says something about the search.
+    Outcome,
 }
 
 /// What became of one entry (`Bundle.entry.response`).
@@ -128,6 +130,17 @@ impl Answer {
         self.resource(found.resource);
         self.raw(b",\"search\":{\"mode\":");
         self.string(found.mode.code());
+        self.raw(b"}}");
+    }
+
+    /// Adds what there is to say about a search: an OperationOutcome. It counts as no match.
+    pub fn push_outcome(&mut self, outcome: &Value) {
+        self.begin_entry();
+        let text = outcome.to_string();
+        self.raw(b"\"resource\":");
+        self.raw(text.as_bytes());
+        self.raw(b",\"search\":{\"mode\":");
+        self.string(Mode::Outcome.code());
         self.raw(b"}}");
     }
 
@@ -230,6 +243,7 @@ impl Mode {
         match self {
             Self::Match => "match",
             Self::Include => "include",
+            Self::Outcome => "outcome",
         }
     }
 }

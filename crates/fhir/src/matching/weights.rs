@@ -130,7 +130,10 @@ impl Compared {
             return PROBABLE_MIN - MARGIN; // A name alone.
         }
         let is_exact = family.is_same() && given.is_same() && birth.is_same();
-        let is_named = !family.is_different() && (given.is_same() || birth.is_same());
+        // With one number of a family, twins of almost one name are two.
+        let may_be_called_so = matches!(given, Found::Nothing | Found::Alike(INITIAL));
+        let is_named =
+            !family.is_different() && (given.is_same() || birth.is_same() && may_be_called_so);
         match (is_exact && sex.is_same()) || (has_identifier && is_named && !sex.is_different()) {
             true => 1.0,
             false => CERTAIN_MIN - MARGIN,

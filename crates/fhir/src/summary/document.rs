@@ -94,7 +94,7 @@ impl<'a> Document<'a> {
     /// The parts of each section, newest first; of equals the one whose name sorts first.
     fn sorted(&self) -> Vec<Vec<usize>> {
         let mut sections: Vec<Vec<usize>> = SECTIONS.iter().map(|_| Vec::new()).collect();
-        for (place, part) in self.parts.iter().enumerate() {
+        for (place, part) in self.parts.iter().enumerate().filter(|(_, part)| !part.is_beside) {
             let value = part.resource.value();
             if let Some(section) = SECTIONS.iter().position(|section| (section.has)(value)) {
                 sections[section].push(place);

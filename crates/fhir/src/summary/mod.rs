@@ -55,6 +55,8 @@ pub struct Part<'a> {
     pub resource: &'a Resource,
     /// Its logical id.
     pub id: &'a str,
+    /// Whether it only explains what others name, as a medication of the hospital's list does.
+    pub is_beside: bool,
 }
 
 impl Summary<'_> {

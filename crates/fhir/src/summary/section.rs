@@ -31,7 +31,7 @@ pub struct Section {
 pub type Look<'a> = &'a dyn Fn(&Value) -> Option<&'a Value>;
 
 /// When what a resource tells was so: the first of these that is there.
-pub const TIMES: [&str; 14] = [
+pub const TIMES: [&str; 15] = [
     "onsetDateTime",
     "onsetPeriod",
     "effectiveDateTime",
@@ -41,6 +41,7 @@ pub const TIMES: [&str; 14] = [
     "performedPeriod",
     "occurrenceDateTime",
     "occurrenceString",
+    "issued",
     "authoredOn",
     "recordedDate",
     "dateTime",
@@ -226,8 +227,13 @@ fn is_allergy(resource: &Value) -> bool {
     is(resource, "AllergyIntolerance") && !is_void(resource) && !has_ended
 }
 
-/// What is taken now: what was stopped, completed or never begun is no part of a summary.
+/// What is taken now: what was stopped, completed or never begun is no part of a summary, nor what
+/// is only thought of, or must not be given.
 fn is_medication(resource: &Value) -> bool {
+    let intent = resource["intent"].as_str().unwrap_or_default();
+    if resource["doNotPerform"] == true || ["proposal", "plan", "option"].contains(&intent) {
+        return false;
+    }
     match resource["resourceType"].as_str() {
         Some("MedicationStatement") => {
             ["active", "intended", "on-hold", "unknown"].contains(&status(resource))
@@ -364,7 +370,8 @@ fn plan(plan: &Value, _: Look<'_>) -> [String; 4] {
     let details = activities.map(|activity| {
         let detail = &activity["detail"];
         let said = [plain(&detail["description"]), concept(&detail["code"])];
-        said.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
+        let said = said.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+        if detail["doNotPerform"] == true { format!("not: {said}") } else { said }
     });
     let planned = joined(details, "; ");
     let planned = if planned.is_empty() { plain(&plan["description"]) } else { planned };

@@ -56,12 +56,17 @@ impl Binding {
             return issues.extend(self.issue(code, place.to_owned()));
         }
         let codings = element["coding"].as_array().into_iter().flatten().enumerate();
-        let of_hl7 = codings.filter(|(_, coding)| {
-            coding["system"].as_str().is_some_and(|system| system.starts_with(HL7_SYSTEMS))
-        });
-        issues.extend(of_hl7.filter_map(|(index, coding)| {
-            self.issue(coding["code"].as_str()?, format!("{place}.coding[{index}].code"))
-        }));
+        let of_hl7: Vec<(usize, &str)> = codings
+            .filter(|(_, coding)| {
+                coding["system"].as_str().is_some_and(|system| system.starts_with(HL7_SYSTEMS))
+            })
+            .filter_map(|(index, coding)| Some((index, coding["code"].as_str()?)))
+            .collect();
+        if of_hl7.iter().any(|(_, code)| self.allows(code)) {
+            return;
+        }
+        let place = |index| format!("{place}.coding[{index}].code");
+        issues.extend(of_hl7.iter().filter_map(|(index, code)| self.issue(code, place(index))));
     }
 
     fn allows(&self, code: &str) -> bool {

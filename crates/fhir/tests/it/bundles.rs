@@ -162,11 +162,31 @@ fn what_is_no_bundle() {
     );
 }
 
+fn bundle(kind: &str, entries: &str) -> String {
+    format!(r#"{{"resourceType": "Bundle", "type": "{kind}", "entry": [{entries}]}}"#)
+}
+
+#[test]
+fn what_a_search_names_is_of_the_type_of_its_url_and_there_once() {
+    let basic = r#"{"resourceType": "Basic", "id": "b1"}"#;
+    check(
+        &bundle(
+            "transaction",
+            &format!(
+                r#"{{"resource": {basic}, "request": {{"method": "PUT", "url": "Patient?_id=p1"}}}},
+            {{"resource": {basic}, "request": {{"method": "PUT", "url": "Basic?_id=b1"}}}},
+            {{"request": {{"method": "DELETE", "url": "Basic/b1"}}}}"#
+            ),
+        ),
+        expect![[r#"
+            error (invalid) at Bundle.entry[0].request.url: PUT of a Basic needs the URL `Basic?search`
+            error (duplicate) at Bundle.entry[2]: `Basic/b1` is also entry 1: name it once
+        "#]],
+    );
+}
+
 #[test]
 fn what_is_wrong_with_entries() {
-    let bundle = |kind: &str, entries: &str| {
-        format!(r#"{{"resourceType": "Bundle", "type": "{kind}", "entry": [{entries}]}}"#)
-    };
     let basic = r#"{"resourceType": "Basic", "id": "b1"}"#;
     check(
         &bundle(
@@ -199,20 +219,6 @@ fn what_is_wrong_with_entries() {
             error (invalid) at Bundle.entry[0].request.url: POST of a Basic needs the URL `Basic`
             error (invalid) at Bundle.entry[1].request.url: the URL says `Basic/b2`: the resource must have the same type and id
             error (value) at Bundle.entry[2].request.url: PUT needs `Basic/id` or a search
-        "#]],
-    );
-    check(
-        &bundle(
-            "transaction",
-            &format!(
-                r#"{{"resource": {basic}, "request": {{"method": "PUT", "url": "Patient?_id=p1"}}}},
-            {{"resource": {basic}, "request": {{"method": "PUT", "url": "Basic?_id=b1"}}}},
-            {{"request": {{"method": "DELETE", "url": "Basic/b1"}}}}"#
-            ),
-        ),
-        expect![[r#"
-            error (invalid) at Bundle.entry[0].request.url: PUT of a Basic needs the URL `Basic?search`
-            error (duplicate) at Bundle.entry[2]: `Basic/b1` is also entry 1: name it once
         "#]],
     );
     check(

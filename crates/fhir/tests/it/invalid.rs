@@ -146,6 +146,29 @@ fn what_no_structure_says() {
 }
 
 #[test]
+fn of_the_codings_of_a_concept_one_must_be_allowed() {
+    let condition = |codings: &str| {
+        format!(
+            r#"{{"resourceType": "Condition", "subject": {{"reference": "Patient/1"}},
+            "clinicalStatus": {{"coding": [{codings}]}}}}"#
+        )
+    };
+    let coding = |system: &str, code: &str| {
+        let system = format!("http://terminology.hl7.org/CodeSystem/{system}");
+        format!(r#"{{"system": "{system}", "code": "{code}"}}"#)
+    };
+    let (right, beside) = (coding("condition-clinical", "resolved"), coding("v3-ActStatus", "x"));
+    check(&condition(&format!("{right}, {beside}")), expect![[""]]);
+    check(&condition(&format!("{beside}, {right}")), expect![[""]]);
+    check(
+        &condition(&beside),
+        expect![[r#"
+            error (value) at Condition.clinicalStatus.coding[0].code: `x` is not allowed here: use one of active, recurrence, relapse, inactive, remission, resolved
+        "#]],
+    );
+}
+
+#[test]
 fn what_is_valid_has_no_issues() {
     check(
         r##"{"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"},

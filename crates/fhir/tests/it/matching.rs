@@ -86,6 +86,12 @@ fn each_trap_has_its_grade() {
     let numbered = person(&with(json!({ "identifier": number("7"), "birthDate": "1984-03-09" })));
     let known = person(&with(json!({ "identifier": number("7") })));
     assert_eq!(numbered.likeness(&known).grade, Certain, "a number, a name and a typing error");
+    let named = |given: &str| {
+        person(&with(json!({ "identifier": number("7"), "name": name("Delgado", given) })))
+    };
+    assert_eq!(known.likeness(&named("A.")).grade, Certain, "a number, an initial and a birthday");
+    let twin = known.likeness(&named("Annabell"));
+    assert_eq!(twin.grade, Probable, "twins of almost one name, and the number of their family");
     let other = person(&json!({ "resourceType": "Patient", "identifier": number("7"),
         "name": name("Okafor", "Ngozi"), "birthDate": "1990-01-01" }));
     assert!(other.likeness(&known).grade <= Possible, "a number alone decides nothing");

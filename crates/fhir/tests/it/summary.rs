@@ -47,7 +47,8 @@ fn summary(resources: &[Resource]) -> Value {
 }
 
 fn document(resources: &[Resource]) -> String {
-    let parts = resources.iter().map(|resource| Part { resource, id: resource.id().unwrap() });
+    let part = |resource| Part { resource, id: resource.id().unwrap(), is_beside: false };
+    let parts = resources.iter().map(part);
     let author = Author { name: "St. Mary's <&>", system: "urn:x", identifier: "m1" };
     let (made, name) = ("2026-11-21T08:00:00Z", *b"sixteen bytes ok");
     let summary = Summary { base_url: BASE, made, name, author, patient: "p1" };
@@ -226,6 +227,40 @@ fn the_newest_comes_first_and_of_readings_alone() {
     let mut turned = given.to_vec();
     turned.reverse();
     assert_eq!(document(&given), document(&turned), "the order of what is given changes nothing");
+}
+
+#[test]
+fn what_must_not_be_given_or_is_only_thought_of_is_no_medication() {
+    let request = |id: &str, more: Value| {
+        let mut request = json!({ "resourceType": "MedicationRequest", "id": id,
+            "status": "active", "intent": "order", "subject": { "reference": "Patient/p1" },
+            "medicationCodeableConcept": { "text": id } });
+        more.as_object().unwrap().iter().for_each(|(name, one)| request[name] = one.clone());
+        resource(&request.to_string())
+    };
+    let plan = json!({ "resourceType": "CarePlan", "id": "c", "status": "active", "intent": "plan",
+        "subject": { "reference": "Patient/p1" }, "activity": [{ "detail": {
+            "status": "in-progress", "doNotPerform": true, "description": "Blood thinners" } }] });
+    let reading = |id: &str, issued: &str| {
+        resource(
+            &json!({ "resourceType": "Observation", "id": id, "status": "final",
+            "category": [of("laboratory")], "code": of("1-8"), "issued": issued,
+            "subject": { "reference": "Patient/p1" } })
+            .to_string(),
+        )
+    };
+    let bundle = summary(&[
+        request("taken", json!({})),
+        request("never", json!({ "doNotPerform": true })),
+        request("idea", json!({ "intent": "proposal" })),
+        resource(&plan.to_string()),
+        reading("older", "2020-01-01T00:00:00Z"),
+        reading("newer", "2021-01-01T00:00:00Z"),
+    ]);
+    let named = named(&bundle);
+    assert_eq!(named["10160-0"], ["/MedicationRequest/taken"]);
+    assert_eq!(named["30954-2"], ["/Observation/newer"]);
+    assert!(bundle.to_string().contains("not: Blood thinners"));
 }
 
 #[test]

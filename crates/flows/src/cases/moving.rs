@@ -1,6 +1,11 @@
 //! What goes back with a patient whose link is taken back.
 
-use fhir::{derive::derive_linked, reference::Target};
+use std::collections::BTreeSet;
+
+use fhir::{
+    derive::{Code, derive_linked},
+    reference::{Reference, Target},
+};
 use ledger::{CategorySet, PatientId, Purpose};
 use vault::Versions;
 
@@ -18,6 +23,8 @@ pub(super) struct Moving {
     /// How many record versions the vault had before they were read.
     pub since: u64,
     pub incoming: Vec<Incoming>,
+    /// As whom else they name the patient: by identifiers.
+    pub names: BTreeSet<String>,
 }
 
 impl Member {
@@ -33,13 +40,14 @@ impl Member {
         if !session.missing.is_empty() {
             return Err(FlowError::Unavailable("the records of the account cannot be read now"));
         }
-        let mut incoming = Vec::new();
+        let (mut incoming, mut names) = (Vec::new(), BTreeSet::new());
         let (mut count, mut bytes) = (0, 0);
         for record in session.latest() {
-            if let Some(moved) = self.moved(local, record)? {
+            if let Some((name, moved)) = self.moved(local, record)? {
                 count += 1;
                 bytes += record.exact.bytes().len();
                 incoming.extend(moved);
+                names.insert(name);
             }
         }
         if count > limits::MOVED_RECORDS_MAX || bytes > limits::MOVED_BYTES_MAX {
@@ -48,20 +56,23 @@ impl Member {
                  in one step: delete and deliver some of them again first"
             ));
         }
-        Ok(Moving { account: Some(account), since, incoming })
+        Ok(Moving { account: Some(account), since, incoming, names })
     }
 
-    /// A record of this patient as it goes back: the account loses it, and the patient has it.
+    /// A record of this patient as it goes back: the account loses it, and the patient has it. With
+    /// it, as whom it names the patient.
     fn moved(
         &self,
         local: &str,
         record: &OpenedRecord,
-    ) -> Result<Option<[Incoming; 2]>, FlowError> {
+    ) -> Result<Option<(String, [Incoming; 2])>, FlowError> {
         let Metadata { kind, id, .. } = &record.metadata;
         let links = record.metadata.links();
         let derived = derive_linked(&record.exact, &links);
         let Some(target) = Target::parse(&format!("{kind}/{id}")) else { return Ok(None) };
-        if local_patient(&target, &derived, &self.quality_policy()).as_deref() != Some(local) {
+        let name = local_patient(&target, &derived, &self.quality_policy());
+        let Some(name) = name else { return Ok(None) };
+        if name != local && !self.is_known_as(local, derived.patient.as_ref())? {
             return Ok(None);
         }
         let gone = self.deletion(&target, Some(record.version), kind.clone())?;
@@ -69,7 +80,18 @@ impl Member {
         let resource = record.exact.clone();
         let (change, place) = (Change::Updated, kind.clone());
         let back = Incoming { links, ..Incoming::new(resource, target, change, place) };
-        Ok(Some([gone, back]))
+        Ok(Some((name, [gone, back])))
+    }
+
+    /// Whether a patient carries the identifier by which a record names its patient.
+    fn is_known_as(&self, local: &str, named: Option<&Reference>) -> Result<bool, FlowError> {
+        let Some(Reference::Logical { system: Some(system), value }) = named else {
+            return Ok(false);
+        };
+        let code = Code { system: Some(system.clone()), value: value.clone() };
+        let record = self.keys.record_id("Patient", local);
+        let carriers = self.carriers(self.identifier("Patient", &code))?;
+        Ok(carriers.iter().any(|place| place.record == record))
     }
 
     /// Checks that nothing was filed under the account since its records were read.

@@ -131,8 +131,8 @@ impl Member {
         self.keys.token("exact", &[resource_type.name().as_bytes(), id.as_bytes(), &digest])
     }
 
-    /// Parts the entries of a batch by what was found in each: refused, waiting, or stored with what
-    /// is returned. Of an import, too many that wait are filed one by one.
+    /// Parts the entries of a batch by what was found in each: refused, waiting, or stored with
+    /// what is returned. Of an import, too many that wait are filed one by one.
     pub(super) fn sort_out(
         &self,
         source: &str,
@@ -217,8 +217,8 @@ impl Member {
             let aside = Aside { job: job.map(|_| &told as _), ..aside.clone() };
             match self.file_with(sound.clone(), aside) {
                 Ok(filed) => break filed,
-                // In a batch an entry does not stop the others: with an unknown patient, or of an old
-                // version.
+                // In a batch an entry does not stop the others: with an unknown patient, or of an
+                // old version.
                 Err(error @ (FlowError::Content(_) | FlowError::Stale { .. }))
                     if kind == BundleKind::Batch =>
                 {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, thread, time::Duration};
 
 use fhir::Resource;
+use flows::words::{bytes_from_hex, hex};
 use serde_json::{Value, json};
 
 use crate::node::{Node, carestone, stdout};
@@ -59,6 +60,7 @@ fn patients_and_operators_read_receipts_as_audit_events() {
         let parsed = Resource::parse(event.to_string().into_bytes()).unwrap();
         assert_eq!(fhir::validate(&parsed), [], "{event}");
         assert_eq!(event["agent"][0]["who"]["display"], "Test Hospital");
+        assert!(event["agent"][0].get("name").is_none(), "the hospital opens it to who asks");
         assert_eq!(event["entity"][0]["what"]["reference"], format!("Patient/{account}"));
     }
     let outcomes: Vec<&Value> = own.iter().map(|event| &event["outcome"]).collect();
@@ -85,7 +87,8 @@ fn patients_and_operators_read_receipts_as_audit_events() {
 
 #[test]
 fn a_siem_gets_every_access_once() {
-    let (node, account) = hospital();
+    let (mut node, account) = hospital();
+    node.restart();
     let operator = node.token(&["--operator"]);
     let state = node.data().join("siem.position");
     let export = |more: &[&str]| {
@@ -101,6 +104,7 @@ fn a_siem_gets_every_access_once() {
     let listed = events(&node, &format!("/fhir/AuditEvent?patient={account}"), &operator);
     let listed: BTreeSet<String> = listed.iter().map(|event| event["id"].to_string()).collect();
     assert_eq!((first.len(), ids(&first)), (2, listed));
+    first.iter().zip(["dr.okafor", "dr.silva"]).for_each(|(line, name)| names(line, name));
     assert_eq!(export(&[]), [""; 0], "only what is new");
     let body = json!({ "patient": "p1", "purpose": "TREAT" }).to_string();
     let (staff, json) =
@@ -109,4 +113,17 @@ fn a_siem_gets_every_access_once() {
     let lines = export(&["--format", "syslog"]);
     assert_eq!(lines.len(), 1);
     assert!(lines[0].starts_with("<110>1 20"), "{}", lines[0]);
+}
+
+/// The line says who it was, and anybody can check that the ledger means them.
+fn names(line: &str, name: &str) {
+    let event: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(event["agent"][0]["name"], name);
+    let details = event["entity"][1]["detail"].as_array().unwrap();
+    let salt = details.iter().find(|detail| detail["type"] == "staff-salt").unwrap();
+    let salt: [u8; 32] = bytes_from_hex(salt["valueString"].as_str().unwrap()).unwrap();
+    let hash = proof::sha256(&[b"carestone/staff/v1\n", &salt, name.as_bytes()]);
+    assert_eq!(event["agent"][0]["altId"], hex(&hash));
+    let parsed = Resource::parse(line.as_bytes().to_vec()).unwrap();
+    assert_eq!(fhir::validate(&parsed), []);
 }

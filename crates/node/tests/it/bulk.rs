@@ -223,6 +223,34 @@ fn what_changed_since_is_exported_and_what_was_deleted_is_told() {
 }
 
 #[test]
+fn what_was_filed_before_a_link_is_exported_with_the_patient_and_once() {
+    let hospital = hospital();
+    let node = &hospital.node;
+    let (one, other) = (node.token(&["--staff", "one"]), node.token(&["--staff", "other"]));
+    let system = node.token(&["--system", "ehr"]);
+    let post = |path: &str, token: &str, body: Value| -> Value {
+        let headers = [("content-type", "application/json")];
+        let reply = node.send("POST", path, Some(token), &headers, body.to_string().as_bytes());
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        serde_json::from_str(&reply.body).unwrap()
+    };
+    let account = post("/carestone/v1/patients", &system, json!({ "local": "phone" }));
+    let link = json!({ "link": { "patient": "p1", "account": account["patient"] } });
+    let case = post("/carestone/v1/cases", &one, link);
+    let path = format!("/carestone/v1/cases/{}/decision", case["case"].as_str().unwrap());
+    post(&path, &other, json!({ "approve": true }));
+    // What comes now goes to the other account, and stands for what was there before.
+    hospital.put(&json!({ "resourceType": "Patient", "id": "p1", "active": true }));
+    let token = hospital.token("warehouse");
+    let manifest = hospital.export("/fhir/Patient/$export?_type=Patient,Observation", &token);
+    let names = "Observation/lab1 Observation/lab2 Observation/vital1 Patient/p1 Patient/p2";
+    assert_eq!(hospital.names(&manifest, &token), names);
+    let lines = hospital.lines(&manifest, "output", &token);
+    let patient = lines.iter().find(|line| line["id"] == "p1").unwrap();
+    assert_eq!(patient["active"], true);
+}
+
+#[test]
 fn a_group_names_the_patients_and_a_body_the_parameters() {
     let hospital = hospital();
     let token = hospital.token("warehouse");

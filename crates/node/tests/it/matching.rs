@@ -235,6 +235,38 @@ fn the_desk_finds_a_patient_and_leaves_a_receipt() {
 }
 
 #[test]
+fn one_who_cannot_be_looked_at_keeps_nobody_else_from_being_found() {
+    let desk = Desk::open("");
+    desk.register(&patient("ana", "Delgado", "Anabel", "1984-03-07"));
+    desk.register(&patient("twin", "Delgado", "Rosa", "1984-03-07"));
+    // As many accesses as a patient may have at one time.
+    let access = json!({ "patient": "twin", "purpose": "TREAT", "categories": ["results"] });
+    let is_full = (0..100)
+        .any(|_| desk.send("POST", "/carestone/v1/accesses", &desk.second, &access).status == 403);
+    assert!(is_full, "the ledger denies the next one");
+    let mut sought = patient("x", "Delgado", "Anabel", "1984-03-07");
+    sought.as_object_mut().unwrap().remove("identifier");
+    let ask = |more: Value| {
+        let parameter = json!([{ "name": "resource", "resource": sought }, more]);
+        let body = json!({ "resourceType": "Parameters", "parameter": parameter });
+        desk.json("POST", MATCH, &desk.first, &body)
+    };
+    let modes = |found: &Value| -> Vec<String> {
+        let entries = found["entry"].as_array().unwrap().iter();
+        entries.map(|entry| entry["search"]["mode"].as_str().unwrap().to_owned()).collect()
+    };
+    let found = ask(json!({ "name": "count", "valueInteger": 5 }));
+    assert_eq!(found["entry"][0]["resource"]["id"], "ana", "{found}");
+    assert_eq!(
+        (modes(&found), &found["total"]),
+        (vec!["match".into(), "outcome".into()], &json!(1))
+    );
+    // Who is certain is so only if nobody else can be.
+    let found = ask(json!({ "name": "onlyCertainMatches", "valueBoolean": true }));
+    assert_eq!((modes(&found), &found["total"]), (vec!["outcome".into()], &json!(0)));
+}
+
+#[test]
 fn patients_from_before_there_were_words_are_made_findable() {
     let mut desk = Desk::open("");
     let ana = desk.register(&patient("ana", "Delgado", "Anabel", "1984-03-07"));
@@ -439,17 +471,24 @@ fn a_patient_is_linked_by_their_own_signature_or_by_two_people() {
     let body: Value = serde_json::from_str(&reply.body).unwrap();
     assert_eq!(body["entry"][0]["resource"]["id"], "here-2", "{}", reply.body);
 
+    // What names the patient by an identifier goes where the patient is.
+    desk.put(&patient("here", "Delgado", "Anabel", "1984-03-07"));
+    let mut named = observation("here", "named");
+    named["subject"] = json!({ "identifier": { "system": "urn:mrn", "value": "mrn-here" } });
+    desk.put(&named);
+    assert_eq!(desk.total(&format!("/fhir/Observation?patient={account}")), 3);
+
     // It is taken back by two people: what came in between moves with the patient.
     let case = desk.propose(&desk.second, &unlink);
     let decide = command(&desk.first, &["patient", "decide", &case]);
     assert!(stdout(&decide).contains("approved by desk.one"));
     desk.refused(CASES, &desk.first, &unlink, 409, "not linked");
     desk.put(&observation("here", "3"));
-    assert_eq!(desk.total("/fhir/Observation?patient=here"), 3);
+    assert_eq!(desk.total("/fhir/Observation?patient=here"), 4);
     assert_eq!(desk.total(&format!("/fhir/Observation?patient={account}")), 0);
     // And two people link it again.
     desk.decided(&link(account));
-    assert_eq!(desk.total("/fhir/Observation?patient=here"), 3);
+    assert_eq!(desk.total("/fhir/Observation?patient=here"), 4);
     let listed = stdout(&command(&desk.operator, &["patient", "cases"]));
     assert_eq!(listed.lines().count(), 4, "{listed}");
 }

@@ -24,6 +24,8 @@ fn a_summary_is_asked_for_in_every_way_of_the_standard() {
     let expected =
         ["Problems", "Allergies and intolerances", "Medication", "Results", "Vital signs"];
     assert_eq!(titles, expected);
+    let drugs = by_id["entry"][0]["resource"]["section"][2]["text"]["div"].as_str().unwrap();
+    assert!(drugs.contains("Metformin"), "of the hospital's list: {drugs}");
     assert_eq!(made[1].1, [format!("{}/fhir/AllergyIntolerance/a1", node.url)]);
     let patient = &by_id["entry"][1]["resource"];
     assert_eq!((&patient["resourceType"], &patient["id"]), (&json!("Patient"), &json!("p1")));
@@ -100,6 +102,12 @@ fn fill(node: &Node) {
             "resourceType": "MedicationRequest", "id": "m1", "subject": subject,
             "status": "active", "intent": "order",
             "medicationCodeableConcept": { "text": "Warfarin" },
+        }),
+        json!({ "resourceType": "Medication", "id": "drug", "code": { "text": "Metformin" } }),
+        json!({
+            "resourceType": "MedicationRequest", "id": "m2", "subject": subject,
+            "status": "active", "intent": "order",
+            "medicationReference": { "reference": "Medication/drug" },
         }),
     ];
     for resource in all {

@@ -419,6 +419,10 @@ impl Vault for Sqlite {
         self.read(|connection| read::cases(connection, from, max))
     }
 
+    fn reader(&self, access: [u8; 32]) -> Result<Option<Vec<u8>>, VaultError> {
+        self.read(|connection| read::reader(connection, access))
+    }
+
     fn portrait(&self, record: RecordId) -> Result<Option<Vec<u8>>, VaultError> {
         self.read(|connection| read::portrait(connection, record))
     }

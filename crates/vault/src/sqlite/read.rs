@@ -471,6 +471,14 @@ pub(super) fn are_known(connection: &Connection, tokens: &[Token]) -> Result<Vec
     Ok(known.collect::<Result<_, _>>()?)
 }
 
+pub(super) fn reader(
+    connection: &Connection,
+    access: [u8; 32],
+) -> Result<Option<Vec<u8>>, Failure> {
+    let mut statement = connection.prepare_cached("SELECT sealed FROM readers WHERE access = ?")?;
+    Ok(statement.query_row([access], |row| row.get(0)).optional()?)
+}
+
 pub(super) fn portrait(
     connection: &Connection,
     record: RecordId,

@@ -10,7 +10,7 @@ use super::failure::Failure;
 
 /// What makes the tables, one step for each version; `user_version` counts those that were done. A
 /// step that was released never changes.
-const STEPS: [&str; 5] = [TABLES, CASES, QUALITY, ERASURE, JOBS];
+const STEPS: [&str; 6] = [TABLES, CASES, QUALITY, ERASURE, JOBS, READERS];
 
 /// The version since which deleted content is overwritten.
 const SECURE_SINCE: i64 = 4;
@@ -132,6 +132,14 @@ CREATE TABLE tallies (
     sealed BLOB NOT NULL,
     count  INTEGER NOT NULL CHECK (count >= 0),
     PRIMARY KEY (day, token)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Who opened accesses: what opens the commitments of the ledger.
+const READERS: &str = "
+CREATE TABLE readers (
+    access BLOB PRIMARY KEY CHECK (length(access) = 32),
+    sealed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
 

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     Batch, Conflict, EmergencyEntry, Erased, JobPart, KeptCase, KeptMessage, Link, Mark, MemberId,
-    NewEmergency, OwnScope, Place, Portrait, RecordId, Relink, SealedScope, Stored, Tally, Token,
-    WantedErasure,
+    NewEmergency, OwnScope, Place, Portrait, Reader, RecordId, Relink, SealedScope, Stored, Tally,
+    Token, WantedErasure,
     blobs::{Blob, Blobs},
     check::{self, require},
 };
@@ -67,6 +67,9 @@ pub(super) fn store(connection: &Connection, batch: &PlacedBatch) -> Result<Stor
     }
     for new in &batch.rest.jobs {
         job_part(connection, new)?;
+    }
+    for new in &batch.rest.readers {
+        reader(connection, new)?;
     }
     Ok(Stored { first, count: batch.records.len() as u32 })
 }
@@ -188,6 +191,15 @@ fn case(connection: &Connection, new: &KeptCase) -> Result<(), Failure> {
              ON CONFLICT (token) DO UPDATE SET open = excluded.open, sealed = excluded.sealed",
         )?
         .execute(params![new.token.0, new.is_open, new.sealed])?;
+    Ok(())
+}
+
+fn reader(connection: &Connection, new: &Reader) -> Result<(), Failure> {
+    connection
+        .prepare_cached(
+            "INSERT INTO readers (access, sealed) VALUES (?, ?) ON CONFLICT (access) DO NOTHING",
+        )?
+        .execute(params![new.access, new.sealed])?;
     Ok(())
 }
 

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use vault::{
     Batch, CopyBatch, Erased, JobPart, KeptCase, KeptMessage, Mark, Memory, NewEmergency,
-    NewRecord, Place, Portrait, Relink, Run, SealedRecord, Sqlite, Tally, Vault, Version, Versions,
-    WantedErasure,
+    NewRecord, Place, Portrait, Reader, Relink, Run, SealedRecord, Sqlite, Tally, Vault, Version,
+    Versions, WantedErasure,
 };
 
 use crate::support::{link, new_record, own_scope, patient, record_id, root, scope_tag, token};
@@ -32,6 +32,7 @@ enum Step {
     Relink { name: u8, from: u8, to: u8 },
     Mark { sequence: u64, name: u8 },
     Portrait { record: u8, value: u8 },
+    Reader { access: u8, value: u8 },
     Tally { day: u32, name: u8, count: u64 },
     Job { job: u8, part: u64, value: u8 },
     ForgetJob { job: u8 },
@@ -79,6 +80,7 @@ fn aside() -> impl Strategy<Value = Step> {
         1 => (1..4u8, 1..3u8, 1..3u8).prop_map(|(name, from, to)| Step::Relink { name, from, to }),
         1 => (0..6u64, 1..5u8).prop_map(|(sequence, name)| Step::Mark { sequence, name }),
         2 => (1..5u8, 1..4u8).prop_map(|(record, value)| Step::Portrait { record, value }),
+        1 => (1..5u8, 1..4u8).prop_map(|(access, value)| Step::Reader { access, value }),
         3 => (1..4u32, 1..4u8, 1..4u64)
             .prop_map(|(day, name, count)| Step::Tally { day, name, count }),
         3 => (1..4u8, 0..4u64, 1..4u8)
@@ -161,6 +163,9 @@ fn batch_aside(step: &Step) -> Batch {
         }
         Step::Mark { sequence, name } => {
             batch.marks.push(Mark { sequence, tokens: vec![token(name)] });
+        }
+        Step::Reader { access, value } => {
+            batch.readers.push(Reader { access: [access; 32], sealed: vec![value] });
         }
         Step::Portrait { record, value } => {
             batch.portraits.push(Portrait { record: record_id(record), sealed: vec![value] });
@@ -313,6 +318,7 @@ fn look_aside(vault: &dyn Vault, number: u8, seen: &mut Vec<String>) {
     seen.push(text(vault.message_counts(token(number))));
     seen.push(text(vault.case(token(number))));
     seen.push(text(vault.portrait(record_id(number))));
+    seen.push(text(vault.reader([number; 32])));
     for (from, max) in [(0, 500), (1, 1)] {
         seen.push(text(vault.job_parts(token(number), from, max)));
     }

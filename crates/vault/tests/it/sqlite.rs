@@ -66,7 +66,7 @@ fn a_file_of_an_earlier_version_gets_what_it_lacks() {
     drop(vault);
     let lacks = "DROP TABLE cases; DROP TABLE portraits; DROP TABLE tallies;
         DROP TABLE hidden; DROP TABLE wanted; DROP TABLE last_versions; DROP TABLE erased;
-        DROP INDEX tokens_of_record; DROP TABLE jobs";
+        DROP INDEX tokens_of_record; DROP TABLE jobs; DROP TABLE readers";
     behind_its_back(folder.path(), &format!("{lacks}; PRAGMA user_version = 1"));
     for _ in 0..2 {
         let vault = Sqlite::open(folder.path()).unwrap();
@@ -75,6 +75,7 @@ fn a_file_of_an_earlier_version_gets_what_it_lacks() {
         assert_eq!(vault.tallies(0).unwrap(), []);
         assert_eq!(vault.wanted_erasures(None, 9).unwrap(), []);
         assert_eq!(vault.jobs().unwrap(), []);
+        assert_eq!(vault.reader([1; 32]).unwrap(), None);
     }
 }
 
@@ -91,7 +92,8 @@ fn an_older_file_is_cleaned_of_what_was_deleted_before() {
              INSERT INTO settings VALUES ('old', CAST('{trace}' AS BLOB));
              DELETE FROM settings WHERE name = 'old';
              DROP TABLE hidden; DROP TABLE wanted; DROP TABLE last_versions; DROP TABLE erased;
-             DROP INDEX tokens_of_record; DROP TABLE jobs; PRAGMA user_version = 3;"
+             DROP INDEX tokens_of_record; DROP TABLE jobs; DROP TABLE readers;
+             PRAGMA user_version = 3;"
         ),
     );
     let holds_it = || {

@@ -4,8 +4,8 @@ use std::thread;
 
 use vault::{
     Batch, Conflict, CopyBatch, Counts, JobPart, KeptCase, KeptMessage, Mark, Memory,
-    MessageCounts, NewEmergency, NewRecord, Permit, Portrait, Relink, SealedRecord, Sqlite, Stored,
-    Tally, Vault, VaultError, Version, Versions, limits,
+    MessageCounts, NewEmergency, NewRecord, Permit, Portrait, Reader, Relink, SealedRecord, Sqlite,
+    Stored, Tally, Vault, VaultError, Version, Versions, limits,
 };
 
 use crate::erasures::{
@@ -65,6 +65,7 @@ suite! {
     marks_are_added_later
     cases_are_decided_once
     portraits_are_replaced
+    the_first_reader_of_an_access_stays
     tallies_add_up
     parts_of_jobs_are_replaced_and_forgotten
     tokens_are_known
@@ -566,6 +567,19 @@ fn cases_are_decided_once(vault: &dyn Vault) {
     }
     let sealed = vec![0; limits::CASE_BYTES_MAX + 1];
     assert_invalid(keep(&[KeptCase { sealed, ..case(4, true) }]));
+}
+
+fn the_first_reader_of_an_access_stays(vault: &dyn Vault) {
+    let keep = |access: u8, sealed: &[u8]| {
+        let readers = vec![Reader { access: [access; 32], sealed: sealed.to_vec() }];
+        vault.store(Batch { readers, ..Batch::default() }).map(drop)
+    };
+    assert_eq!(vault.reader([1; 32]).unwrap(), None);
+    keep(1, b"one").unwrap();
+    keep(1, b"two").unwrap();
+    assert_eq!(vault.reader([1; 32]).unwrap().unwrap(), b"one");
+    assert_eq!(vault.reader([2; 32]).unwrap(), None);
+    assert_invalid(keep(2, &vec![0; limits::READER_BYTES_MAX + 1]));
 }
 
 fn portraits_are_replaced(vault: &dyn Vault) {

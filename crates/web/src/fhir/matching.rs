@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use flows::{
-    matching::{Found, Sought, matches_json},
+    matching::{Found, Seen, Sought, matches_json},
     words::CategorySet,
 };
 use serde_json::Value;
@@ -30,9 +30,9 @@ pub async fn find(
         purpose: caller.purpose(text(&headers, PURPOSE).map(purpose).transpose()?)?,
         categories: caller.categories(CategorySet::ALL)?,
     };
-    let found = seen(&app, &caller, app.member.seek(&sought).await?)?;
-    let found = question.wanted(found);
-    Ok(fhir_json(StatusCode::OK, matches_json(&base(&app), &found)))
+    let Seen { found, unseen } = app.member.seek(&sought).await?;
+    let found = question.wanted(seen(&app, &caller, found)?, unseen);
+    Ok(fhir_json(StatusCode::OK, matches_json(&base(&app), &Seen { found, unseen })))
 }
 
 /// Those that the caller's scope and role show.
@@ -76,11 +76,12 @@ impl Question {
         Ok(Self { patient: patient.to_string().into_bytes(), only_certain, count })
     }
 
-    /// The matches that were asked for. One that is only certain is so if there is no other.
-    fn wanted(&self, mut found: Vec<Found>) -> Vec<Found> {
+    /// The matches that were asked for. One that is only certain is so if there is no other, and
+    /// nobody could not be looked at.
+    fn wanted(&self, mut found: Vec<Found>, unseen: usize) -> Vec<Found> {
         if self.only_certain {
             found.retain(|one| one.likeness.grade == flows::matching::Grade::Certain);
-            if found.len() > 1 {
+            if found.len() > 1 || unseen > 0 {
                 found.clear();
             }
         }

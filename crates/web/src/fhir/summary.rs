@@ -12,7 +12,8 @@ use super::{
     Answered, Asker, base,
     parameters::Parameters,
     read::found,
-    session::{known_by_identifier, session_for, take},
+    session::{ACCESS, known_by_identifier, session_for, session_of_house, take},
+    text,
 };
 use crate::{App, auth::Caller, error::Problem, patients::known_patient};
 
@@ -60,7 +61,11 @@ pub async fn of(
     let patient = known_patient(app, id)?;
     let session = session_for(app, caller, headers, Some(patient)).await?;
     let id = id.strip_prefix("Patient/").unwrap_or(id);
-    let document = app.member.summary(&session, &base(app), id);
+    let house = match text(headers, ACCESS) {
+        None => session_of_house(app, caller, session.receipt.purpose).await?,
+        Some(_) => None,
+    };
+    let document = app.member.summary(&session, house.as_deref(), &base(app), id);
     Ok(found(&session, document))
 }
 
