@@ -12,8 +12,14 @@ use fhir::{
 use vault::{SealedRecord, Version};
 
 use crate::{
-    Became, EntryOutcome, FiledBundle, FlowError, Incoming, Known, Member, answers::EntryAnswer,
-    ingest::Taking, limits::DOCUMENT_ISSUES_MAX, quality::of_all, sessions::Change, worklist::How,
+    Became, EntryOutcome, FiledBundle, FlowError, Incoming, Known, Member,
+    answers::EntryAnswer,
+    filing::{Aside, Patients},
+    ingest::Taking,
+    limits::DOCUMENT_ISSUES_MAX,
+    quality::of_all,
+    sessions::Change,
+    worklist::How,
 };
 
 /// What became of a document.
@@ -69,7 +75,7 @@ impl Member {
             let place = "ClinicalDocument";
             FlowError::Content(vec![Issue::error(IssueCode::Structure, place, error.to_string())])
         })?;
-        if !self.link_derived(&translated.understood.resources)? {
+        let Some(links) = self.derived_links(&translated.understood.resources)? else {
             let text = "its identifiers belong to different patients here: correct them";
             let place = "recordTarget/patientRole/id";
             return Err(FlowError::Content(vec![Issue::error(
@@ -77,10 +83,10 @@ impl Member {
                 place,
                 text,
             )]));
-        }
+        };
         // Whoever is faster with the same document has filed it; the second look finds it.
-        match self.file_document(source, &translated, taking.clone()) {
-            Err(FlowError::Stale { .. }) => self.file_document(source, &translated, taking),
+        match self.file_document(source, &translated, &links, taking.clone()) {
+            Err(FlowError::Stale { .. }) => self.file_document(source, &translated, &links, taking),
             outcome => outcome,
         }
     }
@@ -89,6 +95,7 @@ impl Member {
         &self,
         source: &str,
         translated: &Translated,
+        links: &Patients,
         taking: Taking<'_>,
     ) -> Result<FiledDocument, FlowError> {
         let Translated { understood, in_passing, original } = translated;
@@ -127,11 +134,14 @@ impl Member {
             .filter(|one| one.type_name() == "Patient" && !is_repeated && !files(&incoming, one));
         let told: Vec<&Resource> = told.collect();
         let mut files: Vec<&mut Incoming> = incoming.iter_mut().collect();
-        let verdicts = self.judge(source, &mut files, &told, taking.is_decided)?;
+        let verdicts = self.judge_linked(source, &mut files, &told, taking.is_decided, links)?;
         let findings = of_all(verdicts).taken()?;
         let filed = match is_repeated {
             true => Vec::new(),
-            false => self.file_with(incoming, taking.aside(source))?,
+            false => {
+                let aside = Aside { patients: links.clone(), ..taking.aside(source) };
+                self.file_with(incoming, aside)?
+            }
         };
         let filed = filed.into_iter().map(|one| EntryOutcome::Done(Became::Filed(one)));
         let entries = kept.into_iter().chain(filed).collect();

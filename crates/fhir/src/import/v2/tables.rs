@@ -246,6 +246,54 @@ pub(super) fn immunization_status(code: &str) -> &'static str {
     find(code, &[("NA", "not-done"), ("RE", "not-done")]).unwrap_or("completed")
 }
 
+/// Table 0322 as MedicationAdministration.status.
+pub(super) fn administration_status(code: &str) -> &'static str {
+    find(code, &[("NA", "not-done"), ("RE", "not-done"), ("PA", "stopped")]).unwrap_or("completed")
+}
+
+/// Table 0438 (IAM-17) as the clinical and the verification status of an allergy. Of one that was
+/// entered in error FHIR wants no clinical status.
+pub(super) fn allergy_status(code: &str) -> Option<(Option<&'static str>, Option<&'static str>)> {
+    Some(match code {
+        "E" => (None, Some("entered-in-error")),
+        "I" => (Some("inactive"), None),
+        "C" => (Some("active"), Some("confirmed")),
+        "U" | "P" | "S" | "D" => (Some("active"), Some("unconfirmed")),
+        _ => return None,
+    })
+}
+
+/// Words for the life cycle of a problem (PRB-14), which each sender has of its own, as
+/// Condition.clinicalStatus.
+pub(super) fn problem_status(words: &str) -> Option<&'static str> {
+    let table = [
+        ("A", "active"),
+        ("ACTIVE", "active"),
+        ("I", "inactive"),
+        ("INACTIVE", "inactive"),
+        ("R", "resolved"),
+        ("RESOLVED", "resolved"),
+        ("REMISSION", "remission"),
+        ("RECURRENCE", "recurrence"),
+        ("RELAPSE", "relapse"),
+    ];
+    find(&words.to_ascii_uppercase(), &table)
+}
+
+/// Words for how sure a problem is (PRB-13), as Condition.verificationStatus.
+pub(super) fn problem_verification(words: &str) -> Option<&'static str> {
+    let table = [
+        ("CONFIRMED", "confirmed"),
+        ("PROVISIONAL", "provisional"),
+        ("DIFFERENTIAL", "differential"),
+        ("UNCONFIRMED", "unconfirmed"),
+        ("REFUTED", "refuted"),
+        ("RULED-OUT", "refuted"),
+        ("RULED OUT", "refuted"),
+    ];
+    find(&words.to_ascii_uppercase(), &table)
+}
+
 /// Table 0278, else the event, as Appointment.status.
 pub(super) fn appointment_status(code: &str, event: &str) -> &'static str {
     let by_code = [
