@@ -10,7 +10,7 @@ use fhir::{
     },
     reference::Target,
 };
-use vault::{Batch, Token, Version};
+use vault::{Batch, RecordId, Token, Version, Versions};
 
 use super::{Feed, Kept, Waits, Why, replay::Replay};
 use crate::{
@@ -157,7 +157,7 @@ impl Member {
         records: u64,
         replay: Option<&Replay>,
     ) -> Result<Vec<Incoming>, FlowError> {
-        let Translated { understood, in_passing, .. } = translated;
+        let Translated { understood, in_passing, assumed, .. } = translated;
         let mut incoming = Vec::with_capacity(understood.resources.len());
         for resource in understood.resources {
             let id = resource.id().unwrap_or_default().to_owned();
@@ -169,14 +169,29 @@ impl Member {
                 let is_younger = latest.sequence >= records && !is_older();
                 is_younger || in_passing.contains(&target.to_string())
             });
-            if is_known_better || self.says_less(record, &resource)? {
+            let is_over = assumed.contains(&target.to_string()) && self.is_over(record)?;
+            if is_known_better || is_over || self.says_less(record, &resource)? {
                 continue;
             }
+            let ends = ENDED.contains(&resource.value()["status"].as_str().unwrap_or_default());
+            let ends = ends && resource.type_name() == "Encounter";
             let change = if latest.is_some() { Change::Updated } else { Change::Created };
             let place = resource.type_name().to_owned();
-            incoming.push(Incoming::new(resource, target, change, place));
+            let marks = ends.then(|| self.end_mark(record)).into_iter().collect();
+            incoming.push(Incoming { marks, ..Incoming::new(resource, target, change, place) });
         }
         Ok(incoming)
+    }
+
+    /// Whether the latest version of a stay says that it is over.
+    fn is_over(&self, record: RecordId) -> Result<bool, FlowError> {
+        let mark = self.end_mark(record);
+        Ok(!self.vault.records_by_token(mark, Versions::Latest, 0, 1)?.is_empty())
+    }
+
+    /// Marks the version that ends a stay, so that it can be told without opening it.
+    fn end_mark(&self, record: RecordId) -> Token {
+        self.keys.token("stay-ended", &[&record.0])
     }
 }
 
@@ -271,5 +286,8 @@ pub(super) fn answer_unreadable(
 fn own_id(token: Token) -> String {
     token.to_string()[..20].to_owned()
 }
+
+/// Statuses of a stay that is over.
+const ENDED: [&str; 3] = ["finished", "cancelled", "entered-in-error"];
 
 const HL7_TIME: &str = "%Y%m%d%H%M%S+0000";

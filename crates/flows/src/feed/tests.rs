@@ -264,6 +264,46 @@ fn a_sparse_update_keeps_who_somebody_is() {
     assert_eq!(desk.send(other.as_bytes()), ("AA".to_owned(), 1));
 }
 
+/// An update that does not say whether a stay goes on never opens one that is over.
+#[test]
+fn an_update_opens_no_stay_that_is_over() {
+    let desk = Desk::open();
+    let pv1 = "PV1|1|I|W3||||||||||||||||V1^^^H^VN";
+    let of = |event: &str| message(event, &format!("ADT^{event}"), &[A, pv1]);
+    let events = [("A01", 1), ("A08", 2), ("A03", 3), ("A08", 3), ("A13", 4), ("A08", 5)];
+    for (at, (event, version)) in events.into_iter().enumerate() {
+        let text = of(event).replacen("||2024||", &format!("||2024010{}||", at + 1), 1);
+        desk.taken(&text);
+        assert_eq!(desk.filed(&text, "Encounter").unwrap().1, version, "{at} {event}");
+    }
+}
+
+/// A version of a document that comes after a later one changes nothing, and is kept.
+#[test]
+fn an_older_version_of_a_document_renews_nothing() {
+    let desk = Desk::open();
+    let text = include_str!("../../../fhir/testdata/cda/ccd.xml");
+    let version = |id: &str, number: u32| {
+        let at = text.find("<versionNumber value=\"").expect("a version") + 22;
+        let end = at + text[at..].find('"').unwrap();
+        let text = format!("{}{number}{}", &text[..at], &text[end..]);
+        text.replace("extension=\"CCD-1\"", &format!("extension=\"CCD-{id}\""))
+    };
+    // How many records it becomes, and whether it is said to be out of date.
+    let filed = |text: String| {
+        let before = desk.member.counts().unwrap().records;
+        let filed = desk.member.ingest_document("system:ehr", text.as_bytes()).unwrap();
+        let is_old = filed.findings.iter().any(|one| one.diagnostics.contains("later version"));
+        (desk.member.counts().unwrap().records - before, is_old)
+    };
+    let (all, is_old) = filed(version("2", 2));
+    assert!(all > 5 && !is_old, "{all}");
+    assert_eq!(filed(version("1", 1)), (2, true), "the original and where it comes from");
+    // The patient is told in passing; all else is renewed.
+    assert_eq!(filed(version("3", 3)), (all - 1, false));
+    assert_eq!(filed(version("2b", 2)), (2, true));
+}
+
 /// A message that cannot be read is answered by its number, and found by it in the list.
 #[test]
 fn what_cannot_be_read_is_known_by_its_header() {

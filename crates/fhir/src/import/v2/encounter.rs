@@ -54,7 +54,12 @@ impl Walk<'_> {
         draft.push("identifier", visit);
         draft.push("identifier", context.cx(pv1, 50, pv1.field(50).first()));
         let is_ended = !pv1.field(45).is_empty();
-        draft.set("status", tables::encounter_status(&context.header.event, is_ended));
+        let (status, is_told) = tables::encounter_status(&context.header.event, is_ended);
+        draft.set("status", status);
+        if !is_told {
+            self.assumed.insert(draft.reference());
+        }
+        let context = &self.context;
         draft.set("class", class(&pv1.field(2).text()));
         draft.push("type", context.concept(pv1.field(4).first(), Some(7)));
         draft.push("type", context.concept(pv1.field(18).first(), Some(18)));

@@ -99,9 +99,10 @@ pub(super) fn encounter_class(code: &str) -> Option<&'static str> {
     find(code, &table)
 }
 
-/// The status of an encounter after an event (table 0003).
-pub(super) fn encounter_status(event: &str, is_ended: bool) -> &'static str {
-    match event {
+/// The status of an encounter after an event (table 0003), and whether the event tells it: an update
+/// of a stay is no word about whether it goes on.
+pub(super) fn encounter_status(event: &str, is_ended: bool) -> (&'static str, bool) {
+    let told = match event {
         "A03" => "finished",
         "A05" | "A14" => "planned",
         "A04" | "A01" | "A02" | "A06" | "A07" | "A12" | "A13" | "A22" => "in-progress",
@@ -110,9 +111,10 @@ pub(super) fn encounter_status(event: &str, is_ended: bool) -> &'static str {
         "A23" => "entered-in-error",
         "A10" => "arrived",
         _ if is_ended => "finished",
-        "A08" | "A09" | "A15" | "A16" | "A25" | "A26" => "in-progress",
-        _ => "unknown",
-    }
+        "A08" | "A09" | "A15" | "A16" | "A25" | "A26" => return ("in-progress", false),
+        _ => return ("unknown", false),
+    };
+    (told, true)
 }
 
 /// Table 0127 as AllergyIntolerance.category.

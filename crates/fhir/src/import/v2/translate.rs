@@ -22,6 +22,9 @@ pub struct Translated {
     /// `Type/id` of those that the message tells only in passing (the patient of a result): they
     /// are stored if there is none of this id yet, and never replace what is known better.
     pub in_passing: BTreeSet<String>,
+    /// `Type/id` of stays whose status the message does not tell: they never replace one that is
+    /// over.
+    pub assumed: BTreeSet<String>,
     /// Patients that gave way to others.
     pub merges: Vec<Merge>,
     /// What only people can decide before anything of it is filed: places, and what to look at.
@@ -112,7 +115,7 @@ fn original(walk: &mut Walk<'_>, bytes: &[u8], received: &str) {
 }
 
 fn finish(walk: Walk<'_>, message: &Message) -> Result<Translated, Vec<Fault>> {
-    let Walk { context, drafts, in_passing, merges, undecided, .. } = walk;
+    let Walk { context, drafts, in_passing, assumed, merges, undecided, .. } = walk;
     let patients = drafts.iter().filter(|draft| draft.resource_type() == "Patient").count();
     let Some((resources, invalid)) = valid_resources(drafts) else {
         let text =
@@ -128,7 +131,7 @@ fn finish(walk: Walk<'_>, message: &Message) -> Result<Translated, Vec<Fault>> {
     }
     let not_understood = all_notes(context, message, invalid);
     let understood = Understood { resources, not_understood };
-    Ok(Translated { understood, in_passing, merges, undecided })
+    Ok(Translated { understood, in_passing, assumed, merges, undecided })
 }
 
 /// Notes of what was tried and failed, then what nobody looked at.
