@@ -166,10 +166,8 @@ fn patients_known_by_another_number_are_the_same() {
 #[test]
 fn messages_that_waited_are_true_in_the_order_in_which_they_came() {
     let latin = |id: &str, status: &str| {
-        let segments =
-            [A.to_owned(), format!("OBR|1||F1|A^x^L"), format!("OBX|1|NM|K^x^L||5|||||||{status}")];
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        message(id, "ORU^R01", &segments)
+        let result = format!("OBX|1|NM|K^x^L||5|||||||{status}");
+        message(id, "ORU^R01", &[A, "OBR|1||F1|A^x^L", &result])
     };
     // (which is taken first, how many versions there must be then)
     for (order, versions) in [([0, 1], 2), ([1, 0], 1)] {

@@ -388,7 +388,7 @@ impl Ordered {
 /// Whether a number tells one order from another. Immunization registries ask for `9999` where there
 /// is no order, and senders fill fields with zeros.
 fn is_number(number: &str) -> bool {
-    number != "9999" && number.trim_matches('0') != ""
+    number != "9999" && !number.trim_matches('0').is_empty()
 }
 
 /// Messages whose OBR tells what was found, not only what was asked for.
