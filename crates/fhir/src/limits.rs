@@ -112,6 +112,21 @@ pub mod v2 {
     /// Bytes of one message, documents inside it included.
     pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
+    /// Bytes of a message that is too long, of which its header is read.
+    pub const HEAD_BYTES_MAX: usize = 64 << 10;
+
+    /// Characters of MSH-10, by which a message is answered: those of version 2.7.
+    pub const CONTROL_ID_CHARS_MAX: usize = 199;
+
+    /// Characters of any other field of MSH that is kept or echoed; the standard has 227.
+    pub const HEADER_CHARS_MAX: usize = 1_000;
+
+    /// Patients of one message.
+    pub const PATIENTS_MAX: usize = 100;
+
+    /// Faults of one message that its sender hears of.
+    pub const FAULTS_MAX: usize = 100;
+
     /// Segments of one message.
     pub const SEGMENTS_MAX: usize = 10_000;
 

@@ -9,11 +9,17 @@ use fhir::{
     },
     reference::Target,
 };
-use vault::{SealedRecord, Version};
+use vault::{JobPart, SealedRecord, Token, Version};
 
 use crate::{
-    Became, EntryOutcome, FiledBundle, FlowError, Incoming, Known, Member, answers::EntryAnswer,
-    ingest::Taking, limits::DOCUMENT_ISSUES_MAX, quality::of_all, sessions::Change, worklist::How,
+    Became, EntryOutcome, Filed, FiledBundle, FlowError, Incoming, Known, Member,
+    answers::EntryAnswer,
+    filing::{Aside, Job, Patients},
+    ingest::Taking,
+    limits::DOCUMENT_ISSUES_MAX,
+    quality::of_all,
+    sessions::Change,
+    worklist::How,
 };
 
 /// What became of a document.
@@ -69,7 +75,7 @@ impl Member {
             let place = "ClinicalDocument";
             FlowError::Content(vec![Issue::error(IssueCode::Structure, place, error.to_string())])
         })?;
-        if !self.link_derived(&translated.understood.resources)? {
+        let Some(links) = self.derived_links(&translated.understood.resources)? else {
             let text = "its identifiers belong to different patients here: correct them";
             let place = "recordTarget/patientRole/id";
             return Err(FlowError::Content(vec![Issue::error(
@@ -77,10 +83,10 @@ impl Member {
                 place,
                 text,
             )]));
-        }
+        };
         // Whoever is faster with the same document has filed it; the second look finds it.
-        match self.file_document(source, &translated, taking.clone()) {
-            Err(FlowError::Stale { .. }) => self.file_document(source, &translated, taking),
+        match self.file_document(source, &translated, &links, taking.clone()) {
+            Err(FlowError::Stale { .. }) => self.file_document(source, &translated, &links, taking),
             outcome => outcome,
         }
     }
@@ -89,9 +95,12 @@ impl Member {
         &self,
         source: &str,
         translated: &Translated,
+        links: &Patients,
         taking: Taking<'_>,
     ) -> Result<FiledDocument, FlowError> {
         let Translated { understood, in_passing, original } = translated;
+        let version = Told::by(&understood.resources);
+        let is_older = self.is_older(&version)?;
         let mut is_repeated = false;
         for resource in &understood.resources {
             let target = target(resource);
@@ -103,8 +112,12 @@ impl Member {
             let target = target(resource);
             let latest = self.latest_of(&target)?;
             let is_original = target.to_string() == *original;
-            let is_known_better = is_repeated || in_passing.contains(&target.to_string());
+            let is_of_itself = is_original || resource.type_name() == "Provenance";
+            let is_out_of_date = is_older && !is_of_itself;
+            let is_known_better =
+                is_repeated || is_out_of_date || in_passing.contains(&target.to_string());
             match latest {
+                None if is_out_of_date => {}
                 Some(latest) if is_known_better => {
                     let version = latest.place.version;
                     kept.push(EntryOutcome::Done(Became::Kept(Known { target, version })));
@@ -127,11 +140,17 @@ impl Member {
             .filter(|one| one.type_name() == "Patient" && !is_repeated && !files(&incoming, one));
         let told: Vec<&Resource> = told.collect();
         let mut files: Vec<&mut Incoming> = incoming.iter_mut().collect();
-        let verdicts = self.judge(source, &mut files, &told, taking.is_decided)?;
-        let findings = of_all(verdicts).taken()?;
+        let verdicts = self.judge_linked(source, &mut files, &told, taking.is_decided, links)?;
+        let mut findings = of_all(verdicts).taken()?;
+        findings.extend((is_older && !is_repeated).then(out_of_date));
         let filed = match is_repeated {
             true => Vec::new(),
-            false => self.file_with(incoming, taking.aside(source))?,
+            false => {
+                let noted = |_: &[Filed]| self.noted_version(&version);
+                let job = (!is_older).then_some(&noted as Job<'_>);
+                let aside = Aside { patients: links.clone(), job, ..taking.aside(source) };
+                self.file_with(incoming, aside)?
+            }
         };
         let filed = filed.into_iter().map(|one| EntryOutcome::Done(Became::Filed(one)));
         let entries = kept.into_iter().chain(filed).collect();
@@ -142,10 +161,82 @@ impl Member {
         })
     }
 
+    /// Whether a later version of the same document is here already.
+    fn is_older(&self, told: &Told) -> Result<bool, FlowError> {
+        let Some(part) = self.version_part(told) else { return Ok(false) };
+        let known = self.vault.job_parts(self.versions(), part, 1)?;
+        let Some(known) = known.first().filter(|known| known.part == part) else {
+            return Ok(false);
+        };
+        let known: (Option<u64>, Option<u64>) =
+            self.unwrap(VERSION, &part.to_le_bytes(), &known.sealed)?;
+        Ok(match (known, (told.number, told.written_ms)) {
+            ((Some(known), _), (Some(number), _)) if known != number => number < known,
+            ((_, Some(known)), (_, Some(written))) => written < known,
+            _ => false,
+        })
+    }
+
+    /// The note which version of a document is here. A record says it too, but nobody opens one to
+    /// file another.
+    fn noted_version(&self, told: &Told) -> Vec<JobPart> {
+        let note = self.version_part(told).map(|part| {
+            let version = (told.number, told.written_ms);
+            let sealed = self.wrap(VERSION, &part.to_le_bytes(), &version);
+            JobPart { job: self.versions(), part, sealed }
+        });
+        note.into_iter().collect()
+    }
+
+    /// Where the version of a document is noted; not part 0, by which jobs that go on are found.
+    fn version_part(&self, told: &Told) -> Option<u64> {
+        let record = self.keys.record_id("Composition", told.composition.as_deref()?).0;
+        let number = record.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))?;
+        Some((number >> 1).max(1))
+    }
+
+    fn versions(&self) -> Token {
+        self.keys.token("document-versions", &[])
+    }
+
     fn latest_of(&self, target: &Target) -> Result<Option<SealedRecord>, FlowError> {
         let record = self.keys.record_id(target.resource_type.name(), &target.id);
         Ok(self.vault.record(record, Version::Latest)?)
     }
+}
+
+/// What a document tells of its own version.
+struct Told {
+    /// The id of its Composition, which all versions of it share.
+    composition: Option<String>,
+    /// `versionNumber`.
+    number: Option<u64>,
+    /// `effectiveTime`, in milliseconds since the Unix epoch, if it says a time of day.
+    written_ms: Option<u64>,
+}
+
+impl Told {
+    fn by(resources: &[Resource]) -> Self {
+        let composition = resources.iter().find(|one| one.type_name() == "Composition");
+        let value = composition.map(Resource::value).unwrap_or(&serde_json::Value::Null);
+        let extensions = value["extension"].as_array().into_iter().flatten();
+        let mut numbers = extensions.filter(|one| {
+            one["url"].as_str().is_some_and(|url| url.ends_with("clinicaldocument-versionNumber"))
+        });
+        let number = numbers.next().and_then(|one| one["valueString"].as_str()?.parse().ok());
+        Self {
+            composition: composition.and_then(Resource::id).map(str::to_owned),
+            number,
+            written_ms: value["date"].as_str().and_then(crate::time::milliseconds),
+        }
+    }
+}
+
+fn out_of_date() -> Issue {
+    let text =
+        "a later version of this document is here: it was kept as it came, and changes nothing";
+    let issue = Issue::error(IssueCode::Informational, "ClinicalDocument.versionNumber", text);
+    Issue { severity: Severity::Information, ..issue }
 }
 
 /// Whether a resource is among what is to be filed.
@@ -157,3 +248,5 @@ fn target(resource: &Resource) -> Target {
     let id = resource.id().unwrap_or_default().to_owned();
     Target { resource_type: resource.resource_type(), id }
 }
+
+const VERSION: &str = "document version";

@@ -115,6 +115,10 @@ impl From<vault::VaultError> for FlowError {
         match error {
             vault::VaultError::Conflict(_) => FlowError::Conflict,
             vault::VaultError::Damaged(_) => FlowError::Evidence(error.to_string()),
+            // Nothing was stored, and the store is well: what was asked for is too much at once.
+            vault::VaultError::Invalid(why) => {
+                FlowError::Content(vec![Issue::error(IssueCode::TooCostly, "", why)])
+            }
             error => FlowError::Fatal(error.to_string()),
         }
     }

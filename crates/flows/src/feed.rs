@@ -11,6 +11,11 @@
 
 pub(crate) mod plan;
 
+pub(crate) mod replay;
+
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -40,6 +45,9 @@ pub struct FeedOptions {
     pub charset: Option<String>,
     /// URIs of assigning authorities by the names that the sender uses.
     pub authorities: BTreeMap<String, String>,
+    /// Which messages are taken, by MSH-11: `P` production, `T` training, `D` debugging. Production
+    /// alone if nothing is said.
+    pub processing: Vec<String>,
 }
 
 /// A feed that is connected.
@@ -133,6 +141,13 @@ impl Member {
             })?);
         }
         settings.authorities = options.authorities;
+        if !options.processing.is_empty() {
+            let is_known = |code: &String| matches!(code.as_str(), "P" | "T" | "D");
+            if let Some(code) = options.processing.iter().find(|code| !is_known(code)) {
+                return Err(format!("`{code}` is no processing id of HL7: write `P`, `T` or `D`"));
+            }
+            settings.processing = options.processing;
+        }
         let token = self.keys.token("feed", &[options.name.as_bytes()]);
         let feed = Feed { name: options.name.clone(), token, settings, tally: Tally::default() };
         let feed = Arc::new(feed);
@@ -170,10 +185,11 @@ impl Member {
         Err(FlowError::Conflict)
     }
 
-    /// The answer to a message that is longer than allowed, of which nothing is kept.
-    pub fn refuse_too_long(&self) -> Vec<u8> {
+    /// The answers to a message that is longer than allowed, of which nothing is kept. `head` is how
+    /// it began.
+    pub fn refuse_too_long(&self, head: &[u8]) -> Vec<Vec<u8>> {
         let now_ms = self.world.clock.now_ms();
-        plan::answer_unreadable(ParseError::TooLong, &now_ms.to_string(), now_ms)
+        plan::answer_unreadable(head, ParseError::TooLong, &now_ms.to_string(), now_ms)
     }
 
     /// How the feeds do.

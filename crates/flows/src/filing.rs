@@ -43,6 +43,8 @@ pub(crate) struct Incoming {
     pub(crate) content: Option<Token>,
     /// What exactly these bytes under this name are recognised by; only of an import.
     pub(crate) exact: Option<Token>,
+    /// What else it can be looked up by.
+    pub(crate) marks: Vec<Token>,
     /// Of a Patient, the latest version there was when it was judged who this is.
     pub(crate) judged_after: Option<u32>,
 }
@@ -62,6 +64,7 @@ impl Incoming {
             flags,
             content,
             exact,
+            marks: Vec::new(),
             judged_after,
         }
     }
@@ -219,7 +222,7 @@ impl Member {
             [self.identifier(kind, code), self.identifier_value(kind, &code.value)]
         });
         let flags = one.flags.iter().map(|check| self.finding_mark(*check));
-        let marks = one.content.into_iter().chain(one.exact);
+        let marks = one.content.into_iter().chain(one.exact).chain(one.marks.iter().copied());
         let mut tokens: Vec<Token> = identifiers.chain(flags).chain(marks).collect();
         if kind == "Patient" {
             tokens.extend(self.patient_tokens(record, &one.resource));

@@ -14,6 +14,7 @@ use crate::{
     feed::{
         Kept, Waits, Why,
         plan::{Plan, reasons_of},
+        replay::Replay,
     },
     ingest::Taking,
     limits::WAITING_BYTES_MAX,
@@ -136,10 +137,17 @@ impl Member {
     pub fn replay(&self, number: u64, is_decided: bool) -> Result<Replayed, FlowError> {
         let (message, item) = self.waiting_item(number)?;
         let outcome = match item {
-            Item::Message(kept) => self.replay_message(message.token, &kept, is_decided),
+            Item::Message(kept) => {
+                let replay = self.replay_of(number, is_decided)?;
+                self.replay_message(message.token, &kept, &replay)
+            }
             Item::Delivery(held) => self.replay_delivery(&message, held, is_decided),
         };
         match outcome {
+            Ok(Replayed::Taken) => {
+                self.forget_replays()?;
+                Ok(Replayed::Taken)
+            }
             Err(FlowError::Content(issues) | FlowError::Waits(issues)) => {
                 Ok(Replayed::StillWaits(reasons_of(&issues)))
             }
@@ -158,7 +166,7 @@ impl Member {
     pub fn dismiss(&self, number: u64) -> Result<(), FlowError> {
         let messages = vec![self.settled_item(number)?];
         self.vault.store(Batch { messages, ..Batch::default() })?;
-        Ok(())
+        self.forget_replays()
     }
 
     /// Who gave way to whom by a message that waits for that decision.
@@ -188,7 +196,7 @@ impl Member {
         &self,
         token: Token,
         kept: &Kept,
-        is_decided: bool,
+        replay: &Replay,
     ) -> Result<Replayed, FlowError> {
         let Some(Why::NotFiled { bytes, .. }) = kept.waits.as_ref().map(|waits| &waits.why) else {
             return Ok(Replayed::still_waits(FILED.to_owned()));
@@ -197,12 +205,12 @@ impl Member {
             let text = format!("the feed `{}` is not configured any more: add it", kept.feed);
             return Ok(Replayed::still_waits(text));
         };
-        let plan = self.plan(&feed, token, bytes, kept, is_decided)?;
+        let plan = self.plan(&feed, token, bytes, kept, Some(replay))?;
         if let Some(Why::NotFiled { reasons, .. }) = plan.waits.as_ref().map(|waits| &waits.why) {
             return Ok(Replayed::StillWaits(reasons.clone()));
         }
         let plan = Plan { waits: None, ..plan };
-        self.carry_out(&feed, token, plan, kept).map(|_| Replayed::Taken)
+        self.carry_out(&feed, token, plan, kept, Some(replay)).map(|_| Replayed::Taken)
     }
 
     fn replay_delivery(

@@ -337,6 +337,7 @@ const PORTS: &str = r##"
 #zone = "Europe/Berlin"                # of times that name none; or an offset, as in "+01:00"
 #charset = "8859/1"                    # of messages that name none and are not UTF-8
 #authorities = { HOSP = "https://hospital.example.org/ids/patient" }
+#processing = ["P"]                    # MSH-11 of what is taken; training (T) and debugging (D) are not
 #tls = { certificate = "feed.pem", key = "feed.key", client_authority = "senders.pem" }
 "##;
 

@@ -52,6 +52,9 @@ pub struct FeedSettings {
     /// URIs of assigning authorities by the names that the sender uses.
     #[serde(default)]
     pub authorities: BTreeMap<String, String>,
+    /// Which messages are taken, by MSH-11; production (`P`) alone if nothing is said.
+    #[serde(default)]
+    pub processing: Vec<String>,
 }
 
 /// A feed that listens.
@@ -83,6 +86,7 @@ impl Port {
             zone: settings.zone.clone(),
             charset: settings.charset.clone(),
             authorities: settings.authorities.clone(),
+            processing: settings.processing.clone(),
         };
         let feed = member.open_feed(options).map_err(fault)?;
         Ok(Self { feed, listener, senders: settings.senders, acceptor })
@@ -222,7 +226,7 @@ async fn answers(
             let taken = tokio::task::spawn_blocking(move || member.receive(&feed, &bytes));
             taken.await.map_err(panicked)?
         }
-        mllp::Received::TooLong => Ok(vec![member.refuse_too_long()]),
+        mllp::Received::TooLong(head) => Ok(member.refuse_too_long(&head)),
         mllp::Received::Stray(bytes) => {
             tracing::warn!(bytes, "bytes outside of any message were dropped");
             Ok(Vec::new())

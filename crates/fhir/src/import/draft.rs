@@ -287,11 +287,26 @@ pub(super) fn pruned(value: Value) -> Option<Value> {
         }
         Value::Object(members) => {
             let members = members.into_iter();
-            let members: Map<String, Value> =
-                members.filter_map(|(name, value)| Some((name, pruned(value)?))).collect();
+            let members: Map<String, Value> = members
+                .filter_map(|(name, value)| {
+                    let value = pruned(value)?;
+                    let value = if name == "code" { spaced_once(value) } else { value };
+                    Some((name, value))
+                })
+                .collect();
             (!members.is_empty()).then_some(Value::Object(members))
         }
         other => Some(other),
+    }
+}
+
+/// A code has single spaces inside, and senders type two.
+fn spaced_once(code: Value) -> Value {
+    match code {
+        Value::String(text) if text.contains(char::is_whitespace) => {
+            Value::String(text.split_whitespace().collect::<Vec<_>>().join(" "))
+        }
+        other => other,
     }
 }
 

@@ -85,6 +85,29 @@ pub enum TimeError {
     },
 }
 
+/// A FHIR `instant` so many minutes later, at the same distance from UTC. `None` if it is none, or
+/// too far away.
+pub(super) fn later(instant: &str, minutes: i64) -> Option<String> {
+    let zoned =
+        jiff::fmt::temporal::DateTimeParser::new().parse_pieces(instant).ok().and_then(|pieces| {
+            let offset = match pieces.offset()? {
+                jiff::fmt::temporal::PiecesOffset::Numeric(offset) => offset.offset(),
+                _ => Offset::UTC,
+            };
+            Some((pieces.date().to_datetime(pieces.time()?), offset))
+        });
+    let (local, offset) = zoned?;
+    let minutes = jiff::SignedDuration::from_mins(minutes.clamp(0, MINUTES_MAX));
+    let local = local.checked_add(minutes).ok()?;
+    let seconds = offset.seconds();
+    let sign = if seconds < 0 { '-' } else { '+' };
+    let (hours, minutes) = (seconds.abs() / 3_600, seconds.abs() / 60 % 60);
+    Some(format!("{}{sign}{hours:02}:{minutes:02}", local.strftime("%Y-%m-%dT%H:%M:%S")))
+}
+
+/// A year: no appointment is longer.
+const MINUTES_MAX: i64 = 366 * 24 * 60;
+
 impl<'a> Stamp<'a> {
     /// Reads a time; `place` names the field in errors, as in `PID-7`.
     ///

@@ -96,16 +96,19 @@ impl Birth {
 
 /// Identifiers of the patient, not of a stay, an account or a paper that several may share.
 pub fn lasting_identifiers(patient: &Resource) -> Vec<Code> {
-    let of_others = |code: &Code| {
-        items(&patient.value()["identifier"]).iter().any(|one| {
+    let of_others: BTreeSet<(Option<&str>, Option<&str>)> = items(&patient.value()["identifier"])
+        .iter()
+        .filter(|one| {
             let kind = one["type"]["coding"][0]["code"].as_str().unwrap_or_default();
-            one["value"].as_str() == Some(&code.value)
-                && one["system"].as_str() == code.system.as_deref()
-                && matches!(kind, "AN" | "VN" | "SS" | "DL")
+            matches!(kind, "AN" | "VN" | "SS" | "DL")
         })
-    };
+        .map(|one| (one["system"].as_str(), one["value"].as_str()))
+        .collect();
     let mut identifiers = derive(patient).identifiers;
-    identifiers.retain(|code| code.system.is_some() && !of_others(code));
+    identifiers.retain(|code| {
+        let name = (code.system.as_deref(), Some(code.value.as_str()));
+        code.system.is_some() && !of_others.contains(&name)
+    });
     identifiers
 }
 

@@ -150,6 +150,35 @@ fn what_is_denied_is_not_said() {
     assert!(texts.contains("160245001") && !texts.contains("refuted"));
 }
 
+/// A vaccination that is planned (mood INT) was not given.
+#[test]
+fn a_planned_vaccination_is_a_request() {
+    let text = |mood: &str| {
+        format!(
+            "<ClinicalDocument xmlns=\"urn:hl7-org:v3\"><id root=\"2.999.1\"/>\
+             <recordTarget><patientRole><id root=\"2.999.20\" extension=\"4711\"/></patientRole>\
+             </recordTarget><component><structuredBody><component><section>\
+             <code code=\"11369-6\" codeSystem=\"2.16.840.1.113883.6.1\"/><title>Shots</title>\
+             <entry><substanceAdministration classCode=\"SBADM\" moodCode=\"{mood}\">\
+             <templateId root=\"2.16.840.1.113883.10.20.22.4.52\"/><id root=\"2.999.2\"/>\
+             <statusCode code=\"active\"/><effectiveTime value=\"20250301\"/>\
+             <consumable><manufacturedProduct><manufacturedMaterial>\
+             <code code=\"208\" codeSystem=\"2.16.840.1.113883.12.292\"/>\
+             </manufacturedMaterial></manufacturedProduct></consumable>\
+             </substanceAdministration></entry></section></component></structuredBody></component>\
+             </ClinicalDocument>"
+        )
+    };
+    for (mood, given, asked) in [("EVN", 1, 0), ("INT", 0, 1)] {
+        let became = translated(text(mood).as_bytes()).unwrap().understood;
+        let counts = (
+            resources(&became, "Immunization").len(),
+            resources(&became, "MedicationRequest").len(),
+        );
+        assert_eq!(counts, (given, asked), "{mood}");
+    }
+}
+
 /// A later version of a document renews what the earlier one said; another document does not.
 #[test]
 fn versions_of_a_document_share_their_names() {

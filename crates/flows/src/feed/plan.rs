@@ -10,12 +10,12 @@ use fhir::{
     },
     reference::Target,
 };
-use vault::{Batch, Token, Version};
+use vault::{Batch, RecordId, Token, Version, Versions};
 
-use super::{Feed, Kept, Waits, Why};
+use super::{Feed, Kept, Waits, Why, replay::Replay};
 use crate::{
-    FlowError, Incoming, Member,
-    filing::Aside,
+    Filed, FlowError, Incoming, Member,
+    filing::{Aside, Job, Patients},
     quality::{of_all, report::Counted},
     sessions::Change,
     time::formatted,
@@ -25,6 +25,8 @@ use crate::{
 pub(crate) struct Plan {
     pub(crate) answers: Vec<Vec<u8>>,
     pub(crate) incoming: Vec<Incoming>,
+    /// Whose accounts the patients that it brings are linked to.
+    pub(crate) links: Patients,
     pub(crate) not_understood: u64,
     pub(crate) waits: Option<Waits>,
     /// What is counted beside what is filed.
@@ -39,9 +41,11 @@ impl Member {
         bytes: &[u8],
         kept: &Kept,
     ) -> Result<Vec<Vec<u8>>, FlowError> {
-        let mut plan = self.plan(feed, token, bytes, kept, false)?;
-        plan.counted.add("deliveries", 1);
-        match self.carry_out(feed, token, plan, kept) {
+        let taken = self.plan(feed, token, bytes, kept, None).and_then(|mut plan| {
+            plan.counted.add("deliveries", 1);
+            self.carry_out(feed, token, plan, kept, None)
+        });
+        match taken {
             // Well formed, and still it cannot be filed: that is for people, too.
             Err(FlowError::Content(issues)) => {
                 let faults = faults_of(&issues);
@@ -51,21 +55,23 @@ impl Member {
                 };
                 plan.counted.add("deliveries", 1);
                 plan.counted.ended("refused", &issues);
-                self.carry_out(feed, token, plan, kept)
+                self.carry_out(feed, token, plan, kept, None)
             }
             outcome => outcome,
         }
     }
 
-    /// Decides what becomes of a message. Nothing is changed but links of patients that are known
-    /// already.
+    /// Decides what becomes of a message; of one that waited, as `replay` says. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`FlowError::Content`] if it is well formed and still cannot be filed.
     pub(crate) fn plan(
         &self,
         feed: &Feed,
         token: Token,
         bytes: &[u8],
         kept: &Kept,
-        is_decided: bool,
+        replay: Option<&Replay>,
     ) -> Result<Plan, FlowError> {
         let message = match Message::parse(bytes, feed.settings.charset) {
             Ok(message) => message,
@@ -76,16 +82,22 @@ impl Member {
             Ok(translated) => translated,
             Err(faults) => return Ok(refused(&message, faults, token, bytes, kept)),
         };
-        if !self.link_derived(&translated.understood.resources)? {
+        let Some(links) = self.derived_links(&translated.understood.resources)? else {
             let text = "its identifiers belong to different patients here: correct PID-3";
             let fault = Fault::new(FaultCode::UnknownKey, "PID-3", text);
             return Ok(refused(&message, vec![fault], token, bytes, kept));
-        }
+        };
+        let is_decided = replay.is_some_and(|replay| replay.is_decided);
         let answers = answer(&message, &Answered::Accepted, token, kept);
+        if !translated.undecided.is_empty() && !is_decided {
+            let reasons = translated.undecided;
+            let why = Why::NotFiled { bytes: bytes.to_vec(), reasons };
+            return Ok(waiting(answers, waits(&message, why)));
+        }
         let not_understood = translated.understood.not_understood.len() as u64;
         let merged = merges(&message, &translated);
         let told: Vec<Resource> = patients(&translated.understood.resources);
-        let mut incoming = self.incoming(translated, kept.records)?;
+        let mut incoming = self.incoming(translated, kept.records, replay)?;
         let is_filed = |patient: &&Resource| {
             let names = |one: &Incoming| Some(one.target.id.as_str()) == patient.id();
             incoming.iter().any(|one| one.resource.type_name() == "Patient" && names(one))
@@ -93,7 +105,8 @@ impl Member {
         let passing: Vec<&Resource> = told.iter().filter(|one| !is_filed(one)).collect();
         let mut files: Vec<&mut Incoming> = incoming.iter_mut().collect();
         let source = source_of(feed);
-        let verdict = of_all(self.judge(&source, &mut files, &passing, is_decided)?);
+        let verdict = self.judge_linked(&source, &mut files, &passing, is_decided, &links)?;
+        let verdict = of_all(verdict);
         if !verdict.refused.is_empty() {
             let faults = faults_of(&verdict.refused);
             let mut plan = refused(&message, faults, token, bytes, kept);
@@ -108,23 +121,28 @@ impl Member {
             plan.counted.ended("waits", &verdict.waits);
             return Ok(plan);
         }
-        Ok(Plan { answers, incoming, not_understood, waits: merged, counted: Counted::default() })
+        let (waits, counted) = (merged, Counted::default());
+        Ok(Plan { answers, incoming, links, not_understood, waits, counted })
     }
 
-    /// Files what a message tells, and that it was taken, in one step.
+    /// Files what a message tells, and that it was taken, in one step. Of one that waited it is noted
+    /// which versions came of it.
     pub(crate) fn carry_out(
         &self,
         feed: &Feed,
         token: Token,
         plan: Plan,
         kept: &Kept,
+        replay: Option<&Replay>,
     ) -> Result<Vec<Vec<u8>>, FlowError> {
-        let Plan { answers, incoming, not_understood, waits, counted } = plan;
+        let Plan { answers, incoming, links, not_understood, waits, counted } = plan;
         let kept = Kept { answers, waits, feed: kept.feed.clone(), ..*kept };
         let message = self.sealed(token, feed.token, &kept);
         let source = source_of(feed);
         let batch = Batch { messages: vec![message], ..Batch::default() };
-        let aside = Aside { source: Some(&source), batch, counted, ..Aside::default() };
+        let noted = |filed: &[Filed]| self.noted_replay(replay, filed);
+        let job = replay.is_some().then_some(&noted as Job<'_>);
+        let aside = Aside { source: Some(&source), batch, patients: links, counted, job };
         let filed = self.file_with(incoming, aside)?;
         feed.tally.resources.fetch_add(filed.len() as u64, Ordering::Relaxed);
         feed.tally.not_understood.fetch_add(not_understood, Ordering::Relaxed);
@@ -133,8 +151,13 @@ impl Member {
 
     /// What is to be filed: not what is told in passing and known better, and nothing that was told
     /// anew since the message came.
-    fn incoming(&self, translated: Translated, records: u64) -> Result<Vec<Incoming>, FlowError> {
-        let Translated { understood, in_passing, .. } = translated;
+    fn incoming(
+        &self,
+        translated: Translated,
+        records: u64,
+        replay: Option<&Replay>,
+    ) -> Result<Vec<Incoming>, FlowError> {
+        let Translated { understood, in_passing, assumed, .. } = translated;
         let mut incoming = Vec::with_capacity(understood.resources.len());
         for resource in understood.resources {
             let id = resource.id().unwrap_or_default().to_owned();
@@ -142,16 +165,33 @@ impl Member {
             let record = self.keys.record_id(resource.type_name(), &target.id);
             let latest = self.vault.record(record, Version::Latest)?;
             let is_known_better = latest.as_ref().is_some_and(|latest| {
-                latest.sequence >= records || in_passing.contains(&target.to_string())
+                let is_older = || replay.is_some_and(|replay| replay.is_of_older(&latest.place));
+                let is_younger = latest.sequence >= records && !is_older();
+                is_younger || in_passing.contains(&target.to_string())
             });
-            if is_known_better {
+            let is_over = assumed.contains(&target.to_string()) && self.is_over(record)?;
+            if is_known_better || is_over || self.says_less(record, &resource)? {
                 continue;
             }
+            let ends = ENDED.contains(&resource.value()["status"].as_str().unwrap_or_default());
+            let ends = ends && resource.type_name() == "Encounter";
             let change = if latest.is_some() { Change::Updated } else { Change::Created };
             let place = resource.type_name().to_owned();
-            incoming.push(Incoming::new(resource, target, change, place));
+            let marks = ends.then(|| self.end_mark(record)).into_iter().collect();
+            incoming.push(Incoming { marks, ..Incoming::new(resource, target, change, place) });
         }
         Ok(incoming)
+    }
+
+    /// Whether the latest version of a stay says that it is over.
+    fn is_over(&self, record: RecordId) -> Result<bool, FlowError> {
+        let mark = self.end_mark(record);
+        Ok(!self.vault.records_by_token(mark, Versions::Latest, 0, 1)?.is_empty())
+    }
+
+    /// Marks the version that ends a stay, so that it can be told without opening it.
+    fn end_mark(&self, record: RecordId) -> Token {
+        self.keys.token("stay-ended", &[&record.0])
     }
 }
 
@@ -185,16 +225,29 @@ fn refused(message: &Message, faults: Vec<Fault>, token: Token, bytes: &[u8], ke
 }
 
 fn unreadable(error: ParseError, token: Token, bytes: &[u8], kept: &Kept) -> Plan {
-    let answers = vec![answer_unreadable(error, &own_id(token), kept.received_ms)];
+    let answers = answer_unreadable(bytes, error, &own_id(token), kept.received_ms);
     let reasons = vec![(String::new(), error.to_string())];
-    let (kind, sender, control_id) = Default::default();
     let why = Why::NotFiled { bytes: bytes.to_vec(), reasons };
-    waiting(answers, Waits { kind, sender, control_id, why })
+    let (kind, sender, control_id) = Default::default();
+    let nobody = |why| Waits { kind, sender, control_id, why };
+    waiting(
+        answers,
+        match Message::header_alone(bytes) {
+            Some(message) => waits(&message, why),
+            None => nobody(why),
+        },
+    )
 }
 
 fn waiting(answers: Vec<Vec<u8>>, waits: Waits) -> Plan {
-    let (incoming, counted) = (Vec::new(), Counted::default());
-    Plan { answers, incoming, not_understood: 0, waits: Some(waits), counted }
+    Plan {
+        answers,
+        incoming: Vec::new(),
+        links: Patients::new(),
+        not_understood: 0,
+        waits: Some(waits),
+        counted: Counted::default(),
+    }
 }
 
 fn waits(message: &Message, why: Why) -> Waits {
@@ -220,13 +273,21 @@ fn answer(message: &Message, answered: &Answered, token: Token, kept: &Kept) -> 
 }
 
 /// What to answer to bytes that are no message.
-pub(super) fn answer_unreadable(error: ParseError, own_id: &str, now_ms: u64) -> Vec<u8> {
-    acknowledge_unreadable(error, own_id, &formatted(now_ms, HL7_TIME))
+pub(super) fn answer_unreadable(
+    bytes: &[u8],
+    error: ParseError,
+    own_id: &str,
+    now_ms: u64,
+) -> Vec<Vec<u8>> {
+    acknowledge_unreadable(bytes, error, own_id, &formatted(now_ms, HL7_TIME))
 }
 
 /// MSH-10 of an answer: at most 20 characters in all versions.
 fn own_id(token: Token) -> String {
     token.to_string()[..20].to_owned()
 }
+
+/// Statuses of a stay that is over.
+const ENDED: [&str; 3] = ["finished", "cancelled", "entered-in-error"];
 
 const HL7_TIME: &str = "%Y%m%d%H%M%S+0000";

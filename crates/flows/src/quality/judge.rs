@@ -12,11 +12,13 @@ use fhir::{
     quality::{Check, Finding, Named, Portrait, check, fingerprint, references},
     reference::{Reference, Target},
 };
+use ledger::PatientId;
 use vault::{RecordId, Token, Versions};
 
 use super::{Action, Policy};
 use crate::{
-    FlowError, Incoming, Member, import::Brought, limits::IDENTIFIERS_MAX, sessions::Change,
+    FlowError, Incoming, Member, filing::Patients, import::Brought, limits::IDENTIFIERS_MAX,
+    sessions::Change,
 };
 
 /// What becomes of a resource, by what was found in it.
@@ -76,7 +78,21 @@ impl Member {
         told: &[&Resource],
         is_decided: bool,
     ) -> Result<Vec<Verdict>, FlowError> {
-        self.judge_beside(source, incoming, told, is_decided, None)
+        self.judge_with(source, incoming, told, is_decided, Beside::default())
+    }
+
+    /// As [`Member::judge`], where patients are to be linked to accounts that they are not linked
+    /// to yet.
+    pub(crate) fn judge_linked(
+        &self,
+        source: &str,
+        incoming: &mut [&mut Incoming],
+        told: &[&Resource],
+        is_decided: bool,
+        links: &Patients,
+    ) -> Result<Vec<Verdict>, FlowError> {
+        let beside = Beside { links: Some(links), ..Beside::default() };
+        self.judge_with(source, incoming, told, is_decided, beside)
     }
 
     /// As [`Member::judge`], where others come with them that are filed in steps of their own.
@@ -88,6 +104,18 @@ impl Member {
         is_decided: bool,
         to_come: Option<&Brought>,
     ) -> Result<Vec<Verdict>, FlowError> {
+        let beside = Beside { to_come, ..Beside::default() };
+        self.judge_with(source, incoming, told, is_decided, beside)
+    }
+
+    fn judge_with(
+        &self,
+        source: &str,
+        incoming: &mut [&mut Incoming],
+        told: &[&Resource],
+        is_decided: bool,
+        beside: Beside<'_>,
+    ) -> Result<Vec<Verdict>, FlowError> {
         let policy = self.quality_policy();
         if policy.is_off(source) {
             return Ok(vec![Verdict::default(); incoming.len()]);
@@ -97,7 +125,7 @@ impl Member {
             let record = self.keys.record_id("Patient", &one.target.id);
             one.judged_after = Some(self.vault.latest_version(record)?.unwrap_or(0));
         }
-        let mut look = Look { to_come, ..Look::new(self, &policy, incoming) };
+        let mut look = Look { around: beside, ..Look::new(self, &policy, incoming) };
         let found = look.findings(incoming, told)?;
         let mut verdicts = Vec::with_capacity(incoming.len());
         for (one, findings) in incoming.iter_mut().zip(found) {
@@ -129,6 +157,24 @@ impl Member {
         Ok(Some(Portrait { families, givens, born, sex }))
     }
 
+    /// Whether a resource is a Patient that leaves out who they are on file as: a birth date, a sex or
+    /// a name. What is not sent is not deleted (HL7 v2, chapter 2), so it must not be overwritten.
+    pub(crate) fn says_less(
+        &self,
+        record: RecordId,
+        resource: &Resource,
+    ) -> Result<bool, FlowError> {
+        if resource.type_name() != "Patient" {
+            return Ok(false);
+        }
+        let Some(before) = self.portrait(record)? else { return Ok(false) };
+        let now = Portrait::of(resource);
+        Ok((now.born.is_none() && before.born.is_some())
+            || (now.sex.is_none() && before.sex.is_some())
+            || (now.families.is_empty() && !before.families.is_empty())
+            || (now.givens.is_empty() && !before.givens.is_empty()))
+    }
+
     /// The portrait of a Patient that is filed, sealed for this node's own eyes.
     pub(crate) fn sealed_portrait(&self, record: RecordId, patient: &Resource) -> vault::Portrait {
         let Portrait { families, givens, born, sex } = Portrait::of(patient);
@@ -153,6 +199,15 @@ impl Member {
     }
 }
 
+/// What is known of a delivery beside what it says.
+#[derive(Clone, Copy, Default)]
+struct Beside<'m> {
+    /// What else comes with it, in steps of its own.
+    to_come: Option<&'m Brought>,
+    /// Whose accounts patients are going to be linked to, if it is filed.
+    links: Option<&'m Patients>,
+}
+
 /// What has been looked up for one delivery.
 struct Look<'m> {
     member: &'m Member,
@@ -160,8 +215,7 @@ struct Look<'m> {
     now_us: i64,
     /// What the delivery brings along.
     brought: HashSet<Target>,
-    /// What else comes with it, in steps of its own.
-    to_come: Option<&'m Brought>,
+    around: Beside<'m>,
     portraits: HashMap<String, Option<Portrait>>,
     held: HashMap<Target, bool>,
     /// Whether an identifier beside a reference to a patient is another patient's.
@@ -175,7 +229,7 @@ impl<'m> Look<'m> {
             member,
             policy,
             now_us: now_us.saturating_mul(1_000),
-            to_come: None,
+            around: Beside::default(),
             brought: incoming.iter().map(|one| one.target.clone()).collect(),
             portraits: HashMap::new(),
             held: HashMap::new(),
@@ -261,7 +315,7 @@ impl<'m> Look<'m> {
     /// The portrait under another id of the same account: a message names a patient by identifiers
     /// that came with another record.
     fn known_otherwise(&self, id: &str, patient: &Resource) -> Result<Option<Portrait>, FlowError> {
-        let Some(account) = self.member.account_of(id)? else { return Ok(None) };
+        let Some(account) = self.account_of(id)? else { return Ok(None) };
         let identifiers = references(patient, &Links::none()).identifiers;
         for code in identifiers.iter().take(IDENTIFIERS_MAX) {
             let known = self.member.carriers(self.member.identifier("Patient", code))?;
@@ -282,7 +336,7 @@ impl<'m> Look<'m> {
         }
         let known = self.member.carriers(self.member.identifier("Patient", code))?;
         let record = self.member.keys.record_id("Patient", id);
-        let account = self.member.account_of(id)?.map(|account| account.0);
+        let account = self.account_of(id)?.map(|account| account.0);
         let is_theirs =
             |place: &vault::Place| place.record == record || Some(place.patient) == account;
         let is_another = !known.is_empty() && !known.iter().any(is_theirs);
@@ -343,6 +397,14 @@ impl<'m> Look<'m> {
         Ok(())
     }
 
+    /// Whose account a patient is, or is going to be.
+    fn account_of(&self, id: &str) -> Result<Option<PatientId>, FlowError> {
+        match self.around.links.and_then(|links| links.get(id)) {
+            Some((account, _)) => Ok(Some(*account)),
+            None => self.member.account_of(id),
+        }
+    }
+
     fn own(&self, target: &Target) -> RecordId {
         self.member.keys.record_id(target.resource_type.name(), &target.id)
     }
@@ -366,7 +428,7 @@ impl<'m> Look<'m> {
         }
         let record = self.member.keys.record_id(target.resource_type.name(), &target.id);
         // A patient may be known by an account alone: whether one is, filing says.
-        let comes = self.to_come.is_some_and(|to_come| to_come.has(record));
+        let comes = self.around.to_come.is_some_and(|to_come| to_come.has(record));
         let is_held =
             comes || is_patient(target) || self.member.vault.latest_version(record)?.is_some();
         self.held.insert(target.clone(), is_held);

@@ -112,6 +112,8 @@ impl<'d> Walk<'d> {
             Kind::Problem => vec![self.condition(statement, None)],
             Kind::Allergy => vec![self.allergy(statement, None)],
             Kind::Medication => vec![self.medication(statement)],
+            // One that is intended was not given.
+            Kind::Immunization if !is_event(statement) => vec![self.medication(statement)],
             Kind::Immunization => vec![self.immunization(statement)],
             Kind::Panel => self.panel(statement),
             Kind::Observation => self.observation(statement),
@@ -186,6 +188,10 @@ fn by_class(statement: Element<'_>) -> Kind {
         ("act", _) => Kind::Wrapper,
         _ => Kind::Unknown,
     }
+}
+
+fn is_event(statement: Element<'_>) -> bool {
+    statement.attribute("moodCode").unwrap_or("EVN") == "EVN"
 }
 
 /// Sections around sections (such as "Assessment and Plan") have nothing of their own.

@@ -78,6 +78,10 @@ pub fn translate(
     let in_passing = std::mem::take(&mut walk.in_passing);
     let drafts = std::mem::take(&mut walk.drafts);
     let (resources, invalid) = valid_resources(drafts).ok_or(ReadError::Untold)?;
+    // Without its patient, what it says would be filed under nobody.
+    if resources.iter().all(|one| one.type_name() != "Patient") {
+        return Err(ReadError::Untold);
+    }
     notes.extend(invalid);
     notes.extend(xml.unread());
     let understood = Understood { resources, not_understood: notes };

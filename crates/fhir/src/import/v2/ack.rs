@@ -3,7 +3,7 @@
 
 use super::charset::Charset;
 use super::message::{ParseError, Separators};
-use super::{Fault, Header, Message};
+use super::{Fault, FaultCode, Header, Message};
 
 /// What became of a message, in the words of its sender (HL7 table 0008).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +82,24 @@ pub fn acknowledge(
     answers.collect()
 }
 
-/// The answer to bytes that are no message: nobody knows what they were about, so it names none.
-pub fn acknowledge_unreadable(error: ParseError, own_id: &str, time: &str) -> Vec<u8> {
+/// The answers to bytes that are no message: as to the message that their header names, as far as it
+/// can be read. If none can, there is one, and it names none.
+pub fn acknowledge_unreadable(
+    bytes: &[u8],
+    error: ParseError,
+    own_id: &str,
+    time: &str,
+) -> Vec<Vec<u8>> {
+    match Message::header_alone(bytes) {
+        Some(header) => {
+            let fault = Fault::new(FaultCode::Internal, "", error.to_string());
+            acknowledge(&header, &Answered::Rejected(vec![fault]), own_id, time)
+        }
+        None => vec![acknowledge_nobody(error, own_id, time)],
+    }
+}
+
+fn acknowledge_nobody(error: ParseError, own_id: &str, time: &str) -> Vec<u8> {
     let separators = Separators::STANDARD;
     let text = error.to_string();
     let words = escaped(&text, &separators);
@@ -232,7 +248,6 @@ fn joined(lines: &[String]) -> String {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use super::super::FaultCode;
     use super::*;
 
     fn check(text: &str, answered: Answered, expected: Expect) {
@@ -333,11 +348,27 @@ mod tests {
 
     #[test]
     fn an_answer_can_be_read_as_a_message() {
-        let answer = acknowledge_unreadable(ParseError::Separators, "9", "2024");
-        let answer = Message::parse(&answer, None).unwrap();
+        let answers = acknowledge_unreadable(b"HELO", ParseError::NoHeader, "9", "2024");
+        let answer = Message::parse(&answers[0], None).unwrap();
         assert_eq!(Header::read(&answer).kind, "ACK");
         let outcome = answer.segments().nth(1).unwrap();
         assert_eq!(outcome.field(1).text(), "AR");
-        assert_eq!(outcome.field(3).text(), ParseError::Separators.to_string());
+        assert_eq!(outcome.field(3).text(), ParseError::NoHeader.to_string());
+    }
+
+    /// What cannot be decoded still says who sent it: a sender that hears nothing of its message
+    /// sends it again for ever.
+    #[test]
+    fn a_message_that_cannot_be_decoded_is_answered_by_its_header() {
+        for (accept, code) in [("", "AR"), ("|||AL", "CR")] {
+            let bytes = format!("MSH|^~\\&|LAB|W|EHR|H|2024||ORU^R01|L-7|P|2.5{accept}\rPID|1||")
+                .into_bytes();
+            let bytes = [bytes, b"M\xfcller".to_vec()].concat();
+            let error = Message::parse(&bytes, None).unwrap_err();
+            let answers = acknowledge_unreadable(&bytes, error, "9", "2024");
+            let text = String::from_utf8(answers.concat()).unwrap();
+            assert!(text.contains(&format!("\rMSA|{code}|L-7|")), "{text}");
+            assert!(text.starts_with("MSH|^~\\&|EHR|H|LAB|W|2024||ACK^R01"), "{text}");
+        }
     }
 }

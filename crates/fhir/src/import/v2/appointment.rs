@@ -28,11 +28,16 @@ impl Walk<'_> {
             walk.appointment(sch, draft);
         });
         self.appointment = Some(at);
+        self.booked = self.appointment_status(sch);
+    }
+
+    fn appointment_status(&self, sch: Segment<'_>) -> &'static str {
+        tables::appointment_status(&sch.field(25).text(), &self.context.header.event)
     }
 
     fn appointment(&mut self, sch: Segment<'_>, draft: &mut Draft) {
         let context = &self.context;
-        let status = tables::appointment_status(&sch.field(25).text(), &context.header.event);
+        let status = self.appointment_status(sch);
         draft.set("appointmentType", context.concept(sch.field(8).first(), Some(276)));
         for field in [7, 6] {
             draft.push("reasonCode", context.concept(sch.field(field).first(), None));
@@ -47,8 +52,7 @@ impl Walk<'_> {
                 draft.set("status", status).set("start", start).set("end", end);
             }
             _ => {
-                let is_over = matches!(status, "cancelled" | "waitlist");
-                draft.set("status", if is_over { status } else { "proposed" });
+                draft.set("status", without_time(status));
                 let period = context.period(sch, 11, start, end);
                 draft.push("requestedPeriod", period);
             }
@@ -89,6 +93,50 @@ impl Walk<'_> {
             }
         };
         self.drafts[at].push(element, value);
+        let start = match segment.name() {
+            "AIS" => 4,
+            "AIG" => 8,
+            _ => 6,
+        };
+        let start_text = self.context.instant_of(segment, start, segment.field(start).first());
+        let minutes =
+            text(segment.field(start + 3)).filter(|_| is_minutes(segment.field(start + 4)));
+        let minutes = minutes.and_then(|minutes| minutes.parse().ok());
+        self.time_of_appointment(start_text, None, minutes);
+    }
+
+    /// TQ1 of a booking: versions from 2.5 on tell the time there.
+    pub(super) fn time_of_booking(&mut self, tq1: Segment<'_>) {
+        let instant = |field: usize| self.context.instant_of(tq1, field, tq1.field(field));
+        let (start, end) = (instant(7), instant(8));
+        tq1.field(1).text();
+        self.time_of_appointment(start, end, None);
+    }
+
+    /// The time of an appointment for which SCH names none, and with it what it is: FHIR books only
+    /// what has a time.
+    fn time_of_appointment(
+        &mut self,
+        start: Option<String>,
+        end: Option<String>,
+        minutes: Option<i64>,
+    ) {
+        let (Some(at), Some(start)) = (self.appointment, start) else { return };
+        let draft = &mut self.drafts[at];
+        let minutes = minutes.or_else(|| draft.element("minutesDuration").as_i64());
+        let end = end.or_else(|| crate::import::time::later(&start, minutes?));
+        let (true, Some(end)) = (draft.element("start").is_null(), end) else { return };
+        draft.replace("requestedPeriod", Json::Null);
+        draft.replace("status", self.booked).set("start", start).set("end", end);
+    }
+}
+
+/// What an appointment without a time is: cancelled or waiting if it is, else a proposal.
+fn without_time(status: &'static str) -> &'static str {
+    match status {
+        "cancelled" | "waitlist" => status,
+        "noshow" | "entered-in-error" => "cancelled",
+        _ => "proposed",
     }
 }
 

@@ -36,26 +36,37 @@ impl Charset {
         encoding.is_ascii_compatible().then_some(Self(encoding))
     }
 
-    /// The text of a message. `declared` is MSH-18, `fallback` what the feed's operator knows of a
-    /// sender that names none.
+    /// The text of a message. `declared` are the repetitions of MSH-18, `fallback` what the feed's
+    /// operator knows of a sender that names none.
+    ///
+    /// The first repetition is the set of the message; the others are those that it switches to by
+    /// escapes (ISO 2022), which only the Japanese sets do.
     ///
     /// # Errors
     /// A character set that is not known, or bytes that are not of it: letters are never guessed.
     pub fn decode<'b>(
         bytes: &'b [u8],
-        declared: &str,
+        declared: &[&str],
         fallback: Option<Self>,
     ) -> Result<(Cow<'b, str>, Self), ParseError> {
-        let declared = declared.trim();
-        if !declared.is_empty() && !declared.eq_ignore_ascii_case("ASCII") {
-            let charset = Self::named(declared).ok_or(ParseError::UnknownCharset)?;
+        if let Some(charset) = Self::declared(declared)? {
             return charset.exact(bytes).map(|text| (text, charset));
         }
-        match (std::str::from_utf8(bytes), fallback) {
-            (Ok(text), _) => Ok((Cow::Borrowed(text), Self::UTF_8)),
+        match (Self::UTF_8.exact(bytes), fallback) {
+            (Ok(text), _) => Ok((text, Self::UTF_8)),
             (Err(_), Some(charset)) => charset.exact(bytes).map(|text| (text, charset)),
             (Err(_), None) => Err(ParseError::UndeclaredCharset),
         }
+    }
+
+    /// The set that is named; none if it is ASCII or nothing.
+    fn declared(names: &[&str]) -> Result<Option<Self>, ParseError> {
+        let says = |name: &&str| !name.is_empty() && !name.eq_ignore_ascii_case("ASCII");
+        let names = names.iter().map(|name| name.trim()).filter(says);
+        let named = |name: &str| Self::named(name).ok_or(ParseError::UnknownCharset);
+        let all = names.map(named).collect::<Result<Vec<Self>, _>>()?;
+        let switched = all.iter().find(|charset| charset.0 == ISO_2022_JP);
+        Ok(switched.or(all.first()).copied())
     }
 
     /// The text of bytes, as far as they are of this character set.
@@ -78,10 +89,17 @@ impl Charset {
     }
 
     fn exact(self, bytes: &[u8]) -> Result<Cow<'_, str>, ParseError> {
+        // An escape says that what follows is of another set: its bytes would be taken for others.
+        if self.0 != ISO_2022_JP && bytes.contains(&ESCAPE) {
+            return Err(ParseError::WrongCharset);
+        }
         let text = self.0.decode_without_bom_handling_and_without_replacement(bytes);
         text.ok_or(ParseError::WrongCharset)
     }
 }
+
+/// What switches between the sets of ISO 2022.
+const ESCAPE: u8 = 0x1b;
 
 /// Names of table 0211 that are no labels of the web. 8859/1 is read as Windows does: its senders
 /// mean the quotation marks and dashes that ISO leaves out.
@@ -109,7 +127,8 @@ mod tests {
         expected: Result<&str, ParseError>,
     ) {
         let fallback = fallback.and_then(Charset::named);
-        let text = Charset::decode(bytes, declared, fallback).map(|(text, _)| text.into_owned());
+        let names: Vec<&str> = declared.split('~').collect();
+        let text = Charset::decode(bytes, &names, fallback).map(|(text, _)| text.into_owned());
         assert_eq!(text, expected.map(str::to_owned), "{declared}");
     }
 
@@ -121,6 +140,18 @@ mod tests {
         check(b"\xbd\xc5", "KS X 1001", None, Ok("\u{c2e0}"));
         check(b"M\xc3\xbcller", "", None, Ok("M\u{fc}ller"));
         check(b"M\xfcller", "ASCII", Some("8859/1"), Ok("M\u{fc}ller"));
+    }
+
+    #[test]
+    fn japanese_letters_come_by_escapes_however_they_are_announced() {
+        let name = b"YAMADA=\x1b$B;3ED\x1b(B";
+        for declared in ["ASCII~ISO IR87", "~ISO IR87", "ISO IR87", "ISO IR14~ISO IR87"] {
+            check(name, declared, None, Ok("YAMADA=\u{5c71}\u{7530}"));
+        }
+        check(name, "", Some("ISO IR87"), Ok("YAMADA=\u{5c71}\u{7530}"));
+        check(name, "", None, Err(ParseError::UndeclaredCharset));
+        check(name, "UNICODE UTF-8", None, Err(ParseError::WrongCharset));
+        check(name, "~ISO IR87~ISO IR159", None, Err(ParseError::UnknownCharset));
     }
 
     #[test]

@@ -28,9 +28,18 @@ impl Walk<'_> {
             if is_iam {
                 draft.push("identifier", context.ei(segment.field(7).first(), None));
             }
-            verification(draft, is_deleted, "AllergyIntolerance");
-            let kind = text(segment.field(2));
-            let category = kind.as_deref().and_then(tables::allergy_category);
+            let said =
+                if is_iam { context.known(segment, 17, tables::allergy_status) } else { None };
+            let (clinical, verified) = match said {
+                _ if is_deleted => (None, Some("entered-in-error")),
+                Some(said) => said,
+                // What is there is active until it is said to be wrong, in words that are known.
+                None => ((!is_iam || segment.field(17).is_empty()).then_some("active"), None),
+            };
+            draft.set("clinicalStatus", clinical.map(|status| code(ALLERGY_CLINICAL, status)));
+            let verified = verified.map(|status| code(ALLERGY_VERIFICATION, status));
+            draft.set("verificationStatus", verified);
+            let category = context.known(segment, 2, tables::allergy_category);
             draft.push("category", json!(category));
             draft.set("code", context.concept(segment.field(3).first(), None));
             draft.set("patient", walk.subject());
@@ -114,8 +123,7 @@ impl Walk<'_> {
         let at = self.add("Condition", &words, |walk, draft| {
             let context = &walk.context;
             draft.push("identifier", id);
-            let is_deleted = prb.field(1).text() == "DE";
-            verification(draft, is_deleted, "Condition");
+            walk.problem_status(prb, draft);
             draft.push("category", code(CONDITION_CATEGORY, "problem-list-item"));
             draft.set("code", context.concept(prb.field(3).first(), None));
             draft.set("subject", walk.subject());
@@ -125,6 +133,27 @@ impl Walk<'_> {
             draft.set("recordedDate", recorded);
         });
         self.annotated = Some(at);
+    }
+
+    /// Whether a problem is there still: deleted (PRB-1), resolved (PRB-9), or as the sender's own
+    /// words say (PRB-13, PRB-14). Words that are not known are no reason to call it active.
+    fn problem_status(&self, prb: Segment<'_>, draft: &mut Draft) {
+        if prb.field(1).text() == "DE" {
+            draft.set("verificationStatus", code(CONDITION_VERIFICATION, "entered-in-error"));
+            return;
+        }
+        let verified = self.context.known(prb, 13, tables::problem_verification);
+        let verified = verified.map(|status| code(CONDITION_VERIFICATION, status));
+        draft.set("verificationStatus", verified);
+        let resolved = self.context.date_time(prb, 9);
+        let life = self.context.known(prb, 14, tables::problem_status);
+        let clinical = match life {
+            _ if !prb.field(9).is_empty() => Some("resolved"),
+            None if prb.field(14).is_empty() => Some("active"),
+            life => life,
+        };
+        draft.set("clinicalStatus", clinical.map(|status| code(CONDITION_CLINICAL, status)));
+        draft.set("abatementDateTime", resolved);
     }
 
     pub(super) fn pr1(&mut self, pr1: Segment<'_>) {
@@ -145,7 +174,8 @@ impl Walk<'_> {
         let at = self.add("Procedure", &words, |walk, draft| {
             let context = &walk.context;
             draft.push("identifier", context.ei(pr1.field(19).first(), None));
-            draft.set("status", "completed");
+            let is_deleted = pr1.field(20).text() == "D";
+            draft.set("status", if is_deleted { "entered-in-error" } else { "completed" });
             draft.set("category", context.concept(pr1.field(6).first(), Some(230)));
             let mut concept = context.concept(pr1.field(3).first(), None);
             if concept["text"].is_null() {
@@ -179,7 +209,9 @@ impl Walk<'_> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.add("Procedure", &words, |walk, draft| {
             let context = &walk.context;
-            draft.set("status", "completed");
+            // A credit takes back what was charged, and so says that it was not done.
+            let is_taken_back = ft1.field(6).text() == "CR";
+            draft.set("status", if is_taken_back { "entered-in-error" } else { "completed" });
             draft.set("code", context.concept(ft1.field(25).first(), None));
             draft.set("subject", walk.subject());
             draft.set("encounter", walk.encounter_reference());
@@ -247,29 +279,19 @@ fn class(kind: &str, value: Option<String>, name: Option<String>) -> Json {
     json!({ "type": code(system, kind), "value": value, "name": name })
 }
 
-/// What is there is active until it is said to be wrong.
-fn verification(draft: &mut Draft, is_deleted: bool, resource_type: &str) {
-    let (clinical, verified) = match resource_type {
-        "Condition" => (CONDITION_CLINICAL, CONDITION_VERIFICATION),
-        _ => (ALLERGY_CLINICAL, ALLERGY_VERIFICATION),
-    };
-    if is_deleted {
-        draft.set("verificationStatus", code(verified, "entered-in-error"));
-    } else {
-        draft.set("clinicalStatus", code(clinical, "active"));
-    }
-}
-
-/// Severity needs a manifestation in FHIR, and a sender may tell it alone.
+/// Severity needs a manifestation in FHIR, and a sender may tell it alone; in words of its own, it
+/// is a description.
 fn reaction(segment: Segment<'_>) -> Json {
     let signs: Vec<Json> =
         segment.field(5).repetitions().map(|sign| json!({ "text": sign.whole() })).collect();
-    let severity = text(segment.field(4)).as_deref().and_then(tables::allergy_severity);
-    if signs.is_empty() && severity.is_none() {
+    let told = segment.field(4);
+    let severity = tables::allergy_severity(&told.text());
+    let words = if severity.is_none() { told.whole() } else { String::new() };
+    if signs.is_empty() && severity.is_none() && words.is_empty() {
         return Json::Null;
     }
     let signs = if signs.is_empty() { vec![unknown()] } else { signs };
-    json!({ "manifestation": signs, "severity": severity })
+    json!({ "manifestation": signs, "severity": severity, "description": words })
 }
 
 const CONDITION_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/condition-category";

@@ -21,12 +21,20 @@ pub struct Settings {
     pub charset: Option<Charset>,
     /// URIs of assigning authorities by the name (HD.1) that the sender uses.
     pub authorities: BTreeMap<String, String>,
+    /// Which messages are taken, by MSH-11: production (`P`) unless the operator says otherwise.
+    pub processing: Vec<String>,
 }
 
 impl Settings {
     /// Settings of a feed about which nothing is known.
     pub fn new(names: Names) -> Self {
-        Self { names, zone: Zone::unknown(), charset: None, authorities: BTreeMap::new() }
+        Self {
+            names,
+            zone: Zone::unknown(),
+            charset: None,
+            authorities: BTreeMap::new(),
+            processing: vec!["P".to_owned()],
+        }
     }
 }
 
@@ -57,6 +65,36 @@ impl<'s> Context<'s> {
 
     pub(super) fn into_notes(self) -> Vec<NotUnderstood> {
         self.notes.into_inner()
+    }
+
+    /// What a table makes of a coded field. A code that the table does not have is noted.
+    pub(super) fn known<T>(
+        &self,
+        segment: Segment<'_>,
+        field: usize,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = segment.field(field);
+        let found = read(&text(value)?);
+        if found.is_none() {
+            self.note(segment.place(field), "its code has no counterpart in FHIR", value);
+        }
+        found
+    }
+
+    /// A field and its unit as a Quantity. What is no number is noted.
+    pub(super) fn amount(
+        &self,
+        segment: Segment<'_>,
+        field: usize,
+        unit: Value<'_>,
+    ) -> Option<serde_json::Value> {
+        let value = segment.field(field);
+        let found = self.quantity(&text(value)?, unit);
+        if found.is_none() {
+            self.note(segment.place(field), "it is no number", value);
+        }
+        found
     }
 
     /// A FHIR `dateTime` of a field.
@@ -131,7 +169,7 @@ impl<'s> Context<'s> {
             _ if is_oid(universal) => return Some(of_oid(universal).into_owned()),
             _ if is_uri(universal) => return Some(universal.to_owned()),
             _ if is_uuid(universal) => return Some(format!("urn:uuid:{universal}")),
-            "DNS" if !universal.is_empty() => return Some(format!("http://{universal}")),
+            "DNS" if is_host(universal) => return Some(format!("http://{universal}")),
             _ => {}
         }
         let name = if name.is_empty() { universal } else { name };
@@ -152,6 +190,12 @@ impl<'s> Context<'s> {
     pub(super) fn id(&self, resource_type: &str, words: &[&str]) -> String {
         self.settings.names.id(resource_type, words)
     }
+}
+
+/// Whether a name can stand in a URI as it is.
+fn is_host(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/".contains(&byte);
+    !name.is_empty() && name.bytes().all(fits)
 }
 
 /// The text of a value, if there is one.

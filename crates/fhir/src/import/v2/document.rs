@@ -38,8 +38,7 @@ impl Walk<'_> {
             _ => "current",
         };
         draft.set("status", status);
-        let completion = text(txa.field(17));
-        draft.set("docStatus", completion.as_deref().and_then(tables::document_status));
+        draft.set("docStatus", context.known(txa, 17, tables::document_status));
         draft.set("type", context.concept(txa.field(2).first(), Some(270)));
         draft.set("subject", self.subject());
         let date = txa.field(6);
@@ -52,6 +51,7 @@ impl Walk<'_> {
             }
         }
         draft.set("authenticator", context.xcn(txa.field(22).first()));
+        draft.push("relatesTo", self.parent(txa));
         if let Some(title) = text(txa.field(16)).or_else(|| text(txa.field(25))) {
             draft.set("description", title);
         }
@@ -62,6 +62,27 @@ impl Walk<'_> {
                 "period": { "start": context.date_time_of(txa, 4, txa.field(4).first()) },
             }),
         );
+    }
+}
+
+impl Walk<'_> {
+    /// The document that this one replaces or adds to (TXA-13), by what the event says. Other events
+    /// name a parent without saying what of: that is left to the original.
+    fn parent(&self, txa: Segment<'_>) -> Json {
+        let kind = match &*self.context.header.event {
+            "T09" | "T10" => "replaces",
+            "T05" | "T06" => "appends",
+            _ => return Json::Null,
+        };
+        let number = self.context.ei(txa.field(13).first(), None);
+        let (Some(system), Some(value)) = (number["system"].as_str(), number["value"].as_str())
+        else {
+            return Json::Null;
+        };
+        let id = self.context.id("DocumentReference", &[&self.patient_word(), system, value]);
+        let target =
+            json!({ "reference": format!("DocumentReference/{id}"), "identifier": number });
+        json!({ "code": kind, "target": target })
     }
 }
 

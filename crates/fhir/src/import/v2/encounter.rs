@@ -18,20 +18,31 @@ impl Walk<'_> {
         if says_nothing || (visit.is_null() && PERSON_EVENTS.contains(&event.as_str())) {
             return;
         }
-        let words = match visit["value"].as_str() {
-            Some(number) => vec![
-                self.patient_word(),
-                visit["system"].as_str().unwrap_or_default().to_owned(),
-                number.to_owned(),
-            ],
-            None => self.words_here(pv1),
-        };
+        let words = self.stay_words(pv1, &visit);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let at = self.add("Encounter", &words, |walk, draft| walk.encounter(pv1, visit, draft));
         if self.context.header.kind != "ADT" {
             self.in_passing.insert(self.drafts[at].reference());
         }
         self.encounter = Some(at);
+    }
+
+    /// A stay is known by its number; without one by the account that is opened for it (PID-18), by
+    /// its other number (PV1-50), and a stay on a ward by the time of admission.
+    fn stay_words(&self, pv1: Segment<'_>, visit: &Json) -> Vec<String> {
+        let account = self.patient.as_ref().map_or(&Json::Null, |patient| &patient.account);
+        let other = self.context.cx(pv1, 50, pv1.field(50).first());
+        let mut numbers = [visit, account, &other].into_iter();
+        let number = numbers.find(|number| number["value"].is_string());
+        if let Some(number) = number {
+            let word = |name: &str| number[name].as_str().unwrap_or_default().to_owned();
+            return vec![self.patient_word(), word("system"), word("value")];
+        }
+        let admitted = self.context.date_time_of(pv1, 44, pv1.field(44).first());
+        match admitted.filter(|_| pv1.field(2).text() == "I") {
+            Some(time) => vec![self.patient_word(), "admitted".to_owned(), time],
+            None => self.words_here(pv1),
+        }
     }
 
     fn encounter(&mut self, pv1: Segment<'_>, mut visit: Json, draft: &mut Draft) {
@@ -43,7 +54,12 @@ impl Walk<'_> {
         draft.push("identifier", visit);
         draft.push("identifier", context.cx(pv1, 50, pv1.field(50).first()));
         let is_ended = !pv1.field(45).is_empty();
-        draft.set("status", tables::encounter_status(&context.header.event, is_ended));
+        let (status, is_told) = tables::encounter_status(&context.header.event, is_ended);
+        draft.set("status", status);
+        if !is_told {
+            self.assumed.insert(draft.reference());
+        }
+        let context = &self.context;
         draft.set("class", class(&pv1.field(2).text()));
         draft.push("type", context.concept(pv1.field(4).first(), Some(7)));
         draft.push("type", context.concept(pv1.field(18).first(), Some(18)));

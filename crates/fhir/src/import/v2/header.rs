@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::message::{Message, Segment};
 use super::{Fault, FaultCode};
+use crate::limits::v2::{CONTROL_ID_CHARS_MAX, HEADER_CHARS_MAX};
 
 /// The segment MSH, as far as a receiver needs it.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Header {
     pub accept: Wanted,
     /// MSH-16: when to acknowledge what became of it.
     pub application: Wanted,
+    /// Fields of which only the beginning was read: what is echoed must stay short.
+    too_long: Vec<usize>,
 }
 
 /// When an acknowledgment is wanted (HL7 table 0155).
@@ -72,29 +75,47 @@ impl Header {
     /// not gets an answer.
     pub fn read(message: &Message) -> Self {
         let header = message.header();
-        let text = |field: usize| header.field(field).text().into_owned();
+        let mut too_long = Vec::new();
+        let mut short = |field: usize, text: &str| {
+            let max = if field == 10 { CONTROL_ID_CHARS_MAX } else { HEADER_CHARS_MAX };
+            let short: String = text.chars().take(max).collect();
+            if short.len() < text.len() {
+                too_long.push(field);
+            }
+            short
+        };
+        let mut text = |field: usize| short(field, &header.field(field).text());
+        let (time, kind) = (text(7), text(9));
+        let (control_id, processing, version) = (text(10), text(11), text(12));
+        let (accept, application) = (text(15), text(16));
         // A line that goes on brings its end along, which in an answer would begin a segment.
-        let raw = |field: usize| header.field(field).raw().trim().replace(char::is_control, " ");
+        let mut raw = |field: usize| {
+            short(field, &header.field(field).raw().trim().replace(char::is_control, " "))
+        };
+        let (sender, receiver) = ((raw(3), raw(4)), (raw(5), raw(6)));
         let event = header.field(9).component(2).text().into_owned();
         let event = if event.is_empty() { event_of(message) } else { event };
+        let event = short(9, &event);
         // The structure (MSH-9.3), the security word, the country and so on say nothing clinical.
         header.skip();
         Self {
-            sender: (raw(3), raw(4)),
-            receiver: (raw(5), raw(6)),
-            time: text(7),
-            kind: text(9),
+            sender,
+            receiver,
+            time,
+            kind,
             event,
-            control_id: text(10),
-            processing: text(11),
-            version: text(12),
-            accept: Wanted::read(&text(15)),
-            application: Wanted::read(&text(16)),
+            control_id,
+            processing,
+            version,
+            accept: Wanted::read(&accept),
+            application: Wanted::read(&application),
+            too_long,
         }
     }
 
-    /// What makes the message one that cannot be taken, whatever follows.
-    pub fn faults(&self) -> Vec<Fault> {
+    /// What makes the message one that cannot be taken, whatever follows. `processing` are the
+    /// values of MSH-11 that are taken; a sender that says nothing means production.
+    pub fn faults(&self, processing: &[String]) -> Vec<Fault> {
         let missing = |value: &str, field: usize| {
             value.is_empty().then(|| {
                 let text = format!("MSH-{field} is missing: send it");
@@ -104,12 +125,17 @@ impl Header {
         let mut faults: Vec<Fault> = Vec::new();
         faults.extend(missing(&self.kind, 9));
         faults.extend(missing(&self.control_id, 10));
+        faults.extend(self.too_long.iter().map(|field| {
+            let text = format!("MSH-{field} is longer than the standard allows: shorten it");
+            Fault::new(FaultCode::DataType, format!("MSH-{field}"), text)
+        }));
         if !is_known_version(&self.version) {
             let text = "versions 2.1 to 2.8 are understood: send one of them in MSH-12";
             faults.push(Fault::new(FaultCode::UnsupportedVersion, "MSH-12", text));
         }
-        if !matches!(self.processing.as_str(), "P" | "T" | "D" | "") {
-            let text = "MSH-11 is P, T or D";
+        let meant = if self.processing.is_empty() { "P" } else { &self.processing };
+        if !processing.iter().any(|taken| taken == meant) {
+            let text = format!("only messages of MSH-11 {} are taken here", processing.join(", "));
             faults.push(Fault::new(FaultCode::UnsupportedProcessing, "MSH-11", text));
         }
         faults
@@ -175,7 +201,7 @@ mod tests {
         assert_eq!(header.sender_text(), "LAB at WEST");
         assert_eq!((header.accept, header.application), (Wanted::Always, Wanted::Never));
         assert!(header.is_enhanced() && header.is_at_least(2, 5) && !header.is_at_least(2, 6));
-        assert_eq!(header.faults(), []);
+        assert_eq!(header.faults(&["P".to_owned()]), []);
     }
 
     #[test]
@@ -186,10 +212,20 @@ mod tests {
 
     #[test]
     fn what_cannot_be_taken_is_said() {
-        let codes =
-            |text: &str| header(text).faults().into_iter().map(|one| one.place).collect::<Vec<_>>();
+        let production = ["P".to_owned()];
+        let codes = |text: &str| {
+            let faults = header(text).faults(&production);
+            faults.into_iter().map(|one| one.place).collect::<Vec<_>>()
+        };
         assert_eq!(codes("MSH|^~\\&|A|B|C|D|||||P|2.3"), ["MSH-9", "MSH-10"]);
         assert_eq!(codes("MSH|^~\\&|A|B|C|D|||ADT^A01|1|X|2.9"), ["MSH-12", "MSH-11"]);
         assert_eq!(codes("MSH|^~\\&|A|B|C|D|||ADT^A01|1|P|3"), ["MSH-12"]);
+        assert_eq!(codes("MSH|^~\\&|A|B|C|D|||ADT^A01|1||2.3"), [""; 0]);
+        for processing in ["T", "D"] {
+            let text = format!("MSH|^~\\&|A|B|C|D|||ADT^A01|1|{processing}|2.3");
+            assert_eq!(codes(&text), ["MSH-11"], "training must not become records");
+        }
+        let long = format!("MSH|^~\\&|A|B|C|D|||ADT^A01|{}|P|2.3", "1".repeat(200));
+        assert_eq!(codes(&long), ["MSH-10"]);
     }
 }

@@ -5,9 +5,10 @@
 use serde_json::{Value as Json, json};
 
 use super::context::text;
-use super::datatypes::told;
+use super::datatypes::{told, unknown};
 use super::message::{Segment, Value};
 use super::observation::code_word;
+use super::order::Side;
 use super::tables;
 use super::walk::Walk;
 use crate::import::draft::Draft;
@@ -16,14 +17,71 @@ use crate::systems::of_table;
 impl Walk<'_> {
     pub(super) fn rxa(&mut self, rxa: Segment<'_>) {
         let time = self.context.date_time(rxa, 3);
-        let words = self.medication_words(rxa, rxa.field(5), time.as_deref());
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         rxa.field(1).text();
         rxa.field(2).text();
-        let at =
-            self.add("Immunization", &words, |walk, draft| walk.immunization(rxa, time, draft));
-        self.order.immunization = Some(at);
+        // Only VXU is about vaccinations; elsewhere it is any drug that was given.
+        let is_vaccination = self.context.header.kind == "VXU";
+        let words = match self.order.carried_out() {
+            [system, number]
+                if is_vaccination && self.ordered.is_sole(Side::CarriedOut, number) =>
+            {
+                vec![self.patient_word(), system.clone(), number.clone()]
+            }
+            _ => self.medication_words(rxa, rxa.field(5), time.as_deref()),
+        };
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let at = match is_vaccination {
+            true => {
+                self.add("Immunization", &words, |walk, draft| walk.immunization(rxa, time, draft))
+            }
+            false => self.add("MedicationAdministration", &words, |walk, draft| {
+                walk.administration(rxa, time, draft);
+            }),
+        };
+        match is_vaccination {
+            true => self.order.immunization = Some(at),
+            false => self.order.medication = Some(at),
+        }
         self.annotated = Some(at);
+    }
+
+    fn administration(&mut self, rxa: Segment<'_>, time: Option<String>, draft: &mut Draft) {
+        let context = &self.context;
+        draft.set("identifier", self.order.identifiers.clone());
+        let status = match &*rxa.field(21).text() {
+            "D" => "entered-in-error",
+            _ => tables::administration_status(&rxa.field(20).text()),
+        };
+        draft.set("status", status);
+        draft.push("statusReason", context.concept(rxa.field(18).first(), None));
+        let medication = context.concept(rxa.field(5).first(), None);
+        draft.set("medicationCodeableConcept", told(medication));
+        draft.set("subject", self.subject());
+        draft.set("context", self.encounter_reference());
+        match time {
+            Some(time) => drop(draft.set("effectiveDateTime", time)),
+            None => drop(draft.set("_effectiveDateTime", unknown())),
+        }
+        for who in rxa.field(10).repetitions() {
+            draft.push("performer", json!({ "actor": context.xcn(who) }));
+        }
+        for reason in context.concepts(rxa.field(19), None) {
+            draft.push("reasonCode", reason);
+        }
+        draft.set("request", self.reference_to_request());
+        for words in rxa.field(9).repetitions() {
+            draft.push("note", json!({ "text": words.whole() }));
+        }
+        let (dose, unit) = (rxa.field(6), rxa.field(7));
+        let quantity = context.quantity(&dose.text(), unit);
+        let words = if quantity.is_none() { in_words(&[dose, unit]) } else { String::new() };
+        draft.set("dosage", json!({ "text": words, "dose": quantity }));
+    }
+
+    /// The prescription before it, if there is one.
+    fn reference_to_request(&self) -> Json {
+        let is_request = |at: &usize| self.drafts[*at].resource_type() == "MedicationRequest";
+        self.reference_to(self.order.medication.filter(is_request))
     }
 
     fn immunization(&mut self, rxa: Segment<'_>, time: Option<String>, draft: &mut Draft) {
@@ -63,7 +121,7 @@ impl Walk<'_> {
         // 999 stands for an amount that nobody noted.
         let amount = rxa.field(6).text();
         if amount.trim_start_matches('0') != "999" {
-            draft.set("doseQuantity", context.quantity(&amount, rxa.field(7)).unwrap_or_default());
+            draft.set("doseQuantity", context.amount(rxa, 6, rxa.field(7)).unwrap_or_default());
         }
         for who in rxa.field(10).repetitions() {
             let function = json!({ "coding": [{ "system": of_table(443), "code": "AP" }] });
@@ -79,20 +137,40 @@ impl Walk<'_> {
         }
         let is_encoded = segment.name() == "RXE";
         let what = segment.field(if is_encoded { 2 } else { 1 });
-        if self.order.medication.is_some() && is_encoded {
-            let at = self.order.medication.unwrap_or_default();
+        let asked = self.order.medication.filter(|_| is_encoded && self.has_request());
+        if let Some(at) = asked {
             let mut draft = self.drafts[at].clone();
             self.medication_request(segment, &mut draft);
             self.drafts[at] = draft;
             return;
         }
-        let words = self.medication_words(segment, what, None);
+        let words = self.request_words(segment, what);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let at = self.add("MedicationRequest", &words, |walk, draft| {
             walk.medication_request(segment, draft);
         });
+        self.passing_if_unsaid(at);
         self.order.medication = Some(at);
         self.annotated = Some(at);
+        self.timing_before(segment);
+    }
+
+    /// OMP tells the timing before the RXO, and versions up to 2.4 in the ORC.
+    fn timing_before(&mut self, segment: Segment<'_>) {
+        for before in segment.before() {
+            match before.name() {
+                "TQ1" => self.tq1(before),
+                "ORC" => {
+                    let words = before.field(7).whole();
+                    return self.timing_in_words(&words);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn has_request(&self) -> bool {
+        !self.reference_to_request().is_null()
     }
 
     fn medication_request(&self, rx: Segment<'_>, draft: &mut Draft) {
@@ -115,8 +193,7 @@ impl Walk<'_> {
         let requester = if prescriber.is_null() { order.requester.clone() } else { prescriber };
         draft.set("requester", requester);
         draft.set("dosageInstruction", json!([self.dosage(rx, fields)]));
-        let quantity =
-            context.quantity(&rx.field(fields.amount).text(), rx.field(fields.amount_unit));
+        let quantity = context.amount(rx, fields.amount, rx.field(fields.amount_unit));
         let refills = rx.field(fields.refills).text().parse::<u32>().ok();
         draft.set(
             "dispenseRequest",
@@ -135,15 +212,19 @@ impl Walk<'_> {
         let unit = rx.field(fields.dose_unit);
         let low = context.quantity(&least.text(), unit);
         let high = context.quantity(&most.text(), unit);
+        let is_number = (low.is_some() || least.is_empty()) && (high.is_some() || most.is_empty());
         let dose = match (low, high) {
-            (Some(low), Some(high)) => json!({ "doseRange": { "low": low, "high": high } }),
-            (Some(low), None) => json!({ "doseQuantity": low }),
+            (Some(low), None) if is_number => json!({ "doseQuantity": low }),
+            (low, high) if is_number => json!({ "doseRange": { "low": low, "high": high } }),
             _ => Json::Null,
         };
+        // A dose that is no number, such as `1-2` or `0,5`, is told in the words of its sender.
+        let dose_words = if is_number { String::new() } else { in_words(&[least, most, unit]) };
         let instructions = context.concepts(rx.field(fields.instructions), None);
         let timing = if rx.name() == "RXE" { rx.field(1).whole() } else { String::new() };
+        let words = [dose_words, timing].join(" ");
         json!({
-            "text": timing,
+            "text": words.trim(),
             "additionalInstruction": instructions,
             "doseAndRate": [dose],
         })
@@ -165,8 +246,8 @@ impl Walk<'_> {
             for who in rxd.field(10).repetitions() {
                 draft.push("performer", json!({ "actor": context.xcn(who) }));
             }
-            draft.push("authorizingPrescription", walk.reference_to(walk.order.medication));
-            let quantity = context.quantity(&rxd.field(4).text(), rxd.field(5));
+            draft.push("authorizingPrescription", walk.reference_to_request());
+            let quantity = context.amount(rxd, 4, rxd.field(5));
             draft.set("quantity", quantity.unwrap_or_default());
             draft.set("whenHandedOver", time);
             for words in rxd.field(9).repetitions() {
@@ -184,6 +265,13 @@ impl Walk<'_> {
         if let Some(at) = self.order.immunization {
             self.drafts[at].set("route", route).set("site", site);
         } else if let Some(at) = self.order.medication {
+            let draft = &mut self.drafts[at];
+            if draft.resource_type() == "MedicationAdministration" {
+                let mut dosage = draft.element("dosage").clone();
+                (dosage["route"], dosage["site"]) = (route, site);
+                draft.set("dosage", dosage);
+                return;
+            }
             self.change_dosage(at, |dosage| {
                 dosage["route"] = route;
                 dosage["site"] = site;
@@ -193,7 +281,10 @@ impl Walk<'_> {
 
     /// When and how often, as words: its codes are each sender's own.
     pub(super) fn tq1(&mut self, tq1: Segment<'_>) {
-        let Some(at) = self.order.medication else { return };
+        if self.appointment.is_some() {
+            return self.time_of_booking(tq1);
+        }
+        let Some(at) = self.order.medication.filter(|_| self.has_request()) else { return };
         let text: Vec<String> = [2, 3, 4, 5, 6, 11]
             .iter()
             .map(|field| tq1.field(*field).whole())
@@ -201,10 +292,17 @@ impl Walk<'_> {
             .collect();
         tq1.field(1).text();
         let bounds = self.context.period(tq1, 8, tq1.field(7), tq1.field(8));
+        self.timing_in_words(&text.join(", "));
+        self.change_dosage(at, |dosage| {
+            dosage["timing"] = json!({ "repeat": { "boundsPeriod": bounds } });
+        });
+    }
+
+    fn timing_in_words(&mut self, words: &str) {
+        let Some(at) = self.order.medication.filter(|_| !words.is_empty()) else { return };
         self.change_dosage(at, |dosage| {
             let before = dosage["text"].as_str().unwrap_or_default().to_owned();
-            dosage["text"] = json!([before, text.join(", ")].join(" ").trim());
-            dosage["timing"] = json!({ "repeat": { "boundsPeriod": bounds } });
+            dosage["text"] = json!([&before, words].join(" ").trim());
         });
     }
 
@@ -249,6 +347,12 @@ impl super::context::Context<'_> {
         let id = json!({ "system": coding["system"], "value": coding["code"] });
         json!({ "type": "Organization", "identifier": id, "display": concept["text"] })
     }
+}
+
+/// Values as they were sent, side by side.
+fn in_words(values: &[Value<'_>]) -> String {
+    let words = values.iter().map(|value| value.whole());
+    words.filter(|words| !words.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Where RXO and RXE say the same things.

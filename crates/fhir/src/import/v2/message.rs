@@ -11,7 +11,9 @@ use std::ops::Range;
 use super::charset::Charset;
 use super::escape::unescape;
 use crate::import::NotUnderstood;
-use crate::limits::v2::{MESSAGE_BYTES_MAX, NOT_UNDERSTOOD_MAX, QUOTED_CHARS_MAX, SEGMENTS_MAX};
+use crate::limits::v2::{
+    HEAD_BYTES_MAX, MESSAGE_BYTES_MAX, NOT_UNDERSTOOD_MAX, QUOTED_CHARS_MAX, SEGMENTS_MAX,
+};
 
 /// One message as text, cut into segments.
 pub struct Message {
@@ -123,11 +125,27 @@ impl Message {
         if bytes.len() > MESSAGE_BYTES_MAX {
             return Err(ParseError::TooLong);
         }
-        let (text, charset) = Charset::decode(bytes, &declared_charset(bytes)?, fallback)?;
+        let declared = declared_charsets(bytes)?;
+        let declared: Vec<&str> = declared.iter().map(String::as_str).collect();
+        let (text, charset) = Charset::decode(bytes, &declared, fallback)?;
+        Self::of_text(text.into_owned(), charset)
+    }
+
+    /// The segment MSH of bytes that are no message, as far as it is ASCII: so that they can be
+    /// answered.
+    pub fn header_alone(bytes: &[u8]) -> Option<Self> {
+        let bytes = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
+        let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
+        let ascii = |byte: &u8| if byte.is_ascii() { char::from(*byte) } else { '?' };
+        Self::of_text(line.iter().map(ascii).collect(), Charset::UTF_8).ok()
+    }
+
+    fn of_text(text: String, charset: Charset) -> Result<Self, ParseError> {
         let separators = Separators::parse(&text)?;
         let segments = segments(&text, separators.field)?;
         let read = vec![Cell::new(0); text.len() / 64 + 1];
-        Ok(Self { text: text.into_owned(), charset, separators, segments, read })
+        Ok(Self { text, charset, separators, segments, read })
     }
 
     /// The segments in order, the first is MSH.
@@ -224,6 +242,11 @@ impl<'m> Segment<'m> {
         }
     }
 
+    /// The segments before it, the nearest first.
+    pub fn before(self) -> impl Iterator<Item = Segment<'m>> {
+        (0..self.index).rev().map(move |index| self.message.segment(index))
+    }
+
     /// The names and numbers of places in it, as in `OBX[2]-5`.
     pub fn place(self, field: usize) -> String {
         format!("{}-{field}", place_name(self.name(), self.message.occurrence(self)))
@@ -240,6 +263,12 @@ impl<'m> Segment<'m> {
         let name = place_name(self.name(), occurrence);
         let whole = Value::new(self.message, self.start, self.text, Level::Field);
         let is_header = HEADERS.contains(&self.name());
+        // A line that goes on may stand before the first separator.
+        let head = whole.nth(Some(self.message.separators.field), 0);
+        let head = head.slice(3..head.text.len());
+        if !head.is_empty() {
+            unread.add(&name, 0, 1, head);
+        }
         for (number, field) in whole.split(Some(self.message.separators.field)).enumerate().skip(1)
         {
             let number = if is_header { number + 1 } else { number };
@@ -453,15 +482,16 @@ fn place_name(name: &str, occurrence: usize) -> String {
     if occurrence == 1 { name.to_owned() } else { format!("{name}[{occurrence}]") }
 }
 
-/// MSH-18 as it stands in the bytes: the header is ASCII as far as separators go.
-fn declared_charset(bytes: &[u8]) -> Result<String, ParseError> {
+/// The repetitions of MSH-18 as they stand in the bytes: the header is ASCII as far as separators
+/// go.
+fn declared_charsets(bytes: &[u8]) -> Result<Vec<String>, ParseError> {
     let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
     let header = String::from_utf8_lossy(&bytes[..end]);
     let separators = Separators::parse(&header)?;
     let field = header.split(separators.field).nth(17).unwrap_or_default();
-    let is_end =
-        |letter: char| letter == separators.component || Some(letter) == separators.repetition;
-    Ok(field.split(is_end).next().unwrap_or_default().to_owned())
+    let repetitions = field.split(|letter: char| Some(letter) == separators.repetition);
+    let first = |one: &str| one.split(separators.component).next().unwrap_or_default().to_owned();
+    Ok(repetitions.take(CHARSETS_MAX).map(first).collect())
 }
 
 fn segments(text: &str, field: char) -> Result<Vec<Range<usize>>, ParseError> {
@@ -489,11 +519,18 @@ fn is_segment(line: &str, field: char) -> bool {
     name.len() >= 3
         && name[0].is_ascii_uppercase()
         && name[1..3].iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-        && line[3..].chars().next().is_none_or(|next| next == field)
+        && match line[3..].chars().next() {
+            Some(next) => next == field,
+            // Three letters alone may be the next line of a text: `MRI`, `ECG`.
+            None => super::walk::knows(line),
+        }
 }
 
 /// What a sender writes for "there is no value any more".
 const NOTHING: &str = "\"\"";
+
+/// Character sets that one message may name.
+const CHARSETS_MAX: usize = 16;
 
 /// Segments whose first field is the separator itself.
 const HEADERS: [&str; 3] = ["MSH", "FHS", "BHS"];
@@ -542,6 +579,19 @@ mod tests {
         assert_eq!(result.field(5).text(), "first\nsecond");
         assert_eq!(result.field(6).text(), "x\nBP 120");
         assert_eq!(message.segments().count(), 3);
+    }
+
+    #[test]
+    fn three_letters_alone_are_text_unless_they_name_a_segment() {
+        let text = "MSH|^~\\&|LAB\rOBX|1|TX|||Findings\nMRI\nshows a fracture|||||F\nOBR\nECG|1";
+        let message = message(text);
+        let names: Vec<_> = message.segments().map(Segment::name).collect();
+        assert_eq!(names, ["MSH", "OBX", "OBR", "ECG"]);
+        let result = message.segments().nth(1).unwrap();
+        assert_eq!(result.field(5).text(), "Findings\nMRI\nshows a fracture");
+        assert_eq!(result.field(10).text(), "F");
+        let message = Message::parse(b"MSH|^~\\&|LAB\rOBR\nhas more|1", None).unwrap();
+        assert_eq!(message.unread()[1].place, "OBR-0.1");
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! MLLP, release 1 (HL7 "Transport Specification: MLLP"): `0x0B message 0x1C 0x0D` on a stream of
 //! bytes. A pure codec: bytes in, frames out, whatever the pieces in which they arrive.
 
-use crate::limits::v2::MESSAGE_BYTES_MAX;
+use crate::limits::v2::{HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
 
 /// What a stream brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
     /// A whole message, without its frame.
     Message(Vec<u8>),
-    /// A message that was longer than allowed; its bytes were dropped.
-    TooLong,
+    /// A message that was longer than allowed: how it began, so that it can be answered. The rest
+    /// was dropped.
+    TooLong(Vec<u8>),
     /// So many bytes outside of any frame, or of a frame that never ended; they were dropped.
     Stray(usize),
 }
@@ -92,7 +93,7 @@ impl Frames {
         } else {
             let frame = std::mem::take(&mut self.frame);
             received.push(match self.state {
-                State::Dropping => Received::TooLong,
+                State::Dropping => Received::TooLong(frame),
                 _ => Received::Message(frame),
             });
             self.state = State::Outside;
@@ -110,7 +111,8 @@ impl Frames {
 
     fn keep(&mut self, bytes: &[u8]) {
         if self.state == State::Inside && self.frame.len() + bytes.len() > self.bytes_max {
-            self.frame = Vec::new();
+            self.frame.truncate(HEAD_BYTES_MAX);
+            self.frame.shrink_to_fit();
             self.state = State::Dropping;
         }
         if self.state == State::Inside {
@@ -169,7 +171,7 @@ mod tests {
             assert!(frames.push(b"\x0b12345").len() <= 1);
             assert!(frames.push(&[b'x'; 1_000]).is_empty());
             assert!(frames.frame.capacity() <= 8);
-            assert_eq!(frames.push(b"\x1c\r"), [Received::TooLong]);
+            assert_eq!(frames.push(b"\x1c\r"), [Received::TooLong(Vec::new())]);
         }
         assert_eq!(frames.push(b"\x0b1234\x1c\r"), [Received::Message(b"1234".to_vec())]);
     }

@@ -1,11 +1,14 @@
 //! ORC, OBR and SPM (pages `segment-orc-to-servicerequest`, `segment-obr-to-servicerequest`,
 //! `segment-obr-to-diagnosticreport`, `segment-spm-to-specimen`).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value as Json, json};
 
 use super::context::text;
-use super::datatypes::{code, told};
-use super::message::{Segment, Value};
+use super::datatypes::{code, told, unknown};
+use super::message::{Message, Segment, Value};
+use super::observation::code_word;
 use super::tables;
 use super::walk::{Order, Walk};
 use crate::import::draft::{Draft, attachment, identifier};
@@ -34,11 +37,27 @@ impl Walk<'_> {
             if number.is_null() || self.order.identifiers.contains(&number) {
                 continue;
             }
-            if self.order.words.is_empty() {
-                self.order.words = vec![word("system"), word("value")];
+            let order = &mut self.order;
+            let side = if kind == "FILL" { &mut order.filler } else { &mut order.placer };
+            if side.is_empty() && is_number(&word("value")) {
+                *side = vec![word("system"), word("value")];
             }
             self.order.identifiers.push(number);
         }
+        self.order.words = self.order.carried_out().to_vec();
+    }
+
+    /// The words by which an order is known: the number of who asks for it, which it has from the
+    /// first message on, and what is asked for only where one number asks for several things.
+    pub(super) fn request_words(&self, segment: Segment<'_>, what: Value<'_>) -> Vec<String> {
+        let number = self.order.asked_for();
+        if number.is_empty() {
+            return self.words_here(segment);
+        }
+        let is_sole = self.ordered.is_sole(Side::AskedFor, &number[1]);
+        let what = if is_sole { String::new() } else { code_word(what) };
+        let words = [&[self.patient_word()], number, &[what]].concat();
+        words.into_iter().filter(|word| !word.is_empty()).collect()
     }
 
     pub(super) fn obr(&mut self, obr: Segment<'_>) {
@@ -57,14 +76,16 @@ impl Walk<'_> {
         self.numbers(obr);
         self.order.observed = self.context.date_time(obr, 7);
         self.order.section = text(obr.field(24));
-        let what = super::observation::code_word(obr.field(4));
         let words = match self.order.words.as_slice() {
             [] => self.words_here(obr),
-            numbers => [&[self.patient_word()], numbers, &[what]].concat(),
+            numbers => [&[self.patient_word()], numbers, &[code_word(obr.field(4))]].concat(),
         };
         self.order.words = words.clone();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let request = self.add("ServiceRequest", &words, |walk, draft| walk.request(obr, draft));
+        let asked = self.request_words(obr, obr.field(4));
+        let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+        let request = self.add("ServiceRequest", &asked, |walk, draft| walk.request(obr, draft));
+        self.passing_if_unsaid(request);
         self.order.request = Some(request);
         self.annotated = Some(request);
         self.old_specimen(obr);
@@ -73,6 +94,14 @@ impl Walk<'_> {
             let report =
                 self.add("DiagnosticReport", &words, |walk, draft| walk.report(obr, draft));
             self.order.report = Some(report);
+        }
+    }
+
+    /// What only repeats an order without saying how it stands never replaces what is known of it.
+    pub(super) fn passing_if_unsaid(&mut self, request: usize) {
+        let draft = &self.drafts[request];
+        if draft.element("status") == "unknown" {
+            self.in_passing.insert(draft.reference());
         }
     }
 
@@ -259,6 +288,7 @@ impl Walk<'_> {
         let order = std::mem::take(&mut self.order);
         self.annotated = None;
         if order.lines.is_empty() {
+            self.document_without_content(&order);
             return;
         }
         let text = order.lines.join("\n");
@@ -269,6 +299,96 @@ impl Walk<'_> {
             self.drafts[report].push("presentedForm", attached);
         }
     }
+}
+
+impl Walk<'_> {
+    /// A document that is withdrawn is named without what it said (MDM^T11). FHIR wants content, and
+    /// without it the withdrawal would be lost.
+    fn document_without_content(&mut self, order: &Order) {
+        let Some(document) = order.document.map(|at| &mut self.drafts[at]) else { return };
+        if document.element("content").is_null() && document.element("status") != "current" {
+            document.push("content", json!({ "attachment": unknown() }));
+        }
+    }
+}
+
+impl Order {
+    /// The number by which it is asked for: that of its placer before that of its filler.
+    pub(super) fn asked_for(&self) -> &[String] {
+        if self.placer.is_empty() { &self.filler } else { &self.placer }
+    }
+
+    /// The number by which it is carried out: that of its filler before that of its placer.
+    pub(super) fn carried_out(&self) -> &[String] {
+        if self.filler.is_empty() { &self.placer } else { &self.filler }
+    }
+}
+
+/// How much a message says under each number: one number may ask for several things, and then what
+/// is asked for has to be a part of the name.
+#[derive(Default)]
+pub(super) struct Ordered(BTreeMap<(Side, String), BTreeSet<String>>);
+
+/// From which side an order is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Side {
+    AskedFor,
+    CarriedOut,
+}
+
+impl Ordered {
+    /// Counts what each number of a message stands for.
+    pub(super) fn read(message: &Message) -> Self {
+        let mut ordered = Self::default();
+        let (mut placer, mut filler) = (String::new(), String::new());
+        let mut is_asked = false;
+        for segment in message.segments() {
+            let name = segment.name();
+            if matches!(name, "ORC" | "OBR") {
+                let number = |field: usize| {
+                    let number = segment.field(field).first().component(1).text().into_owned();
+                    if is_number(&number) { number } else { String::new() }
+                };
+                let (own_placer, own_filler) = (number(2), number(3));
+                if name == "ORC" || !own_placer.is_empty() || !own_filler.is_empty() {
+                    (placer, filler) = (own_placer, own_filler);
+                }
+            }
+            let (side, what) = match name {
+                "ORC" => {
+                    is_asked = false;
+                    continue;
+                }
+                "OBR" => (Side::AskedFor, 4),
+                "RXO" => (Side::AskedFor, 1),
+                // What the pharmacy made of the RXO before it.
+                "RXE" if is_asked => continue,
+                "RXE" => (Side::AskedFor, 2),
+                "RXA" => (Side::CarriedOut, 5),
+                _ => continue,
+            };
+            is_asked |= name == "RXO";
+            let (first, second) = match side {
+                Side::AskedFor => (&placer, &filler),
+                Side::CarriedOut => (&filler, &placer),
+            };
+            let number = if first.is_empty() { second } else { first };
+            let things = ordered.0.entry((side, number.clone())).or_default();
+            things.insert(code_word(segment.field(what)));
+        }
+        ordered
+    }
+
+    /// Whether a number stands for one thing in this message.
+    pub(super) fn is_sole(&self, side: Side, number: &str) -> bool {
+        self.0.get(&(side, number.to_owned())).is_none_or(|things| things.len() < 2)
+    }
+}
+
+/// Whether a number tells one order from another. Immunization registries ask for `9999` where there
+/// is no order, and senders fill fields with zeros.
+fn is_number(number: &str) -> bool {
+    number != "9999" && !number.trim_matches('0').is_empty()
 }
 
 /// Messages whose OBR tells what was found, not only what was asked for.

@@ -8,12 +8,14 @@ use super::message::{Segment, Value};
 use super::walk::{Subject, Walk};
 use super::{FaultCode, Merge, tables};
 use crate::import::draft::{Draft, reference};
+use crate::limits::v2::PATIENTS_MAX;
 use crate::systems::{SSN, of_table};
 
 impl Walk<'_> {
     pub(super) fn pid(&mut self, pid: Segment<'_>) {
         self.end_order();
         (self.patient, self.encounter, self.annotated) = (None, None, None);
+        self.look_at_event(pid);
         let identifiers = self.identifiers(pid);
         let Some(words) = named_by(&identifiers) else {
             let text = "a patient is known by an identifier: send PID-3";
@@ -23,15 +25,38 @@ impl Walk<'_> {
         let words = [words.0.as_str(), words.1.as_str()];
         let reference = format!("Patient/{}", self.context.id("Patient", &words));
         let known = self.known(&reference);
+        let count = self.drafts.iter().filter(|draft| draft.resource_type() == "Patient").count();
+        if known.is_none() && count >= PATIENTS_MAX {
+            let text = format!("a message has at most {PATIENTS_MAX} patients: split it");
+            self.fault(FaultCode::DataType, pid.place(3), text);
+            return;
+        }
+        let account = with_type(self.context.cx(pid, 18, pid.field(18).first()), "AN");
         let draft = known.unwrap_or_else(|| {
             self.add("Patient", &words, |walk, draft| walk.patient(pid, identifiers, draft))
         });
-        // Only messages about the patient tell all of it; others name it to say whose result it is.
-        if !matches!(self.context.header.kind.as_str(), "ADT" | "VXU") {
+        // Only messages about the patient tell all of it; others name it to say whose result or
+        // vaccination it is, or which number remains.
+        let header = &self.context.header;
+        if header.kind != "ADT" || MERGES.contains(&header.event.as_str()) {
             self.in_passing.insert(reference.clone());
         }
-        self.patient = Some(Subject { reference, draft });
+        self.patient = Some(Subject { reference, draft, account });
         self.patient_of_appointment();
+    }
+
+    /// Events about a person that nobody but people can carry out.
+    fn look_at_event(&mut self, pid: Segment<'_>) {
+        if self.context.header.kind != "ADT" {
+            return;
+        }
+        let text = match self.context.header.event.as_str() {
+            "A29" => "the person is to be deleted: look whose records there are",
+            "A24" => "two patients are said to be one: look at both, and propose a merge",
+            "A37" => "two patients are said to be two after all: look at both",
+            _ => return,
+        };
+        self.undecided(pid.place(3), text);
     }
 
     /// PID-3 first: it is the list by which the receiver knows the patient.
@@ -59,7 +84,8 @@ impl Walk<'_> {
     fn patient(&mut self, pid: Segment<'_>, identifiers: Vec<Json>, draft: &mut Draft) {
         let context = &self.context;
         pid.field(1).text();
-        draft.set("identifier", identifiers).set("active", true);
+        let is_deleted = context.header.kind == "ADT" && context.header.event == "A29";
+        draft.set("identifier", identifiers).set("active", !is_deleted);
         for name in pid.field(5).repetitions() {
             draft.push("name", context.xpn(pid, 5, name));
         }
@@ -73,8 +99,7 @@ impl Walk<'_> {
                 draft.push("telecom", context.xtn(telecom, Some(usage)));
             }
         }
-        let gender = text(pid.field(8));
-        draft.set("gender", gender.as_deref().and_then(|code| tables::gender(code)));
+        draft.set("gender", context.known(pid, 8, tables::gender));
         self.birth_and_death(pid, draft);
         for address in pid.field(11).repetitions() {
             draft.push("address", self.context.xad(pid, 11, address));
@@ -212,8 +237,7 @@ impl Walk<'_> {
                     draft.push("telecom", context.xtn(telecom, Some(usage)));
                 }
             }
-            let gender = text(nk1.field(15));
-            draft.set("gender", gender.as_deref().and_then(tables::gender));
+            draft.set("gender", context.known(nk1, 15, tables::gender));
             draft.set("birthDate", context.date(nk1, 16));
             for address in nk1.field(4).repetitions() {
                 draft.push("address", context.xad(nk1, 4, address));
@@ -222,21 +246,29 @@ impl Walk<'_> {
         });
     }
 
-    /// The number that is given up. Which of its records belong to whom then, people decide.
+    /// The number that is given up. Which of its records belong to whom then, people decide; and
+    /// also what it means, if it is not plainly that one number takes the place of another.
     pub(super) fn mrg(&mut self, mrg: Segment<'_>) {
+        let Some(survivor) = self.patient.clone() else { return };
         let context = &self.context;
         let identifiers: Vec<Json> =
             mrg.field(1).repetitions().map(|id| context.cx(mrg, 1, id)).collect();
-        let (Some((system, value)), Some(survivor)) =
-            (named_by(&identifiers), self.patient.clone())
+        let named = named_by(&identifiers);
+        let names = |(system, value): &(String, String)| {
+            format!("Patient/{}", context.id("Patient", &[system, value]))
+        };
+        let retired = named.as_ref().map(names);
+        let is_other = retired.as_ref() != Some(&survivor.reference);
+        let is_merge = MERGES.contains(&context.header.event.as_str());
+        let (Some(retired), Some((system, value)), true, true) =
+            (retired, named, is_merge, is_other)
         else {
+            if is_other || (2..=6).any(|field| !mrg.field(field).is_empty()) {
+                let text = "numbers of a patient or a stay change hands: look whose records move";
+                self.undecided(mrg.place(1), text);
+            }
             return;
         };
-        let retired = format!("Patient/{}", context.id("Patient", &[&system, &value]));
-        let is_merge = MERGES.contains(&context.header.event.as_str());
-        if !is_merge || retired == survivor.reference {
-            return;
-        }
         let link = json!({ "other": reference(&retired), "type": "replaces" });
         self.drafts[survivor.draft].push("link", link);
         let into = survivor.reference.clone();
@@ -294,4 +326,4 @@ fn flag(value: Value<'_>) -> Json {
 const EXTENSIONS: &str = "http://hl7.org/fhir/StructureDefinition/";
 
 /// Events by which one patient identifier gives way to another (table 0003).
-const MERGES: [&str; 6] = ["A18", "A30", "A34", "A39", "A40", "A46"];
+const MERGES: [&str; 8] = ["A18", "A30", "A34", "A36", "A39", "A40", "A46", "A47"];

@@ -99,9 +99,10 @@ pub(super) fn encounter_class(code: &str) -> Option<&'static str> {
     find(code, &table)
 }
 
-/// The status of an encounter after an event (table 0003).
-pub(super) fn encounter_status(event: &str, is_ended: bool) -> &'static str {
-    match event {
+/// The status of an encounter after an event (table 0003), and whether the event tells it: an update
+/// of a stay is no word about whether it goes on.
+pub(super) fn encounter_status(event: &str, is_ended: bool) -> (&'static str, bool) {
+    let told = match event {
         "A03" => "finished",
         "A05" | "A14" => "planned",
         "A04" | "A01" | "A02" | "A06" | "A07" | "A12" | "A13" | "A22" => "in-progress",
@@ -110,9 +111,10 @@ pub(super) fn encounter_status(event: &str, is_ended: bool) -> &'static str {
         "A23" => "entered-in-error",
         "A10" => "arrived",
         _ if is_ended => "finished",
-        "A08" | "A09" | "A15" | "A16" | "A25" | "A26" => "in-progress",
-        _ => "unknown",
-    }
+        "A08" | "A09" | "A15" | "A16" | "A25" | "A26" => return ("in-progress", false),
+        _ => return ("unknown", false),
+    };
+    (told, true)
 }
 
 /// Table 0127 as AllergyIntolerance.category.
@@ -244,6 +246,54 @@ pub(super) fn document_status(code: &str) -> Option<&'static str> {
 /// Table 0322 as Immunization.status.
 pub(super) fn immunization_status(code: &str) -> &'static str {
     find(code, &[("NA", "not-done"), ("RE", "not-done")]).unwrap_or("completed")
+}
+
+/// Table 0322 as MedicationAdministration.status.
+pub(super) fn administration_status(code: &str) -> &'static str {
+    find(code, &[("NA", "not-done"), ("RE", "not-done"), ("PA", "stopped")]).unwrap_or("completed")
+}
+
+/// Table 0438 (IAM-17) as the clinical and the verification status of an allergy. Of one that was
+/// entered in error FHIR wants no clinical status.
+pub(super) fn allergy_status(code: &str) -> Option<(Option<&'static str>, Option<&'static str>)> {
+    Some(match code {
+        "E" => (None, Some("entered-in-error")),
+        "I" => (Some("inactive"), None),
+        "C" => (Some("active"), Some("confirmed")),
+        "U" | "P" | "S" | "D" => (Some("active"), Some("unconfirmed")),
+        _ => return None,
+    })
+}
+
+/// Words for the life cycle of a problem (PRB-14), which each sender has of its own, as
+/// Condition.clinicalStatus.
+pub(super) fn problem_status(words: &str) -> Option<&'static str> {
+    let table = [
+        ("A", "active"),
+        ("ACTIVE", "active"),
+        ("I", "inactive"),
+        ("INACTIVE", "inactive"),
+        ("R", "resolved"),
+        ("RESOLVED", "resolved"),
+        ("REMISSION", "remission"),
+        ("RECURRENCE", "recurrence"),
+        ("RELAPSE", "relapse"),
+    ];
+    find(&words.to_ascii_uppercase(), &table)
+}
+
+/// Words for how sure a problem is (PRB-13), as Condition.verificationStatus.
+pub(super) fn problem_verification(words: &str) -> Option<&'static str> {
+    let table = [
+        ("CONFIRMED", "confirmed"),
+        ("PROVISIONAL", "provisional"),
+        ("DIFFERENTIAL", "differential"),
+        ("UNCONFIRMED", "unconfirmed"),
+        ("REFUTED", "refuted"),
+        ("RULED-OUT", "refuted"),
+        ("RULED OUT", "refuted"),
+    ];
+    find(&words.to_ascii_uppercase(), &table)
 }
 
 /// Table 0278, else the event, as Appointment.status.

@@ -22,8 +22,13 @@ pub struct Translated {
     /// `Type/id` of those that the message tells only in passing (the patient of a result): they
     /// are stored if there is none of this id yet, and never replace what is known better.
     pub in_passing: BTreeSet<String>,
+    /// `Type/id` of stays whose status the message does not tell: they never replace one that is
+    /// over.
+    pub assumed: BTreeSet<String>,
     /// Patients that gave way to others.
     pub merges: Vec<Merge>,
+    /// What only people can decide before anything of it is filed: places, and what to look at.
+    pub undecided: Vec<(String, String)>,
 }
 
 /// Two patients turned out to be one. What that means for their records is decided by people.
@@ -58,7 +63,7 @@ pub fn translate(
     settings: &Settings,
 ) -> Result<Translated, Vec<Fault>> {
     let header = Header::read(message);
-    let faults = header.faults();
+    let faults = header.faults(&settings.processing);
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -110,15 +115,23 @@ fn original(walk: &mut Walk<'_>, bytes: &[u8], received: &str) {
 }
 
 fn finish(walk: Walk<'_>, message: &Message) -> Result<Translated, Vec<Fault>> {
-    let Walk { context, drafts, in_passing, merges, .. } = walk;
+    let Walk { context, drafts, in_passing, assumed, merges, undecided, .. } = walk;
+    let patients = drafts.iter().filter(|draft| draft.resource_type() == "Patient").count();
     let Some((resources, invalid)) = valid_resources(drafts) else {
         let text =
             "what it says cannot be told in FHIR: look at the list of what was not understood";
         return Err(vec![Fault::new(FaultCode::DataType, "", text)]);
     };
+    // Without its patient a result would be filed under nobody.
+    let kept = resources.iter().filter(|one| one.type_name() == "Patient").count();
+    if kept < patients {
+        let why = invalid.iter().find(|note| note.place == "Patient").map(|note| &note.why);
+        let text = format!("{}: correct PID", why.map_or("a Patient is not valid", |why| why));
+        return Err(vec![Fault::new(FaultCode::DataType, "PID", text)]);
+    }
     let not_understood = all_notes(context, message, invalid);
     let understood = Understood { resources, not_understood };
-    Ok(Translated { understood, in_passing, merges })
+    Ok(Translated { understood, in_passing, assumed, merges, undecided })
 }
 
 /// Notes of what was tried and failed, then what nobody looked at.

@@ -10,22 +10,29 @@ use serde_json::{Value as Json, json};
 
 use super::context::Context;
 use super::message::{Message, Segment, Value};
+use super::order::Ordered;
 use super::{Fault, FaultCode};
 use crate::import::draft::{Draft, Taken, reference};
-use crate::limits::v2::RESOURCES_MAX;
+use crate::limits::v2::{FAULTS_MAX, RESOURCES_MAX};
 
 pub(super) struct Walk<'s> {
     pub(super) context: Context<'s>,
     pub(super) drafts: Vec<Draft>,
     taken: Taken,
     pub(super) in_passing: BTreeSet<String>,
+    pub(super) assumed: BTreeSet<String>,
     pub(super) merges: Vec<super::Merge>,
+    pub(super) undecided: Vec<(String, String)>,
     pub(super) faults: Vec<Fault>,
     pub(super) patient: Option<Subject>,
     pub(super) encounter: Option<usize>,
     pub(super) appointment: Option<usize>,
+    /// What an appointment is once its time is known.
+    pub(super) booked: &'static str,
     /// What the segments since the last order belong to.
     pub(super) order: Order,
+    /// How much is asked for under one number.
+    pub(super) ordered: Ordered,
     /// What a note (NTE) is about.
     pub(super) annotated: Option<usize>,
 }
@@ -37,6 +44,8 @@ pub(super) struct Subject {
     pub(super) reference: String,
     /// The draft of it.
     pub(super) draft: usize,
+    /// PID-18: the account of a stay, by which the stay is known where it has no number.
+    pub(super) account: Json,
 }
 
 /// An order and what belongs to it.
@@ -44,7 +53,11 @@ pub(super) struct Subject {
 pub(super) struct Order {
     /// ORC-1.
     pub(super) control: String,
-    /// The words by which what belongs to it is named: its numbers at placer and filler.
+    /// Its number at who asks for it: system and value, or nothing.
+    pub(super) placer: Vec<String>,
+    /// Its number at who carries it out: system and value, or nothing.
+    pub(super) filler: Vec<String>,
+    /// The words by which what came of it is named, such as results.
     pub(super) words: Vec<String>,
     pub(super) identifiers: Vec<Json>,
     /// ORC-5, ORC-9, ORC-12: status, time, who ordered.
@@ -72,20 +85,25 @@ impl<'s> Walk<'s> {
             drafts: Vec::new(),
             taken: Taken::default(),
             in_passing: BTreeSet::new(),
+            assumed: BTreeSet::new(),
             merges: Vec::new(),
+            undecided: Vec::new(),
             faults: Vec::new(),
             patient: None,
             encounter: None,
             appointment: None,
+            booked: "",
             order: Order::default(),
+            ordered: Ordered::default(),
             annotated: None,
         }
     }
 
     /// Walks over a whole message.
     pub(super) fn walk(&mut self, message: &Message) {
+        self.ordered = Ordered::read(message);
         for segment in message.segments().skip(1) {
-            if self.drafts.len() >= RESOURCES_MAX {
+            if self.drafts.len() >= RESOURCES_MAX || self.faults.len() >= FAULTS_MAX {
                 break;
             }
             self.segment(segment);
@@ -180,6 +198,14 @@ impl<'s> Walk<'s> {
         self.faults.push(Fault::new(code, place, text));
     }
 
+    /// Says that people have to look at it before it is filed.
+    pub(super) fn undecided(&mut self, place: String, text: &str) {
+        let reason = (place, text.to_owned());
+        if !self.undecided.contains(&reason) {
+            self.undecided.push(reason);
+        }
+    }
+
     fn evn(&mut self, segment: Segment<'_>) {
         // The event is that of MSH-9; its time is told by PV1 or by nobody.
         for field in [1, 2] {
@@ -202,6 +228,14 @@ impl<'s> Walk<'s> {
             _ => drop(self.drafts[at].push("note", json!({ "text": text }))),
         }
     }
+}
+
+/// Whether a segment of this name says something here.
+pub(super) fn knows(name: &str) -> bool {
+    let others = ["MSH", "PID", "MRG", "PV2", "ORC", "NTE", "RXO", "RXR", "TQ1", "SCH", "EVN"];
+    NEEDS_PATIENT.contains(&name)
+        || others.contains(&name)
+        || ["FT1", "AIS", "AIG", "AIL", "AIP", "SFT", "RGS", "DSC"].contains(&name)
 }
 
 /// Segments that mean nothing without a patient.

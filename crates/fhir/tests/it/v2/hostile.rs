@@ -28,8 +28,9 @@ fn exercise(bytes: &[u8]) {
     let message = match Message::parse(bytes, None) {
         Ok(message) => message,
         Err(error) => {
-            let answer = acknowledge_unreadable(error, "1", "2024");
-            assert!(Message::parse(&answer, None).is_ok());
+            for answer in acknowledge_unreadable(bytes, error, "1", "2024") {
+                assert!(Message::parse(&answer, None).is_ok());
+            }
             return;
         }
     };
