@@ -12,7 +12,10 @@ use fhir::{
     reference::{Reference, Target},
 };
 use ledger::{Category, PatientId};
-use vault::{Batch, Conflict, Content, JobPart, Link, NewRecord, Place, RecordId, Token, Version};
+use vault::{
+    Batch, Conflict, Content, JobPart, Link, NewRecord, Place, RecordId, SealedRecord, Token,
+    Version,
+};
 
 use crate::{
     FlowError, Member,
@@ -182,27 +185,72 @@ impl Member {
     ) -> Result<(), FlowError> {
         let kind = one.target.resource_type.name();
         let record = self.keys.record_id(kind, &one.target.id);
-        let version = self.next_version(record, one, prepared)?;
-        let (patient, category) = match one.change {
-            Change::Deleted => self.filed_as(record)?,
+        self.check_version(record, one, prepared)?;
+        let latest = self.latest_lies(record, prepared)?;
+        let lies = match one.change {
+            // Whoever could see the record sees that it is gone, and nobody else.
+            Change::Deleted => latest.ok_or(FlowError::NotFound("resource"))?,
             _ => self.files_as(&one.target, derived, patients, &prepared.policy),
         };
-        let scope = prepared.scope(self, patient, category)?;
-        let place =
-            Place { record, version, patient: patient.0, scope: scope.tag, epoch: scope.epoch };
-        let (commitment, envelope) = self.seal(one, &place, scope)?;
+        if let Some(left) = latest.filter(|latest| *latest != lies)
+            && !self.has_ended(record, prepared)?
+        {
+            self.end_there(one, record, left, prepared)?;
+        }
         let tokens = match one.change {
             Change::Deleted => vec![self.deletion_mark(record)],
             _ => self.tokens_of(one, derived, record)?,
         };
+        let version = self.push_version(one, record, lies, tokens, prepared)?;
         if kind == "Patient" {
             // Of one who is deleted nothing is left to be compared with.
             prepared.batch.portraits.push(self.sealed_portrait(record, &one.resource));
         }
+        let place = prepared.batch.records.len() as u64 - 1;
+        prepared.outcomes.push((place, one.target.clone(), version, one.change));
+        Ok(())
+    }
+
+    /// Ends a record where it lies, because its next version belongs to another patient or into
+    /// another category: whoever sees only the old place would go on reading it as current.
+    fn end_there(
+        &self,
+        one: &Incoming,
+        record: RecordId,
+        left: Lies,
+        prepared: &mut Prepared,
+    ) -> Result<(), FlowError> {
+        let resource = what_is_left(&one.target)?;
+        let (target, place) = (one.target.clone(), one.place.clone());
+        let end = Incoming::new(resource, target, Change::Deleted, place);
+        let tokens = vec![self.deletion_mark(record)];
+        self.push_version(&end, record, left, tokens, prepared).map(drop)
+    }
+
+    /// Seals the next version of a record into the batch; gives its number.
+    fn push_version(
+        &self,
+        one: &Incoming,
+        record: RecordId,
+        (patient, category): Lies,
+        tokens: Vec<Token>,
+        prepared: &mut Prepared,
+    ) -> Result<u32, FlowError> {
+        let last = match prepared.newest.get(&record) {
+            Some(newest) => newest.version,
+            // No version has the number of one that was erased.
+            None => self.vault.last_version(record)?,
+        };
+        let version = last + 1;
+        let scope = prepared.scope(self, patient, category)?;
+        let place =
+            Place { record, version, patient: patient.0, scope: scope.tag, epoch: scope.epoch };
+        let (commitment, envelope) = self.seal(one, &place, scope)?;
         let name = self.wrapped_name(record, &one.target);
         prepared.batch.records.push(NewRecord { place, commitment, envelope, tokens, name });
-        prepared.outcomes.push((one.target.clone(), version, one.change));
-        Ok(())
+        let newest = Newest { version, lies: (patient, category), change: one.change };
+        prepared.newest.insert(record, newest);
+        Ok(version)
     }
 
     /// What a version can be looked up by: its identifiers, and of a patient also who it is.
@@ -239,7 +287,7 @@ impl Member {
         derived: &Derived,
         patients: &Patients,
         policy: &Policy,
-    ) -> (PatientId, Category) {
+    ) -> Lies {
         let patient = match local_patient(target, derived, policy) {
             Some(local_id) => patients[local_id.as_str()].0,
             None => self.house(),
@@ -248,12 +296,27 @@ impl Member {
         (patient, category)
     }
 
-    /// Where the latest version of a record is: its deletion goes there too, so that whoever could
-    /// see the record sees that it is gone, and nobody else.
-    fn filed_as(&self, record: RecordId) -> Result<(PatientId, Category), FlowError> {
+    /// Where the latest version of a record lies; none if there is none.
+    fn latest_lies(
+        &self,
+        record: RecordId,
+        prepared: &Prepared,
+    ) -> Result<Option<Lies>, FlowError> {
+        if let Some(newest) = prepared.newest.get(&record) {
+            return Ok(Some(newest.lies));
+        }
         let latest = self.vault.record(record, Version::Latest)?;
-        let place = latest.ok_or(FlowError::NotFound("resource"))?.place;
-        Ok((PatientId(place.patient), self.category_of(&place).unwrap_or(HOUSE_CATEGORY)))
+        Ok(latest.map(|SealedRecord { place, .. }| {
+            (PatientId(place.patient), self.category_of(&place).unwrap_or(HOUSE_CATEGORY))
+        }))
+    }
+
+    /// Whether the latest version of a record is a deletion.
+    fn has_ended(&self, record: RecordId, prepared: &Prepared) -> Result<bool, FlowError> {
+        match prepared.newest.get(&record) {
+            Some(newest) => Ok(newest.change == Change::Deleted),
+            None => self.is_deleted(record),
+        }
     }
 
     /// The account of every patient that is named. A `Patient` resource brings its patient along;
@@ -316,29 +379,30 @@ impl Member {
         Ok(only.map(PatientId))
     }
 
-    fn next_version(
+    /// Checks that nobody has written since whoever sends this has looked.
+    fn check_version(
         &self,
         record: RecordId,
         one: &Incoming,
-        prepared: &mut Prepared,
-    ) -> Result<u32, FlowError> {
-        let (latest, last) = match prepared.versions.get(&record) {
-            Some(latest) => (*latest, *latest),
+        prepared: &Prepared,
+    ) -> Result<(), FlowError> {
+        let latest = match prepared.newest.get(&record) {
+            Some(newest) => newest.version,
             None => {
                 let latest = self.vault.latest_version(record)?.unwrap_or(0);
                 // Somebody told something else of the same patient since.
                 if one.judged_after.is_some_and(|judged| judged != latest) {
                     return Err(FlowError::Conflict);
                 }
-                // No version has the number of one that was erased.
-                (latest, self.vault.last_version(record)?)
+                latest
             }
         };
-        if one.expected.is_some_and(|expected| expected != latest) {
-            return Err(FlowError::Stale { latest, place: one.place.clone() });
+        match one.expected {
+            Some(expected) if expected != latest => {
+                Err(FlowError::Stale { latest, place: one.place.clone() })
+            }
+            _ => Ok(()),
         }
-        prepared.versions.insert(record, last + 1);
-        Ok(last + 1)
     }
 
     fn seal(
@@ -382,10 +446,21 @@ pub(crate) struct Prepared {
     batch: Batch,
     policy: Policy,
     scopes: BTreeMap<(PatientId, Category), Writing>,
-    versions: HashMap<RecordId, u32>,
-    /// For each resource: as what, which version, and what made it.
-    outcomes: Vec<(Target, u32, Change)>,
+    /// The newest version of each record in the batch.
+    newest: HashMap<RecordId, Newest>,
+    /// For each resource: its place in the batch, as what, which version, and what made it.
+    outcomes: Vec<(u64, Target, u32, Change)>,
 }
+
+/// The newest version of a record.
+struct Newest {
+    version: u32,
+    lies: Lies,
+    change: Change,
+}
+
+/// Where a version lies: whose record it is, and of which category.
+type Lies = (PatientId, Category);
 
 impl Prepared {
     /// The scope of a record; its epoch joins the batch if it is new.
@@ -405,8 +480,11 @@ impl Prepared {
     }
 
     fn filed(&self, first: u64) -> Vec<Filed> {
-        let filed = (first..).zip(&self.outcomes).map(|(sequence, (target, version, change))| {
-            Filed { target: target.clone(), version: *version, change: *change, sequence }
+        let filed = self.outcomes.iter().map(|(place, target, version, change)| Filed {
+            target: target.clone(),
+            version: *version,
+            change: *change,
+            sequence: first + place,
         });
         filed.collect()
     }
@@ -432,6 +510,13 @@ pub(crate) fn local_patient(target: &Target, derived: &Derived, policy: &Policy)
         Reference::Urn(text) | Reference::Other(text) => format!("{text}#"),
         Reference::Local(patient) => patient.id.clone(),
     })
+}
+
+/// What stands in the place of a resource that is deleted: its type and id.
+pub(crate) fn what_is_left(target: &Target) -> Result<Resource, FlowError> {
+    let left =
+        format!("{{\"resourceType\":\"{}\",\"id\":\"{}\"}}", target.resource_type, target.id);
+    Resource::parse(left).map_err(FlowError::Content)
 }
 
 fn unknown_patient(place: &str) -> Issue {

@@ -7,6 +7,7 @@ use super::{Aim, Became, FiledResource, Taking, errors};
 use crate::{
     FlowError, Incoming, Member,
     criteria::{Known, other_id},
+    filing::what_is_left,
     quality::of_all,
     sessions::{Change, under_id},
     worklist::How,
@@ -142,9 +143,7 @@ impl Member {
         if self.vault.latest_version(record)?.is_none() || self.is_deleted(record)? {
             return Ok(None);
         }
-        let left =
-            format!("{{\"resourceType\":\"{}\",\"id\":\"{}\"}}", target.resource_type, target.id);
-        let left = Resource::parse(left).map_err(FlowError::Content)?;
+        let left = what_is_left(target)?;
         let incoming = Incoming::new(left, target.clone(), Change::Deleted, place);
         Ok(Some(Incoming { expected, ..incoming }))
     }
