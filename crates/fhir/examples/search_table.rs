@@ -27,9 +27,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("# Search parameters of FHIR R4 4.0.1 (facts of the standard; HL7, CC0).");
     println!("# At the end what US Core 7.0.0 adds (facts of the guide; HL7, CC0).");
     println!(
-        "# type, name, kind, expression, parts of a composite (kind:expression;...), id of the"
+        "# type, name, kind, expression, parts of a composite (kind:expression;...) or types that a"
     );
-    println!("# definition unless it is type-name");
+    println!(
+        "# reference leads to (type;..., or * for all), id of the definition unless it is type-name"
+    );
     for row in rows {
         println!("{row}");
     }
@@ -56,6 +58,7 @@ fn rows(definition: &Value, kinds: &BTreeMap<&str, &str>) -> Vec<String> {
                 .map(|part| component(part, kinds))
                 .collect();
             let id = Some(text("id")).filter(|id| *id != format!("{base}-{}", text("code")));
+            let parts = if parts.is_empty() { targets(definition) } else { parts };
             let columns = [parts.join(";"), id.unwrap_or_default().to_owned()];
             for column in columns {
                 row.push('\t');
@@ -64,6 +67,14 @@ fn rows(definition: &Value, kinds: &BTreeMap<&str, &str>) -> Vec<String> {
             row.trim_end().to_owned()
         })
         .collect()
+}
+
+/// The types that a reference leads to.
+fn targets(definition: &Value) -> Vec<String> {
+    let targets = definition["target"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let mut targets: Vec<String> = targets.map(str::to_owned).collect();
+    targets.sort();
+    if targets.len() >= ALL_TARGETS { vec!["*".to_owned()] } else { targets }
 }
 
 /// The branches of a union that begin with this type, joined again. A branch that begins with no
@@ -85,6 +96,9 @@ fn component(part: &Value, kinds: &BTreeMap<&str, &str>) -> String {
     let kind = kinds.get(definition).copied().unwrap_or("token");
     format!("{kind}:{}", part["expression"].as_str().unwrap_or_default())
 }
+
+/// So many types are named where any will do.
+const ALL_TARGETS: usize = 100;
 
 const US_CORE: [(&str, &str, &str, &str); 6] = [
     ("CareTeam", "role", "token", "participant.role"),

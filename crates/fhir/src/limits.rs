@@ -48,6 +48,10 @@ pub const SEARCH_VALUE_BYTES_MAX: usize = 16 << 10;
 /// Elements of one `_elements`.
 pub const SEARCH_ELEMENTS_MAX: usize = 64;
 
+/// Values that all conditions of a search look for, those at the ends of chains once for each type
+/// that they lead to. Each is a hundred bytes or so while the search runs.
+pub const SEARCH_TESTS_MAX: usize = 100_000;
+
 /// Comparisons of the `_filter`s of one search.
 pub const SEARCH_FILTER_TESTS_MAX: usize = 32;
 

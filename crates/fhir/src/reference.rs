@@ -99,6 +99,14 @@ impl Reference {
         Some(Self::Logical { system, value })
     }
 
+    /// The same as the server at this base says it: what it names there is local.
+    pub fn at(self, server: &str) -> Self {
+        match self {
+            Self::Remote { base, target } if base == server => Self::Local(target),
+            other => other,
+        }
+    }
+
     /// Whether it names a resource of this server by type and id.
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Local(_))

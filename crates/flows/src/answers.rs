@@ -2,7 +2,7 @@
 //!
 //! Resources go out byte for byte; versions travel as ETags, never as edits of what was received.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use fhir::{
     Issue, IssueCode,
@@ -13,15 +13,15 @@ use fhir::{
     links::Links,
     quality::references,
     reference::Target,
-    search::{Candidate, Query, Terms},
+    search::{Candidate, Home, Query, Terms},
     subset::Subset,
     types::ResourceType,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    Became, Change, EntryOutcome, FiledBundle, FlowError, OpenedRecord, Session, limits,
-    time::instant, words,
+    Became, Change, EntryOutcome, FiledBundle, FlowError, OpenedRecord, Session, history::Page,
+    limits, time::instant, words,
 };
 
 impl Session {
@@ -68,36 +68,134 @@ impl Session {
         let records: Vec<&OpenedRecord> = self.latest().collect();
         let times: Vec<String> =
             records.iter().map(|record| instant(record.metadata.stored_ms)).collect();
-        let candidates =
-            records.iter().zip(&times).map(|(record, time)| record.candidate(Some(time)));
-        // A search of the house itself has nothing beside it.
-        let is_other = |house: &&Session| house.receipt.patient != self.receipt.patient;
-        let beside = house.filter(is_other).into_iter().flat_map(Session::latest);
-        let beside: Vec<Candidate<'_>> = beside.map(|record| record.candidate(None)).collect();
+        let candidates = records
+            .iter()
+            .zip(&times)
+            .map(|(record, time)| self.candidate(base, record, Some(time)));
+        let beside = self.other(house).into_iter().flat_map(Session::latest);
+        let beside: Vec<Candidate<'_>> =
+            beside.map(|record| self.candidate(base, record, None)).collect();
         let held = house.into_iter().flat_map(Session::latest).map(|record| &record.resolved);
         let around = Around { beside, terms: Terms::of(held) };
         searchset(base, kind, pairs, skip, page_url, candidates, &around)
     }
 
-    /// All that the access opened, as a searchset; and what it refers to in the `house`, such as who
-    /// treated and where.
-    pub fn everything(&self, base: &str, house: Option<&Session>) -> Vec<u8> {
-        let records: Vec<&OpenedRecord> = self.latest().collect();
-        let mut answer = Answer::new(BundleKind::Searchset).total(records.len());
-        let named = |record: &&OpenedRecord| references(&record.resolved, &Links::none()).targets;
-        let named: HashSet<Target> = records.iter().flat_map(named).collect();
-        for record in records {
-            push(&mut answer, base, &record.candidate(None), Mode::Match);
+    /// All that the access opened, or what of it is of these types, as a searchset; and what it
+    /// refers to in the `house`, such as who treated and where. A page of it, if so many are wanted.
+    pub fn everything(
+        &self,
+        base: &str,
+        types: &[ResourceType],
+        page: Page,
+        page_url: impl Fn(usize) -> String,
+        house: Option<&Session>,
+    ) -> Vec<u8> {
+        let is_asked = |record: &&OpenedRecord| {
+            (types.is_empty() || types.contains(&record.resolved.resource_type()))
+                && record.metadata.stored_ms >= page.since_ms
+        };
+        let records: Vec<&OpenedRecord> = self.latest().filter(is_asked).collect();
+        let count = page.count.unwrap_or(records.len());
+        let links = match page.count {
+            Some(count) => page_links(page.skip, count, records.len(), page_url),
+            None => Vec::new(),
+        };
+        let links: Vec<(&str, &str)> =
+            links.iter().map(|(relation, url)| (*relation, url.as_str())).collect();
+        let mut answer = Answer::new(BundleKind::Searchset).total(records.len()).links(&links);
+        let end = page.skip.saturating_add(count).min(records.len());
+        let shown = &records[page.skip.min(end)..end];
+        let addresses = self.addresses(base, house);
+        for record in shown {
+            push(&mut answer, &addresses, &self.candidate(base, record, None), Mode::Match);
         }
-        let is_other = |house: &&Session| house.receipt.patient != self.receipt.patient;
-        for record in house.filter(is_other).into_iter().flat_map(Session::latest) {
+        // What others refer to by these names is theirs.
+        let own = shown.iter().filter(|record| record.custodian == self.receipt.reader);
+        let named = own.flat_map(|record| references(&record.resolved, &Links::none()).targets);
+        let named: HashSet<Target> = named.collect();
+        for record in self.other(house).into_iter().flat_map(Session::latest) {
             let resource_type = record.resolved.resource_type();
             if named.contains(&Target { resource_type, id: record.metadata.id.clone() }) {
-                push(&mut answer, base, &record.candidate(None), Mode::Include);
+                let one = self.candidate(base, record, None);
+                push(&mut answer, &addresses, &one, Mode::Include);
             }
         }
         answer.finish()
     }
+
+    /// The house, where it is beside what is searched: a search of the house has nothing beside it.
+    fn other<'h>(&self, house: Option<&'h Session>) -> Option<&'h Session> {
+        house.filter(|house| house.receipt.patient != self.receipt.patient)
+    }
+
+    fn candidate<'a>(
+        &self,
+        base: &'a str,
+        record: &'a OpenedRecord,
+        last_updated: Option<&'a str>,
+    ) -> Candidate<'a> {
+        // The addresses of other hospitals' nodes are not known.
+        let base = if record.custodian == self.receipt.reader { base } else { "" };
+        Candidate { home: Home { base, ..record.home() }, ..record.candidate(last_updated) }
+    }
+
+    /// The addresses of all that was opened, and of the house.
+    pub(crate) fn addresses<'a>(
+        &'a self,
+        base: &'a str,
+        house: Option<&'a Session>,
+    ) -> Addresses<'a> {
+        let records = self.records.iter().chain(house.into_iter().flat_map(|one| &one.records));
+        let names = records.map(|record| {
+            let place = (record.custodian != self.receipt.reader, record.custodian.0);
+            (record.metadata.kind.as_str(), record.metadata.id.as_str(), place)
+        });
+        Addresses::new(base, names)
+    }
+}
+
+/// The addresses of resources in an answer.
+///
+/// What two hospitals keep under the same type and id are two resources. The address of that name
+/// here is this hospital's own one; the other has a name that leads nowhere.
+pub(crate) struct Addresses<'a> {
+    base: &'a str,
+    /// By type and id: whether the one that has the address is kept elsewhere, and where.
+    first: HashMap<(&'a str, &'a str), (bool, [u8; 32])>,
+}
+
+impl<'a> Addresses<'a> {
+    fn new(
+        base: &'a str,
+        names: impl Iterator<Item = (&'a str, &'a str, (bool, [u8; 32]))>,
+    ) -> Self {
+        let mut first = HashMap::new();
+        for (kind, id, place) in names {
+            let known = first.entry((kind, id)).or_insert(place);
+            *known = place.min(*known);
+        }
+        Self { base, first }
+    }
+
+    /// The address of a resource that is kept at this custodian's.
+    pub(crate) fn of(&self, custodian: [u8; 32], kind: &str, id: &str) -> String {
+        match self.first.get(&(kind, id)) {
+            Some((_, first)) if *first != custodian => elsewhere(custodian, kind, id),
+            _ => format!("{}/{kind}/{id}", self.base),
+        }
+    }
+}
+
+/// A name for what another hospital keeps: always the same, and no address.
+fn elsewhere(custodian: [u8; 32], kind: &str, id: &str) -> String {
+    let name = format!("{kind}/{id}");
+    let hash = proof::sha256(&[b"carestone/elsewhere/v1\n", &custodian, name.as_bytes()]);
+    let (bytes, _) = hash.split_first_chunk::<16>().expect("a hash has 32 bytes");
+    // Version 8, variant 2: made in a way of one's own (RFC 9562, section 5.8).
+    let number = u128::from_be_bytes(*bytes) & !(0xf << 76 | 0x3 << 62) | 0x8 << 76 | 0x2 << 62;
+    let text = format!("{number:032x}");
+    let [a, b, c, d, e] = [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]];
+    format!("urn:uuid:{a}-{b}-{c}-{d}-{e}")
 }
 
 /// The answer to a search that finds nothing, and has nowhere to look.
@@ -150,19 +248,22 @@ pub(crate) fn searchset<'a>(
     let answer = Answer::new(BundleKind::Searchset);
     let answer = if query.wants_total() { answer.total(found.len()) } else { answer };
     let mut answer = answer.links(&links);
+    let all = candidates.clone().chain(around.beside.iter().copied());
+    let addresses = Addresses::new(base, all.map(|one| name_of(&one)));
     if !query.only_total() {
         let end = skip.saturating_add(count).min(found.len());
         let page = &found[skip.min(end)..end];
         for candidate in page {
             match query.subset() {
                 Some(subset) => {
-                    push_text(&mut answer, base, candidate, &subset.of(candidate.resource));
+                    let part = subset.of(candidate.resource);
+                    push_text(&mut answer, &addresses, candidate, &part);
                 }
-                None => push(&mut answer, base, candidate, Mode::Match),
+                None => push(&mut answer, &addresses, candidate, Mode::Match),
             }
         }
         for candidate in query.included(candidates, &around.beside, page) {
-            push(&mut answer, base, &candidate, Mode::Include);
+            push(&mut answer, &addresses, &candidate, Mode::Include);
         }
     }
     Ok(answer.finish())
@@ -199,13 +300,12 @@ impl Conditions {
     /// not known.
     pub fn parse(kind: &str, pairs: &[(String, String)]) -> Result<Self, FlowError> {
         let kind = ResourceType::parse(kind).ok_or(FlowError::NotFound("resource type"))?;
-        // Of a record alone a condition on others never holds, so its opposite would always.
-        let is_open = |(name, value): &&(String, String)| {
-            name == "_filter" && Query::looks_beyond(name, value)
-        };
-        if let Some((name, _)) = pairs.iter().find(is_open) {
-            let text = "a filter that chooses records looks at each alone: leave out chains and \
-                        what codes mean together";
+        // Of a record alone a condition on others never holds, so its opposite would always; and
+        // reading many chains is dear.
+        let asks_others = |(name, value): &&(String, String)| Query::leads_beyond(name, value);
+        if let Some((name, _)) = pairs.iter().find(asks_others) {
+            let text = "what chooses records looks at each alone: leave out chains, lists, \
+                        includes, and in a filter what codes mean together";
             let issue = Issue::error(IssueCode::NotSupported, format!("http.{name}"), text);
             return Err(FlowError::Content(vec![issue]));
         }
@@ -222,7 +322,13 @@ impl Conditions {
 
 impl OpenedRecord {
     fn candidate<'a>(&'a self, last_updated: Option<&'a str>) -> Candidate<'a> {
-        Candidate { resource: &self.resolved, id: &self.metadata.id, last_updated }
+        let (resource, id) = (&self.resolved, &self.metadata.id);
+        Candidate { resource, id, last_updated, home: self.home() }
+    }
+
+    /// Where it is kept; its address is the session's to know.
+    fn home(&self) -> Home<'_> {
+        Home { of: self.custodian.0, base: "" }
     }
 }
 
@@ -350,17 +456,54 @@ pub fn looks_beyond(pairs: &[(String, String)]) -> bool {
     pairs.iter().any(|(name, value)| Query::looks_beyond(name, value))
 }
 
-fn push(answer: &mut Answer, base: &str, candidate: &Candidate<'_>, mode: Mode) {
-    let full_url = full_url(base, candidate);
+fn push(answer: &mut Answer, addresses: &Addresses<'_>, candidate: &Candidate<'_>, mode: Mode) {
+    let full_url = full_url(addresses, candidate);
     answer.push_match(&Match { full_url: &full_url, resource: candidate.resource.bytes(), mode });
 }
 
 /// A match of which only a part is asked for.
-fn push_text(answer: &mut Answer, base: &str, candidate: &Candidate<'_>, text: &[u8]) {
-    let full_url = full_url(base, candidate);
+fn push_text(
+    answer: &mut Answer,
+    addresses: &Addresses<'_>,
+    candidate: &Candidate<'_>,
+    text: &[u8],
+) {
+    let full_url = full_url(addresses, candidate);
     answer.push_match(&Match { full_url: &full_url, resource: text, mode: Mode::Match });
 }
 
-fn full_url(base: &str, candidate: &Candidate<'_>) -> String {
-    format!("{base}/{}/{}", candidate.resource.type_name(), candidate.id)
+fn full_url(addresses: &Addresses<'_>, candidate: &Candidate<'_>) -> String {
+    addresses.of(candidate.home.of, candidate.resource.type_name(), candidate.id)
+}
+
+/// What a candidate is called, and where it is kept: what has an address is of this hospital.
+fn name_of<'a>(candidate: &Candidate<'a>) -> (&'a str, &'a str, (bool, [u8; 32])) {
+    let Candidate { resource, id, home, .. } = *candidate;
+    (resource.type_name(), id, (home.base.is_empty(), home.of))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_chooses_records_looks_at_each_alone() {
+        let cases = [
+            ("category", "laboratory", true),
+            ("status:not", "final", true),
+            ("_filter", "status eq final", true),
+            ("patient.patient.patient._id", "a", false),
+            ("subject:Patient.name", "a", false),
+            ("_has:Provenance:target:_id", "a", false),
+            ("_list", "1", false),
+            ("_include", "*", false),
+            ("_revinclude:iterate", "*", false),
+            ("_filter", "subject.name eq a", false),
+        ];
+        for (name, value, is_taken) in cases {
+            let pairs = [(name.to_owned(), value.to_owned())];
+            let conditions = Conditions::parse("Observation", &pairs);
+            assert_eq!(conditions.is_ok(), is_taken, "{name}={value}");
+        }
+    }
 }

@@ -4,7 +4,10 @@
 //! is the receipt, said in FHIR. Codes are those of DICOM (PS3.16, CID 400 to 403) and of the R4
 //! value sets of AuditEvent.
 
-use fhir::{Resource, search::Candidate};
+use fhir::{
+    Resource,
+    search::{Candidate, Home},
+};
 use ledger::{
     AccessId, Basis, CategorySet, CommandId, Decision, Entry, Event, MemberId, NetworkState,
     Outcome, PatientId, Receipt,
@@ -61,7 +64,8 @@ impl AuditEvent {
 
     fn candidate(&self) -> Candidate<'_> {
         let id = self.resource.id().unwrap_or_default();
-        Candidate { resource: &self.resource, id, last_updated: Some(&self.time) }
+        let home = Home::default();
+        Candidate { resource: &self.resource, id, last_updated: Some(&self.time), home }
     }
 }
 

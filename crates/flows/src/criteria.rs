@@ -74,7 +74,7 @@ impl Member {
     }
 
     /// `system|value`, `|value` (of no system) or `value` (of any), as searches name identifiers.
-    fn identifier_named(&self, kind: &str, text: &str) -> Token {
+    pub(crate) fn identifier_named(&self, kind: &str, text: &str) -> Token {
         match text.split_once('|') {
             None => self.identifier_value(kind, text),
             Some((system, value)) => {

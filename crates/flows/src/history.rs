@@ -6,17 +6,21 @@ use fhir::bundle::{
     answer::{Answer, Response, Version},
 };
 
-use crate::{Change, FlowError, OpenedRecord, Session, answers::page_links, limits};
+use crate::{
+    Change, FlowError, OpenedRecord, Session,
+    answers::{Addresses, page_links},
+    limits,
+};
 
 /// Whose versions.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HistoryOf<'a> {
-    /// Only of this type.
-    pub kind: Option<&'a str>,
-    /// Only of this resource.
-    pub id: Option<&'a str>,
-    /// Only what was stored at or after this time, in milliseconds since the Unix epoch.
-    pub since_ms: u64,
+#[derive(Clone, Copy, Debug)]
+pub enum HistoryOf<'a> {
+    /// Of one resource, by type and id.
+    Resource(&'a str, &'a str),
+    /// Of all resources of a type.
+    Type(&'a str),
+    /// Of everything.
+    All,
 }
 
 /// Which part of a long answer.
@@ -26,6 +30,8 @@ pub struct Page {
     pub skip: usize,
     /// How many it has at most; none asks for as many as there may be.
     pub count: Option<usize>,
+    /// Only what was stored at or after this time, in milliseconds since the Unix epoch.
+    pub since_ms: u64,
 }
 
 impl Session {
@@ -40,16 +46,16 @@ impl Session {
         page: Page,
         page_url: impl Fn(usize) -> String,
     ) -> Result<Vec<u8>, FlowError> {
-        let named = |record: &&OpenedRecord| {
-            of.kind.is_none_or(|kind| record.metadata.kind == kind)
-                && of.id.is_none_or(|id| record.metadata.id == id)
+        let mut versions = match of {
+            HistoryOf::Resource(kind, id) => self.versions(kind, id),
+            HistoryOf::Type(kind) => self.of_type(Some(kind)),
+            HistoryOf::All => self.of_type(None),
         };
-        let records = self.records.iter().map(|record| &**record);
-        let mut versions: Vec<&OpenedRecord> = records.filter(named).collect();
-        if of.id.is_some() && versions.is_empty() {
+        if matches!(of, HistoryOf::Resource(..)) && versions.is_empty() {
             return Err(FlowError::NotFound("resource"));
         }
-        versions.retain(|record| record.metadata.stored_ms >= of.since_ms);
+        let addresses = self.addresses(base, None);
+        versions.retain(|record| record.metadata.stored_ms >= page.since_ms);
         versions.sort_by_key(|record| {
             std::cmp::Reverse((record.metadata.stored_ms, record.custodian, record.sequence))
         });
@@ -59,13 +65,18 @@ impl Session {
             links.iter().map(|(relation, url)| (*relation, url.as_str())).collect();
         let mut answer = Answer::new(BundleKind::History).total(versions.len()).links(&links);
         for record in versions.into_iter().skip(page.skip).take(count) {
-            push_version(&mut answer, base, record);
+            push_version(&mut answer, &addresses, record);
         }
         Ok(answer.finish())
     }
+
+    fn of_type(&self, kind: Option<&str>) -> Vec<&OpenedRecord> {
+        let records = self.records.iter().map(|record| &**record);
+        records.filter(|record| kind.is_none_or(|kind| record.metadata.kind == kind)).collect()
+    }
 }
 
-fn push_version(answer: &mut Answer, base: &str, record: &OpenedRecord) {
+fn push_version(answer: &mut Answer, addresses: &Addresses<'_>, record: &OpenedRecord) {
     let (kind, id) = (&record.metadata.kind, &record.metadata.id);
     let (method, status, url) = match record.metadata.change {
         Change::Created => ("POST", "201 Created", kind.clone()),
@@ -76,7 +87,7 @@ fn push_version(answer: &mut Answer, base: &str, record: &OpenedRecord) {
     let version = record.version.to_string();
     let time = crate::time::instant(record.metadata.stored_ms);
     answer.push_version(&Version {
-        full_url: &format!("{base}/{kind}/{id}"),
+        full_url: &addresses.of(record.custodian.0, kind, id),
         resource: (!record.is_deletion()).then(|| record.resolved.bytes().as_ref()),
         method,
         url: &url,

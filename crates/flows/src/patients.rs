@@ -1,9 +1,12 @@
 //! Patients at the desk: which of this hospital's patients is which account of the ledger.
 
-use ledger::{Authenticator, Body, PatientId};
-use vault::{Batch, Link, Token, Version};
+use std::collections::BTreeMap;
 
-use crate::{FlowError, Member};
+use fhir::reference::Target;
+use ledger::{Authenticator, Body, CategorySet, PatientId};
+use vault::{Batch, Link, Place, Token, Version, Versions};
+
+use crate::{FlowError, Member, limits};
 
 impl Member {
     /// The account under which records without a patient are kept (organisations, practitioners,
@@ -24,6 +27,36 @@ impl Member {
     pub fn patient_of(&self, kind: &str, id: &str) -> Result<Option<PatientId>, FlowError> {
         let record = self.vault.record(self.keys.record_id(kind, id), Version::Latest)?;
         Ok(record.map(|record| PatientId(record.place.patient)))
+    }
+
+    /// The records of this hospital's that carry an identifier (`system|value`, also several with
+    /// commas), of those that lie in these categories: as what they are known, and whose they are.
+    pub fn known_by_identifier(
+        &self,
+        kind: &str,
+        values: &str,
+        categories: CategorySet,
+    ) -> Result<Vec<(Target, PatientId)>, FlowError> {
+        let mut known = BTreeMap::new();
+        for value in values.split(',').filter(|value| !value.is_empty()) {
+            let token = self.identifier_named(kind, value);
+            let (mut from, max) = (0, limits::PAGE_RECORDS);
+            loop {
+                let found = self.vault.records_by_token(token, Versions::Latest, from, max)?;
+                let Some(last) = found.last() else { break };
+                from = last.sequence + 1;
+                known.extend(found.into_iter().map(|one| (one.place.record, one.place)));
+            }
+        }
+        let seen = |place: &Place| {
+            self.category_of(place).is_none_or(|category| categories.contains(category))
+        };
+        let seen = known.into_values().filter(seen).map(|place| {
+            let damaged = || FlowError::Evidence("the name of a record cannot be read".to_owned());
+            let target = Target::parse(&self.name_of(place.record)?).ok_or_else(damaged)?;
+            Ok((target, PatientId(place.patient)))
+        });
+        seen.collect()
     }
 
     /// Says that this hospital's patient is this account of the ledger: the desk has seen both.

@@ -4,7 +4,7 @@
 //! node drops the opened records at the block that ended it. What was read was read.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
 };
 
@@ -172,8 +172,30 @@ impl Session {
 
     /// The same access, seen through a keyhole: what does not fit is not there, so that no search,
     /// include, total or page of the view tells of it.
+    ///
+    /// A resource is there if its latest version fits, or the one before if that is a deletion; so
+    /// a view never shows as current what is superseded. Of its other versions those are there that
+    /// fit themselves.
     pub fn narrowed(&self, fits: impl Fn(&OpenedRecord) -> bool) -> Session {
-        let kept = self.records.iter().filter(|record| fits(record));
+        let mut by_name: HashMap<_, Vec<&Arc<OpenedRecord>>> = HashMap::new();
+        for record in &self.records {
+            by_name.entry(record.name()).or_default().push(record);
+        }
+        let mut kept = HashSet::new();
+        for mut versions in by_name.into_values() {
+            versions.sort_by_key(|record| record.version);
+            let shown = shown(&versions, &fits);
+            if shown.last() == Some(&true) {
+                let shown = versions.iter().zip(shown).filter(|(_, is_shown)| *is_shown);
+                kept.extend(shown.map(|(record, _)| (record.custodian, record.sequence)));
+            }
+        }
+        self.with_those(|record| kept.contains(&(record.custodian, record.sequence)))
+    }
+
+    /// The same access with some of its records.
+    fn with_those(&self, stays: impl Fn(&OpenedRecord) -> bool) -> Session {
+        let kept = self.records.iter().filter(|record| stays(record));
         Session { records: kept.cloned().collect(), ..self.emptied() }
     }
 
@@ -203,15 +225,36 @@ impl Session {
         joined
     }
 
-    /// The versions of one resource, oldest first.
+    /// The versions of one resource, oldest first: of the one that the reader's own hospital wrote,
+    /// else of another's. The same id at two hospitals names two resources.
     pub fn versions(&self, kind: &str, id: &str) -> Vec<&OpenedRecord> {
         let named =
             |record: &&OpenedRecord| record.metadata.kind == kind && record.metadata.id == id;
         let records = self.records.iter().map(|record| &**record);
         let mut versions: Vec<_> = records.filter(named).collect();
+        let rank = |custodian: MemberId| (custodian != self.receipt.reader, custodian);
+        let first = versions.iter().map(|record| rank(record.custodian)).min();
+        versions.retain(|record| Some(rank(record.custodian)) == first);
         versions.sort_by_key(|record| record.version);
         versions
     }
+
+    /// Whether it has a resource of this name: of the reader's own hospital, or of any.
+    pub fn has(&self, kind: &str, id: &str, is_own: bool) -> bool {
+        let versions = self.versions(kind, id);
+        versions.first().is_some_and(|one| !is_own || one.custodian == self.receipt.reader)
+    }
+}
+
+/// Which of the versions of one resource, oldest first, are shown to who sees what fits. A deletion
+/// has no content: it is shown to whoever sees the version before.
+fn shown(versions: &[&Arc<OpenedRecord>], fits: impl Fn(&OpenedRecord) -> bool) -> Vec<bool> {
+    let mut before = None;
+    let is_shown = |record: &&Arc<OpenedRecord>| match before {
+        Some(shown) if record.is_deletion() => shown,
+        _ => *before.insert(fits(record)),
+    };
+    versions.iter().map(is_shown).collect()
 }
 
 impl OpenedRecord {
@@ -353,7 +396,7 @@ impl Sessions {
     pub fn forget(&self, is_gone: impl Fn(&OpenedRecord) -> bool) {
         for session in self.lock().values_mut() {
             if session.records.iter().any(|record| is_gone(record)) {
-                *session = Arc::new(session.narrowed(|record| !is_gone(record)));
+                *session = Arc::new(session.with_those(|record| !is_gone(record)));
             }
         }
     }
@@ -365,5 +408,119 @@ impl Sessions {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AccessId, Arc<Session>>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::{CategorySet, Denial, NetworkId, PatientId, Purpose, StaffRef};
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    const OWN: MemberId = MemberId([7; 32]);
+
+    /// A session with the versions of `Observation/o`, one a word: `final` and `amended` with this
+    /// status, `deleted`.
+    fn session(custodian: MemberId, versions: &str) -> Session {
+        let patient = PatientId([1; 32]);
+        let mut rng = StdRng::seed_from_u64(1);
+        let (reader, _) = ReaderSecret::generate(&mut rng, NetworkId([0; 32]), OWN, patient, 1);
+        let receipt = Receipt {
+            access: AccessId([0; 32]),
+            number: 1,
+            patient,
+            reader: OWN,
+            staff: StaffRef([0; 32]),
+            purpose: Purpose::Treatment,
+            asked: CategorySet::ALL,
+            custodians: Vec::new(),
+            time: 0,
+            decision: Decision::Denied(Denial::NoConsent),
+        };
+        let records = (1..).zip(versions.split_whitespace());
+        Session {
+            staff: String::new(),
+            reader: Arc::new(reader),
+            opened: Opened::default(),
+            receipt_index: 0,
+            receipt,
+            records: records.map(|(version, word)| record(custodian, version, word)).collect(),
+            missing: Vec::new(),
+            timings: Timings::default(),
+            joined: Vec::new(),
+        }
+    }
+
+    fn record(custodian: MemberId, version: u32, word: &str) -> Arc<OpenedRecord> {
+        let change = if word == "deleted" { Change::Deleted } else { Change::Updated };
+        let content = match change {
+            Change::Deleted => r#"{"resourceType":"Observation","id":"o"}"#.to_owned(),
+            _ => format!(r#"{{"resourceType":"Observation","id":"o","status":"{word}"}}"#),
+        };
+        let resource = Resource::parse(content).unwrap();
+        let (kind, id) = ("Observation".to_owned(), "o".to_owned());
+        let metadata = Metadata { kind, id, stored_ms: 0, links: Vec::new(), change };
+        Arc::new(OpenedRecord {
+            custodian,
+            sequence: version.into(),
+            version,
+            category: Category::Results,
+            metadata,
+            exact: resource.clone(),
+            resolved: resource,
+            salt: [0; 32],
+            anchor: None,
+        })
+    }
+
+    fn is_final(record: &OpenedRecord) -> bool {
+        record.exact.value()["status"] == "final"
+    }
+
+    fn versions(session: &Session) -> Vec<u32> {
+        session.records.iter().map(|record| record.version).collect()
+    }
+
+    #[test]
+    fn a_keyhole_shows_nothing_as_current_that_is_superseded() {
+        let cases: [(&str, &[u32]); 8] = [
+            ("final", &[1]),
+            ("amended final", &[2]),
+            ("final amended", &[]),
+            ("final deleted", &[1, 2]),
+            ("final amended deleted", &[]),
+            ("final deleted final", &[1, 2, 3]),
+            ("amended deleted final amended final", &[3, 5]),
+            ("deleted", &[]),
+        ];
+        for (all, expected) in cases {
+            assert_eq!(versions(&session(OWN, all).narrowed(is_final)), expected, "{all}");
+        }
+    }
+
+    #[test]
+    fn what_is_erased_takes_nothing_else_along() {
+        let sessions = Sessions::default();
+        sessions.keep(session(OWN, "final amended final"));
+        sessions.forget(|record| record.version == 3);
+        assert_eq!(versions(&sessions.find(AccessId([0; 32])).unwrap()), [1, 2]);
+    }
+
+    #[test]
+    fn a_name_is_of_one_hospital() {
+        let mut joined = session(MemberId([3; 32]), "amended amended amended");
+        assert!(joined.has("Observation", "o", false) && !joined.has("Observation", "o", true));
+        assert_eq!(joined.versions("Observation", "o").len(), 3);
+        joined.records.extend(session(OWN, "final deleted").records);
+        joined.records.extend(session(MemberId([1; 32]), "final").records);
+        assert!(matches!(joined.find("Observation", "o"), Err(FlowError::Gone)));
+        assert!(joined.has("Observation", "o", true) && !joined.has("Observation", "p", false));
+        assert_eq!(joined.latest().count(), 2);
+        let addresses = joined.addresses("http://here/fhir", None);
+        let of = |id: u8| addresses.of([id; 32], "Observation", "o");
+        assert_eq!(of(7), "http://here/fhir/Observation/o");
+        assert!(of(3).starts_with("urn:uuid:") && of(3) != of(1), "{} {}", of(3), of(1));
+        assert_eq!((of(3).len(), &of(3)[23..24]), (45, "8"));
     }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-pub use fhir::{Issue, bundle::Request as EntryRequest, outcome, types::ResourceType};
+pub use fhir::{
+    Issue, bundle::Request as EntryRequest, outcome, reference::Target, types::ResourceType,
+};
 use fhir::{IssueCode, Severity};
 pub use ledger::{
     AccessId, Authenticator, Category, CategorySet, EmergencyReason, ErasureReason, MemberId,

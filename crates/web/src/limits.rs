@@ -6,7 +6,7 @@ pub const BODY_BYTES: usize = 68 * 1024 * 1024;
 /// Longest body that is read before anything is decided, in bytes.
 pub const SMALL_BODY_BYTES: usize = 256 * 1024;
 
-/// Longest answer to one entry of a batch, in bytes.
+/// Longest answers to the entries of one batch, all together, in bytes.
 pub const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// Longest text of a library about a request that it refuses, in bytes.

@@ -6,7 +6,7 @@ use super::parameters::{Kind, Parameter};
 use super::query::Candidate;
 use super::terms::{Members, Terms};
 use super::text::{all_text, fold, narrative, words_start_with};
-use super::value::{TextTest, Wanted, WantedReference, split, unescape};
+use super::value::{TextTest, Wanted, WantedReference, sought, split, unescape};
 use crate::links::Links;
 use crate::reference::Target;
 use crate::systems;
@@ -62,7 +62,7 @@ impl Filter {
             (kind, None) => Test::Any(wanted(kind)?),
             (Kind::Token, Some("not")) => Test::Not(wanted(Kind::Token)?),
             (Kind::Token, Some("text")) => {
-                Test::Text(values.iter().map(|value| fold(&unescape(value))).collect())
+                Test::Text(values.iter().map(|value| sought(value)).collect::<Result<_, _>>()?)
             }
             (Kind::Token, Some("in")) => Test::Any(sets(&values, terms)?),
             (Kind::Token, Some("not-in")) => Test::Not(sets(&values, terms)?),
@@ -78,17 +78,22 @@ impl Filter {
                 Test::Any(values.iter().map(|one| Wanted::of_type(one)).collect::<Result<_, _>>()?)
             }
             (Kind::String, Some("exact")) => {
-                Test::Any(values.iter().map(|value| Wanted::Exact(unescape(value))).collect())
+                let exact = |value: &String| sought(value).map(|_| Wanted::Exact(unescape(value)));
+                Test::Any(values.iter().map(exact).collect::<Result<_, _>>()?)
             }
             (Kind::String, Some("contains")) => {
-                let contains = |value: &String| Wanted::Contains(fold(&unescape(value)));
-                Test::Any(values.iter().map(contains).collect())
+                let contains = |value: &String| sought(value).map(Wanted::Contains);
+                Test::Any(values.iter().map(contains).collect::<Result<_, _>>()?)
             }
             (Kind::Uri, Some("below")) => {
-                Test::Any(values.iter().map(|value| Wanted::UriBelow(unescape(value))).collect())
+                let below =
+                    |value: &String| sought(value).map(|_| Wanted::UriBelow(unescape(value)));
+                Test::Any(values.iter().map(below).collect::<Result<_, _>>()?)
             }
             (Kind::Uri, Some("above")) => {
-                Test::Any(values.iter().map(|value| Wanted::UriAbove(unescape(value))).collect())
+                let above =
+                    |value: &String| sought(value).map(|_| Wanted::UriAbove(unescape(value)));
+                Test::Any(values.iter().map(above).collect::<Result<_, _>>()?)
             }
             (Kind::Reference, Some("identifier")) => Test::Identifier(wanted(Kind::Token)?),
             (Kind::Reference, Some(name)) => Test::Any(typed_references(name, &values)?),
@@ -105,6 +110,7 @@ impl Filter {
         value: &str,
         terms: &Terms<'_>,
     ) -> Result<Self, String> {
+        sought(value)?;
         let text = escaped(parameter.kind, value);
         let read_as = |modifier| Self::parse(parameter, modifier, &text, terms);
         let test = match (operator, parameter.kind) {
@@ -156,13 +162,15 @@ impl Filter {
     }
 
     fn holds(&self, candidate: &Candidate<'_>, nodes: &[&Value]) -> bool {
-        let any =
-            |wanted: &[Wanted]| nodes.iter().any(|node| wanted.iter().any(|one| one.matches(node)));
+        let base = candidate.home.base;
+        let any = |wanted: &[Wanted]| {
+            nodes.iter().any(|node| wanted.iter().any(|one| one.matches(node, base)))
+        };
         match &self.test {
             Test::Missing(is_missing) => nodes.is_empty() == *is_missing,
             Test::Any(wanted) => any(wanted),
             Test::Not(wanted) => !any(wanted),
-            Test::Other(wanted) => nodes.iter().any(|node| !wanted.matches(node)),
+            Test::Other(wanted) => nodes.iter().any(|node| !wanted.matches(node, base)),
             Test::Text(words) => {
                 nodes.iter().any(|node| words.iter().any(|words| code_text_contains(node, words)))
             }
@@ -172,7 +180,7 @@ impl Filter {
                 let identifiers = nodes.iter().map(|node| &node["identifier"]);
                 identifiers
                     .filter(|one| one.is_object())
-                    .any(|one| wanted.iter().any(|wanted| wanted.matches(one)))
+                    .any(|one| wanted.iter().any(|wanted| wanted.matches(one, base)))
             }
             Test::Composite(alternatives) => nodes.iter().any(|node| {
                 alternatives.iter().any(|wanted| self.parts_match(candidate, node, wanted))
@@ -181,10 +189,10 @@ impl Filter {
     }
 
     fn parts_match(&self, candidate: &Candidate<'_>, node: &Value, wanted: &[Wanted]) -> bool {
-        let resource = candidate.resource.value();
+        let (resource, base) = (candidate.resource.value(), candidate.home.base);
         self.parameter.parts.iter().zip(wanted).all(|(part, wanted)| {
             let found = part.program.select_from(resource, node, &Links::none());
-            found.iter().any(|node| wanted.matches(node))
+            found.iter().any(|node| wanted.matches(node, base))
         })
     }
 }

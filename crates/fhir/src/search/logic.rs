@@ -105,11 +105,12 @@ impl Test<'_> {
                 None => Ok(rest),
             }
         };
-        Through::chain(types, by, inner, |what| self.wrong(what)).map(Condition::Through)
+        Through::chain(types, by, place, inner, |what| self.wrong(what)).map(Condition::Through)
     }
 
     fn own(&self, types: &[ResourceType], place: Place<'_>) -> Result<Condition, Wrong> {
         let filter = |scope: Option<ResourceType>| {
+            place.takes(1).map_err(|what| self.wrong(what))?;
             let known = parameter(scope, self.name);
             let known =
                 known.ok_or_else(|| self.wrong(unknown("", scope, self.name).diagnostics))?;

@@ -33,6 +33,6 @@ mod value;
 pub(crate) use expression::{compile, typed_member};
 pub use parameters::{Kind, Parameter, Part, parameter, parameters};
 pub(crate) use program::{Program, contained, is_choice, is_choice_of};
-pub use query::{Candidate, Query};
+pub use query::{Candidate, Home, Query};
 pub use terms::Terms;
 pub(crate) use text::fold;

@@ -19,6 +19,8 @@ pub struct Parameter {
     pub program: Program,
     /// The parts of a composite, selected from each node of `program`.
     pub parts: Vec<Part>,
+    /// The types that a reference leads to; empty: every type.
+    pub targets: Vec<ResourceType>,
 }
 
 /// One part of a composite parameter.
@@ -135,8 +137,12 @@ fn row(line: &'static str) -> Option<(&'static str, Parameter)> {
         "_text" | "_content" => Program::Select(Vec::new()),
         _ => compile(expression).ok()?,
     };
-    let parts = columns.next().map(parts).unwrap_or_default();
-    Some((base, Parameter { name, kind, expression, program, parts }))
+    let column = columns.next().unwrap_or_default();
+    let targets = match kind {
+        Kind::Reference => column.split(';').filter_map(ResourceType::parse).collect(),
+        _ => Vec::new(),
+    };
+    Some((base, Parameter { name, kind, expression, program, parts: parts(column), targets }))
 }
 
 fn parts(column: &str) -> Vec<Part> {

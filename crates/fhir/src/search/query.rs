@@ -1,5 +1,6 @@
 //! A search as a whole: conditions, order, and how many.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
@@ -8,13 +9,13 @@ use super::logic::Asked;
 use super::parameters::{Parameter, parameter, parameters};
 use super::sort::{SortKey, SortRule};
 use super::terms::Terms;
-use super::through::{DEPTH_MAX, Include, Pool, Through, included};
+use super::through::{DEPTH_MAX, Include, Pool, Spot, Through, included};
 use crate::cursor::Wrong;
 use crate::issue::{Issue, IssueCode};
 use crate::limits::{
-    SEARCH_COUNT_MAX, SEARCH_FILTER_TESTS_MAX, SEARCH_PARAMETERS_MAX, SEARCH_VALUE_BYTES_MAX,
+    SEARCH_COUNT_MAX, SEARCH_FILTER_TESTS_MAX, SEARCH_PARAMETERS_MAX, SEARCH_TESTS_MAX,
+    SEARCH_VALUE_BYTES_MAX,
 };
-use crate::reference::Target;
 use crate::resource::Resource;
 use crate::subset::Subset;
 use crate::types::{ResourceType, distance};
@@ -34,11 +35,13 @@ pub struct Query {
     tests: u8,
 }
 
-/// Where a condition stands: how many resources a chain has led through, and what codes mean there.
+/// Where a condition stands: how many resources a chain has led through, what codes mean there, and
+/// how many values the search may still look for.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'t> {
     pub depth: usize,
     pub terms: &'t Terms<'t>,
+    room: &'t Cell<usize>,
 }
 
 impl Place<'_> {
@@ -46,6 +49,30 @@ impl Place<'_> {
     pub(super) fn beyond(self) -> Self {
         Self { depth: self.depth + 1, ..self }
     }
+
+    /// Takes room for so many values; without enough there is none for any other.
+    pub(super) fn takes(self, values: usize) -> Result<(), String> {
+        self.room.set(self.room.get().checked_sub(values).unwrap_or_default());
+        match self.is_full() {
+            true => Err(format!("it looks for more than {SEARCH_TESTS_MAX} values: {NARROWER}")),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn is_full(self) -> bool {
+        self.room.get() == 0
+    }
+}
+
+/// Where resources are kept. The same id elsewhere names another resource; and what refers to one by
+/// type and id means one of its own place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Home<'a> {
+    /// What tells it from others.
+    pub of: [u8; 32],
+    /// The address that absolute references to its resources begin with, without a slash at its
+    /// end; empty if it is not known.
+    pub base: &'a str,
 }
 
 /// What is searched: an opened resource, and what the server knows about it.
@@ -57,6 +84,8 @@ pub struct Candidate<'a> {
     pub id: &'a str,
     /// When the server took it in, as a FHIR instant.
     pub last_updated: Option<&'a str>,
+    /// Where it is kept.
+    pub home: Home<'a>,
 }
 
 /// A condition: on the resource itself, for each type that is searched, or on others.
@@ -75,7 +104,7 @@ pub(super) enum Condition {
 /// A condition that has looked at the other resources.
 pub(super) enum Ready<'c> {
     Own(&'c [(Option<ResourceType>, Filter)]),
-    Through(&'c Through, HashSet<Target>),
+    Through(&'c Through, HashSet<Spot>),
     All(Vec<Ready<'c>>),
     Any(Vec<Ready<'c>>),
     Not(Box<Ready<'c>>),
@@ -117,14 +146,17 @@ impl Query {
             pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
         check_size(&pairs)?;
         let mut query = Self { types: resource_type.into_iter().collect(), ..Self::default() };
+        let place = Place { depth: 0, terms, room: &Cell::new(SEARCH_TESTS_MAX) };
         let mut issues = Vec::new();
         // The types come first, since the other parameters are theirs.
         let (of_types, others): (Vec<_>, Vec<_>) =
             pairs.into_iter().partition(|(name, _)| *name == "_type" && resource_type.is_none());
         for (name, value) in of_types.into_iter().chain(others) {
-            if let Err(issue) = query.take(name, value, terms) {
-                issues.push(issue);
-            }
+            let taken = match resource_type.filter(|_| name == "_type") {
+                Some(searched) => check_same_type(searched, value),
+                None => query.take(name, value, place),
+            };
+            issues.extend(taken.err());
         }
         if issues.is_empty() { Ok(query) } else { Err(issues) }
     }
@@ -140,6 +172,15 @@ impl Query {
         modifier.is_some_and(|modifier| of_terms.contains(&modifier))
             || name.contains('.')
             || ["_has:", "_include", "_revinclude"].iter().any(|word| name.starts_with(word))
+    }
+
+    /// Whether a parameter asks about other resources, so that nothing can be said of one alone.
+    pub fn leads_beyond(name: &str, value: &str) -> bool {
+        let by_words = ["_has:", "_list", "_include", "_revinclude"];
+        match name {
+            FILTER => Self::looks_beyond(name, value),
+            _ => name.contains('.') || by_words.iter().any(|word| name.starts_with(word)),
+        }
     }
 
     /// The types that are searched; empty: all.
@@ -228,7 +269,7 @@ impl Query {
         orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 
-    fn take(&mut self, name: &str, value: &str, terms: &Terms<'_>) -> Result<(), Issue> {
+    fn take(&mut self, name: &str, value: &str, at: Place<'_>) -> Result<(), Issue> {
         match name {
             "_type" => self.take_types(value),
             "_count" => self.take_count(value),
@@ -237,7 +278,7 @@ impl Query {
             "_total" => self.take_total(value),
             "_elements" => self.take_elements(value),
             "_contained" | "_containedType" => take_contained(name, value),
-            FILTER => self.take_filter(value, terms),
+            FILTER => self.take_filter(value, at),
             // How the answer is written is the server's to see to.
             "_format" | "_pretty" => Ok(()),
             _ if name.starts_with("_include") || name.starts_with("_revinclude") => {
@@ -247,8 +288,8 @@ impl Query {
             }
             _ => {
                 refuse_undone(name)?;
-                let place = Place { depth: 0, terms };
-                self.conditions.push(Condition::parse(&self.types, name, value, place)?);
+                let condition = Condition::parse(&self.types, name, value, at);
+                self.conditions.push(condition.map_err(|issue| if_full(at, issue))?);
                 Ok(())
             }
         }
@@ -308,7 +349,7 @@ impl Query {
         Ok(())
     }
 
-    fn take_filter(&mut self, text: &str, terms: &Terms<'_>) -> Result<(), Issue> {
+    fn take_filter(&mut self, text: &str, at: Place<'_>) -> Result<(), Issue> {
         let refused =
             |wrong: Wrong| Issue::error(IssueCode::Value, place(FILTER), wrong.advice(text));
         let asked = Asked::parse(text).map_err(refused)?;
@@ -318,8 +359,8 @@ impl Query {
             let advice = format!("more than {SEARCH_FILTER_TESTS_MAX} comparisons: ask in parts");
             return Err(Issue::error(IssueCode::TooCostly, place(FILTER), advice));
         }
-        let condition = asked.condition(&self.types, Place { depth: 0, terms }).map_err(refused)?;
-        self.conditions.push(condition);
+        let condition = asked.condition(&self.types, at).map_err(refused);
+        self.conditions.push(condition.map_err(|issue| if_full(at, issue))?);
         Ok(())
     }
 
@@ -359,16 +400,11 @@ impl Condition {
         };
         match through {
             Some(through) => through.map(Self::Through).map_err(|advice| wrong(text, advice)),
-            None => Self::own(types, text, value, at.terms),
+            None => Self::own(types, text, value, at),
         }
     }
 
-    fn own(
-        types: &[ResourceType],
-        text: &str,
-        value: &str,
-        terms: &Terms<'_>,
-    ) -> Result<Self, Issue> {
+    fn own(types: &[ResourceType], text: &str, value: &str, at: Place<'_>) -> Result<Self, Issue> {
         let (name, modifier) = match text.split_once(':') {
             Some((name, modifier)) => (name, Some(modifier)),
             None => (text, None),
@@ -381,8 +417,9 @@ impl Condition {
         for scope in scopes {
             let known: &'static Parameter =
                 parameter(scope, name).ok_or_else(|| unknown(text, scope, name))?;
-            let filter = Filter::parse(known, modifier, value, terms)
-                .map_err(|advice| Issue::error(IssueCode::Value, place(text), advice))?;
+            let room = at.takes(value.split(',').count());
+            let filter = room.and_then(|()| Filter::parse(known, modifier, value, at.terms));
+            let filter = filter.map_err(|advice| wrong(text, advice))?;
             by_type.push((scope, filter));
         }
         Ok(Self::Own(by_type))
@@ -426,6 +463,22 @@ fn take_contained(name: &str, value: &str) -> Result<(), Issue> {
             Err(Issue::error(IssueCode::NotSupported, place(name), text))
         }
     }
+}
+
+/// A search of one type says no other.
+fn check_same_type(searched: ResourceType, value: &str) -> Result<(), Issue> {
+    match value == searched.name() {
+        true => Ok(()),
+        false => {
+            let text = format!("this is a search of {searched}: leave `_type` out");
+            Err(wrong("_type", text))
+        }
+    }
+}
+
+/// The same, as too costly if that is why there is no such condition.
+fn if_full(at: Place<'_>, issue: Issue) -> Issue {
+    if at.is_full() { Issue { code: IssueCode::TooCostly, ..issue } } else { issue }
 }
 
 /// Parameters of the standard that are not done, with what to do instead.
@@ -474,6 +527,9 @@ pub(super) fn unknown(at: &str, scope: Option<ResourceType>, name: &str) -> Issu
 }
 
 const FILTER: &str = "_filter";
+
+/// What makes a search cheaper.
+const NARROWER: &str = "name fewer, or the type that a chain leads to";
 
 const UNDONE: [(&[&str], &str); 2] = [
     (&["_filter"], "takes no modifier"),

@@ -7,10 +7,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
-
 use super::parameters::{Kind, Parameter, parameter, parameters};
-use super::query::{Candidate, Condition, Place};
+use super::query::{Candidate, Condition, Home, Place};
 use crate::issue::Issue;
 use crate::reference::{Reference, Target};
 use crate::types::ResourceType;
@@ -20,7 +18,14 @@ pub(super) struct Pool<'a> {
     all: Vec<Candidate<'a>>,
     /// How many of them may be matches; the others are only led to.
     searched: usize,
-    by_name: HashMap<(ResourceType, &'a str), usize>,
+    by_name: HashMap<([u8; 32], ResourceType, &'a str), usize>,
+}
+
+/// A resource by name, and where it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Spot {
+    of: [u8; 32],
+    target: Target,
 }
 
 impl<'a> Pool<'a> {
@@ -33,7 +38,8 @@ impl<'a> Pool<'a> {
         let searched = all.len();
         all.extend(beside);
         let names = all.iter().enumerate();
-        let by_name = names.map(|(place, one)| ((one.resource.resource_type(), one.id), place));
+        let by_name =
+            names.map(|(place, one)| ((one.home.of, one.resource.resource_type(), one.id), place));
         Self { by_name: by_name.collect(), all, searched }
     }
 
@@ -42,8 +48,9 @@ impl<'a> Pool<'a> {
         &self.all[..self.searched]
     }
 
-    fn place(&self, target: &Target) -> Option<usize> {
-        self.by_name.get(&(target.resource_type, target.id.as_str())).copied()
+    fn place(&self, spot: &Spot) -> Option<usize> {
+        let Spot { of, target } = spot;
+        self.by_name.get(&(*of, target.resource_type, target.id.as_str())).copied()
     }
 }
 
@@ -66,7 +73,7 @@ pub(super) enum Through {
 impl Through {
     /// The names of the resources that meet the condition (chain), or that are referred to by one
     /// that does (reverse chain).
-    pub fn targets(&self, pool: &Pool<'_>) -> HashSet<Target> {
+    pub fn targets(&self, pool: &Pool<'_>) -> HashSet<Spot> {
         match self {
             Self::Chain { inner, .. } => {
                 let mut targets = HashSet::new();
@@ -74,7 +81,7 @@ impl Through {
                     let ready = condition.ready(pool);
                     let of_kind = |one: &&Candidate<'_>| one.resource.resource_type() == *kind;
                     let fitting = pool.all.iter().filter(of_kind).filter(|one| ready.matches(one));
-                    targets.extend(fitting.map(target));
+                    targets.extend(fitting.map(spot));
                 }
                 targets
             }
@@ -82,7 +89,7 @@ impl Through {
                 let ready = inner.ready(pool);
                 let of_kind = |one: &&Candidate<'_>| one.resource.resource_type() == *of;
                 let fitting = pool.all.iter().filter(of_kind).filter(|one| ready.matches(one));
-                fitting.flat_map(|one| referred(one.resource.value(), by)).collect()
+                fitting.flat_map(|one| referred(one, by)).collect()
             }
             Self::List(ids) => {
                 let is_list = |one: &&Candidate<'_>| {
@@ -94,16 +101,16 @@ impl Through {
     }
 
     /// Whether a resource is, or refers to, one of the targets.
-    pub fn matches(&self, candidate: &Candidate<'_>, targets: &HashSet<Target>) -> bool {
+    pub fn matches(&self, candidate: &Candidate<'_>, targets: &HashSet<Spot>) -> bool {
         match self {
             Self::Chain { by_type, .. } => {
                 let kind = candidate.resource.resource_type();
                 let own = by_type.iter().find(|(of, _)| *of == kind);
                 own.is_some_and(|(_, by)| {
-                    referred(candidate.resource.value(), by).iter().any(|one| targets.contains(one))
+                    referred(candidate, by).iter().any(|one| targets.contains(one))
                 })
             }
-            Self::Has { .. } | Self::List(_) => targets.contains(&target(candidate)),
+            Self::Has { .. } | Self::List(_) => targets.contains(&spot(candidate)),
         }
     }
 
@@ -118,14 +125,16 @@ impl Through {
         let inner = |kind| {
             Condition::parse(&[kind], rest, value, at.beyond()).map_err(|issue| advice(&issue))
         };
-        Self::chain(types, first, inner, |advice| advice)
+        Self::chain(types, first, at, inner, |advice| advice)
     }
 
     /// A chain by a reference such as `subject` or `subject:Patient`, and a condition for each type
-    /// that it leads to. Without a type these are all for which there is such a condition.
+    /// that it leads to. Without a type these are those of its definition for which there is such a
+    /// condition.
     pub fn chain<E>(
         types: &[ResourceType],
         by: &str,
+        at: Place<'_>,
         condition: impl Fn(ResourceType) -> Result<Condition, E>,
         wrong: impl Fn(String) -> E,
     ) -> Result<Self, E> {
@@ -140,12 +149,13 @@ impl Through {
         }
         let kinds: Vec<ResourceType> = match to {
             Some(kind) => vec![kind],
-            None => ResourceType::all().collect(),
+            None => led_to(&by_type),
         };
         let (mut inner, mut refused) = (Vec::new(), None);
         for kind in kinds {
             match condition(kind) {
                 Ok(condition) => inner.push((kind, Box::new(condition))),
+                Err(error) if at.is_full() => return Err(error),
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
@@ -230,21 +240,7 @@ impl Include {
         Ok(include)
     }
 
-    /// The places of what these resources bring along.
-    fn brought(&self, pool: &Pool<'_>, by_these: &[usize]) -> Vec<usize> {
-        if !self.is_reverse {
-            let refers = by_these.iter().flat_map(|place| self.references(&pool.all[*place]));
-            return refers.filter_map(|target| pool.place(&target)).collect();
-        }
-        let these: HashSet<Target> =
-            by_these.iter().map(|place| target(&pool.all[*place])).collect();
-        let refers = |place: &usize| {
-            self.references(&pool.all[*place]).iter().any(|target| these.contains(target))
-        };
-        (0..pool.all.len()).filter(refers).collect()
-    }
-
-    fn references(&self, from: &Candidate<'_>) -> Vec<Target> {
+    fn references(&self, from: &Candidate<'_>) -> Vec<Spot> {
         let kind = from.resource.resource_type();
         if self.from.is_some_and(|of| of != kind) {
             return Vec::new();
@@ -252,10 +248,42 @@ impl Include {
         let every =
             || parameters(Some(kind)).filter(|one| one.kind == Kind::Reference).collect::<Vec<_>>();
         let by = self.by.map_or_else(every, |by| vec![by]);
-        let mut found: Vec<Target> =
-            by.iter().flat_map(|by| referred(from.resource.value(), by)).collect();
-        found.retain(|target| self.to.is_none_or(|to| target.resource_type == to));
+        let mut found: Vec<Spot> = by.iter().flat_map(|by| referred(from, by)).collect();
+        found.retain(|spot| self.to.is_none_or(|to| spot.target.resource_type == to));
         found
+    }
+}
+
+/// An include that has looked at all resources once, however many rounds follow.
+struct Asked<'i> {
+    include: &'i Include,
+    /// Of a reverse one, the places of those that refer.
+    referring: HashMap<Spot, Vec<usize>>,
+}
+
+impl<'i> Asked<'i> {
+    fn of(include: &'i Include, pool: &Pool<'_>) -> Self {
+        let mut referring: HashMap<Spot, Vec<usize>> = HashMap::new();
+        let all = pool.all.iter().enumerate().filter(|_| include.is_reverse);
+        for (place, from) in all {
+            for spot in include.references(from) {
+                referring.entry(spot).or_default().push(place);
+            }
+        }
+        Self { include, referring }
+    }
+
+    /// The places of what these resources bring along.
+    fn brought(&self, pool: &Pool<'_>, by_these: &[usize]) -> Vec<usize> {
+        let these = by_these.iter().map(|place| &pool.all[*place]);
+        if !self.include.is_reverse {
+            let refers = these.flat_map(|one| self.include.references(one));
+            return refers.filter_map(|spot| pool.place(&spot)).collect();
+        }
+        let refer = these.filter_map(|one| self.referring.get(&spot(one)));
+        let mut places: Vec<usize> = refer.flatten().copied().collect();
+        places.sort_unstable();
+        places
     }
 }
 
@@ -265,11 +293,12 @@ pub(super) fn included<'a>(
     includes: &[Include],
     matches: &[Candidate<'a>],
 ) -> Vec<Candidate<'a>> {
-    let mut fresh: Vec<usize> = matches.iter().filter_map(|one| pool.place(&target(one))).collect();
+    let includes: Vec<Asked<'_>> = includes.iter().map(|one| Asked::of(one, pool)).collect();
+    let mut fresh: Vec<usize> = matches.iter().filter_map(|one| pool.place(&spot(one))).collect();
     let mut seen: HashSet<usize> = fresh.iter().copied().collect();
     let mut found = Vec::new();
     for round in 0.. {
-        let asked = includes.iter().filter(|include| round == 0 || include.iterates);
+        let asked = includes.iter().filter(|asked| round == 0 || asked.include.iterates);
         let brought: Vec<usize> = asked.flat_map(|one| one.brought(pool, &fresh)).collect();
         fresh = brought.into_iter().filter(|place| seen.insert(*place)).collect();
         if fresh.is_empty() {
@@ -283,30 +312,41 @@ pub(super) fn included<'a>(
 /// How deep a chain may go.
 pub(super) const DEPTH_MAX: usize = 3;
 
-fn target(candidate: &Candidate<'_>) -> Target {
-    Target { resource_type: candidate.resource.resource_type(), id: candidate.id.to_owned() }
+fn spot(candidate: &Candidate<'_>) -> Spot {
+    let resource_type = candidate.resource.resource_type();
+    let target = Target { resource_type, id: candidate.id.to_owned() };
+    Spot { of: candidate.home.of, target }
 }
 
 /// What a List names, without what it says was taken off.
-fn listed(list: &Candidate<'_>) -> Vec<Target> {
+fn listed(list: &Candidate<'_>) -> Vec<Spot> {
     let items = list.resource.value()["entry"].as_array().into_iter().flatten();
     let there = items.filter(|entry| entry["deleted"] != true);
     let texts = there.filter_map(|entry| entry["item"]["reference"].as_str());
-    texts.filter_map(local).collect()
+    texts.filter_map(|text| local(list.home, text)).collect()
 }
 
-/// The resources of this server that a reference parameter selects.
-fn referred(resource: &Value, by: &Parameter) -> Vec<Target> {
-    let nodes = by.program.select(resource).into_iter();
+/// The resources that a reference parameter selects, of the place where this one is kept.
+fn referred(from: &Candidate<'_>, by: &Parameter) -> Vec<Spot> {
+    let nodes = by.program.select(from.resource.value()).into_iter();
     let texts = nodes.filter_map(|node| node["reference"].as_str().or(node.as_str()));
-    texts.filter_map(local).collect()
+    texts.filter_map(|text| local(from.home, text)).collect()
 }
 
-fn local(reference: &str) -> Option<Target> {
-    match Reference::parse(reference) {
-        Some(Reference::Local(target)) => Some(target),
+fn local(home: Home<'_>, reference: &str) -> Option<Spot> {
+    match Reference::parse(reference)?.at(home.base) {
+        Reference::Local(target) => Some(Spot { of: home.of, target }),
         _ => None,
     }
+}
+
+/// The types that references lead to, by their definitions.
+fn led_to(by_type: &[(ResourceType, &Parameter)]) -> Vec<ResourceType> {
+    if by_type.iter().any(|(_, by)| by.targets.is_empty()) {
+        return ResourceType::all().collect();
+    }
+    let named = |kind: &ResourceType| by_type.iter().any(|(_, by)| by.targets.contains(kind));
+    ResourceType::all().filter(named).collect()
 }
 
 fn reference(kind: ResourceType, name: &str) -> Option<&'static Parameter> {

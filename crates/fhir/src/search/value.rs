@@ -98,9 +98,7 @@ pub(super) enum WantedReference {
 impl Wanted {
     /// Reads a value of this kind, escapes still in it. `Err`: what to write instead.
     pub(super) fn parse(kind: Kind, text: &str) -> Result<Self, String> {
-        if text.is_empty() {
-            return Err("the value is empty: leave the parameter out or give one".to_owned());
-        }
+        sought(text)?;
         match kind {
             Kind::Token => Ok(Self::token(text)),
             Kind::String => Ok(Self::Start(fold(&unescape(text)))),
@@ -185,8 +183,8 @@ impl Wanted {
         }
     }
 
-    /// Whether the node has this value.
-    pub(super) fn matches(&self, node: &Value) -> bool {
+    /// Whether the node has this value, in a resource of the server at this base.
+    pub(super) fn matches(&self, node: &Value, base: &str) -> bool {
         match self {
             Self::Token { system, code } => token_matches(node, system.as_deref(), code.as_deref()),
             Self::OfType { system, code, value } => {
@@ -209,7 +207,7 @@ impl Wanted {
             Self::Quantity { prefix, number, system, code } => {
                 quantity_matches(node, *prefix, *number, system.as_deref(), code.as_deref())
             }
-            Self::Reference(wanted) => wanted.matches(node),
+            Self::Reference(wanted) => wanted.matches(node, base),
             Self::Uri(uri) => node == uri.as_str(),
             Self::UriBelow(uri) => node.as_str().is_some_and(|one| is_below(one, uri)),
             Self::UriAbove(uri) => node.as_str().is_some_and(|one| is_below(uri, one)),
@@ -275,18 +273,31 @@ impl Prefix {
 }
 
 impl WantedReference {
-    fn matches(&self, node: &Value) -> bool {
+    fn matches(&self, node: &Value, base: &str) -> bool {
         // A canonical or a resource may stand where a reference is meant.
         let Some(text) = node["reference"].as_str().or(node.as_str()) else { return false };
-        match (self, Reference::parse(text)) {
-            (Self::Id(id), Some(Reference::Local(own))) => own.id == *id,
-            (Self::Local(target), Some(Reference::Local(own))) => own == *target,
-            (Self::Url(url), _) => {
-                text == url || text.split_once('|').is_some_and(|(own, _)| own == url)
+        let own = match Reference::parse(text).map(|own| own.at(base)) {
+            Some(Reference::Local(own)) => Some(own),
+            _ => None,
+        };
+        match self {
+            Self::Id(id) => own.is_some_and(|own| own.id == *id),
+            Self::Local(target) => own.is_some_and(|own| own == *target),
+            Self::Url(url) => {
+                let is_same =
+                    text == url || text.split_once('|').is_some_and(|(own, _)| own == url);
+                is_same || own.is_some_and(|own| is_at(url, base, &own))
             }
-            _ => false,
         }
     }
+}
+
+/// Whether an absolute reference names this resource of the server at this base.
+fn is_at(url: &str, base: &str, own: &Target) -> bool {
+    // Nothing else is read: this is asked of every reference.
+    !base.is_empty()
+        && url.starts_with(base)
+        && Reference::parse(url).map(|named| named.at(base)) == Some(Reference::Local(own.clone()))
 }
 
 fn token_matches(node: &Value, system: Option<&str>, code: Option<&str>) -> bool {
@@ -384,6 +395,17 @@ fn is_below(uri: &str, above: &str) -> bool {
 
 fn decimal(text: &str) -> Result<Decimal, String> {
     Decimal::parse(text).ok_or_else(|| format!("`{text}` is no number: write it as in `5.4`"))
+}
+
+/// The text to look for, folded and without escapes. Nothing, or nothing but space, would be found
+/// in every text.
+pub(super) fn sought(text: &str) -> Result<String, String> {
+    match fold(&unescape(text)) {
+        folded if folded.is_empty() => {
+            Err("the value is empty: leave the parameter out or give one".to_owned())
+        }
+        folded => Ok(folded),
+    }
 }
 
 /// Splits at a separator that no backslash stands before.

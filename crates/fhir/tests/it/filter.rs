@@ -1,6 +1,6 @@
 //! `_filter`: conditions joined by `and`, `or` and `not`; and places by their distance.
 
-use fhir::search::{Candidate, Query, Terms};
+use fhir::search::{Candidate, Home, Query, Terms};
 use fhir::types::ResourceType;
 use proptest::prelude::*;
 
@@ -58,8 +58,12 @@ fn search(kind: &str, name: &str, value: &str) -> String {
         Ok(query) => query,
         Err(issues) => return issues[0].diagnostics.clone(),
     };
-    let candidates =
-        records.iter().map(|(id, resource)| Candidate { resource, id, last_updated: None });
+    let candidates = records.iter().map(|(id, resource)| Candidate {
+        resource,
+        id,
+        last_updated: None,
+        home: Home::default(),
+    });
     query.run(candidates).iter().map(|found| found.id).collect::<Vec<_>>().join(" ")
 }
 

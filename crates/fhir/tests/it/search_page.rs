@@ -274,9 +274,18 @@ const TERMS: &str = "## What codes mean together\n\n\
     parameters above, as far as the table there gives them to a type. A chain may carry\na filter \
     of its own: `subject[gender eq female].name co \"ada\"`. Whose records are searched is said \
     beside it, by `patient=`. A scope or a\nfilter of an export looks at each record alone, \
-    without chains and value sets.\n\n\
+    and takes no chains, lists, includes and value sets.\n\n\
     `near` of a Location takes `latitude|longitude|distance|unit`: `km`, `m` or `mi`, 10 km if \
     nothing is said. Distances are those on a sphere.\n\n\
+    ## Names and pages\n\n\
+    A chain without a type leads to the types that the definition names. A search looks for at \
+    most 100,000 values, those at the ends of chains\nonce a type. A reference by this node's own \
+    address is the same as one by type and id. What another hospital wrote refers to what it wrote:\n\
+    the same type and id here is another resource, and where both are in one answer, the other's \
+    `fullUrl` is a `urn:uuid:`.\n\n\
+    A page is a part of what is found when it is asked for: what is filed or deleted between two \
+    pages may show a record twice, or not at all.\nWhoever needs each exactly once asks for one \
+    page, or sorts by what does not change and reads again.\n\n\
     ## Parts of resources\n\n\
     `_elements`, `_summary=true`, `_summary=text` and `_summary=data` give a part: what is asked \
     for, what a resource of its type must have,\nand the tag `SUBSETTED`. A read of one \

@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use fhir::Resource;
-use fhir::search::{Candidate, Query};
+use fhir::search::{Candidate, Home, Query};
 use fhir::types::ResourceType;
 
 use crate::{lines, resource};
@@ -92,6 +92,7 @@ fn search(url: &str) -> String {
         resource,
         id,
         last_updated: Some(updated),
+        home: Home::default(),
     });
     query.run(candidates).iter().map(|found| found.id).collect::<Vec<_>>().join(" ")
 }
@@ -324,4 +325,42 @@ fn what_is_refused() {
             error (value) at http._type: `Pacient` is no type: did you mean `Patient`?
         "#]],
     );
+}
+
+/// What is nothing but space would be found in every text.
+#[test]
+fn a_value_that_says_nothing_is_refused() {
+    let nothing = "the value is empty";
+    let cases = [
+        ("name", " "),
+        ("name", "\u{301}"),
+        ("name:contains", ""),
+        ("name:contains", "a,"),
+        ("name:exact", ""),
+        ("gender:text", " "),
+        ("gender", " "),
+        ("_filter", "name co \"\""),
+        ("_filter", "name sw \" \""),
+    ];
+    for (name, value) in cases {
+        let issues = Query::parse(ResourceType::parse("Patient"), [(name, value)]).unwrap_err();
+        assert!(issues[0].diagnostics.contains(nothing), "{name}={value}: {}", issues[0]);
+    }
+    let urls = ["url:below", "url:above"];
+    for name in urls {
+        assert!(Query::parse(ResourceType::parse("ValueSet"), [(name, "")]).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_search_of_one_type_is_of_no_other() {
+    let parse = |kind: Option<&str>, types: &str| {
+        Query::parse(kind.and_then(ResourceType::parse), [("_type", types)])
+    };
+    assert!(parse(Some("Observation"), "Observation").is_ok());
+    assert!(parse(None, "Observation,Patient").is_ok());
+    for types in ["Patient", "Observation,Patient", ""] {
+        let issues = parse(Some("Observation"), types).unwrap_err();
+        assert!(issues[0].diagnostics.contains("leave `_type` out"), "{}", issues[0]);
+    }
 }

@@ -1,6 +1,6 @@
 //! Searches by what codes mean together, by words, by lists; and the parts of a resource.
 
-use fhir::search::{Candidate, Query, Terms};
+use fhir::search::{Candidate, Home, Query, Terms};
 use fhir::subset::Subset;
 use fhir::types::ResourceType;
 use fhir::{Resource, validate};
@@ -87,8 +87,12 @@ fn search(url: &str) -> String {
         Ok(query) => query,
         Err(issues) => return lines(&issues).trim_end().to_owned(),
     };
-    let candidates =
-        records.iter().map(|(id, resource)| Candidate { resource, id, last_updated: None });
+    let candidates = records.iter().map(|(id, resource)| Candidate {
+        resource,
+        id,
+        last_updated: None,
+        home: Home::default(),
+    });
     query.run(candidates).iter().map(|found| found.id).collect::<Vec<_>>().join(" ")
 }
 

@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use fhir::Resource;
-use fhir::search::{Candidate, Query};
+use fhir::search::{Candidate, Home, Query};
 use fhir::types::ResourceType;
 
 use crate::resource;
@@ -50,7 +50,12 @@ fn records() -> Vec<(&'static str, Resource)> {
 fn search(kind: &str, query: &str, hidden: &[&str]) -> String {
     let records = records();
     let seen = records.iter().filter(|(id, _)| !hidden.contains(id));
-    let candidates = seen.map(|(id, resource)| Candidate { resource, id, last_updated: None });
+    let candidates = seen.map(|(id, resource)| Candidate {
+        resource,
+        id,
+        last_updated: None,
+        home: Home::default(),
+    });
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let query = match Query::parse(ResourceType::parse(kind), pairs) {
         Ok(query) => query,
@@ -183,4 +188,113 @@ fn nothing_can_be_inferred_from_what_is_not_there() {
     }
     assert_eq!(search("Patient", "_has:Observation:patient:code=718-7", &["hb"]), "");
     assert_eq!(search("Observation", "patient.organization.name=lab", &["lab"]), "");
+}
+
+#[test]
+fn chains_lead_where_the_standard_says_and_are_counted() {
+    let many = |count| vec!["a"; count].join(",");
+    let start = std::time::Instant::now();
+    let cases = [
+        ("Observation", format!("patient.patient.patient._id={}", many(8_000)), "no reference"),
+        ("Observation", format!("subject._id={}", many(8_000)), ""),
+        ("Provenance", format!("target._id={}", many(8_000)), "more than 100000 values"),
+        ("Provenance", format!("target:Patient._id={}", many(8_000)), ""),
+        ("Provenance", format!("_filter=target._id eq {}", "a".repeat(100)), ""),
+    ];
+    for (kind, query, expected) in cases {
+        let found = search(kind, &query, &[]);
+        assert!(found.contains(expected), "{query:.60}: {found}");
+        assert!(!expected.is_empty() || found.is_empty(), "{query:.60}: {found}");
+    }
+    let several = [("target._id", many(600).leak() as &str); 2];
+    let issues = Query::parse(ResourceType::parse("Provenance"), several).unwrap_err();
+    assert_eq!(issues[0].code, fhir::IssueCode::TooCostly);
+    assert!(start.elapsed() < std::time::Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+/// Two places use the same ids; one of them knows its own address.
+#[test]
+fn names_lead_to_what_is_kept_in_the_same_place() {
+    let lab = |who: &str, by: &str| {
+        let by = format!(r#"[{{"reference": "{by}"}}]"#);
+        format!(
+            r#"{{"resourceType": "Observation", "status": "final", "code": {{"text": "{who}"}},
+            "performer": {by}}}"#
+        )
+    };
+    let here = Home { of: [1; 32], base: "http://here/fhir" };
+    let there = Home { of: [2; 32], base: "" };
+    let doctor = |name: &str| {
+        format!(r#"{{"resourceType": "Practitioner", "name": [{{"family": "{name}"}}]}}"#)
+    };
+    let records = [
+        ("o", here, resource(&lab("here", "Practitioner/7"))),
+        ("absolute", here, resource(&lab("here", "http://here/fhir/Practitioner/7"))),
+        ("o", there, resource(&lab("there", "Practitioner/7"))),
+        ("other", there, resource(&lab("there", "http://here/fhir/Practitioner/7"))),
+        ("7", here, resource(&doctor("Okafor"))),
+    ];
+    let cases = [
+        ("Observation", "performer.name=okafor", "here/o here/absolute"),
+        ("Observation", "performer=Practitioner/7", "here/o here/absolute there/o"),
+        ("Observation", "performer=7", "here/o here/absolute there/o"),
+        (
+            "Observation",
+            "performer=http://here/fhir/Practitioner/7",
+            "here/o here/absolute there/other",
+        ),
+        ("Observation", "performer=http://there/fhir/Practitioner/7", ""),
+        ("Observation", "_id=o&_include=Observation:performer", "here/o there/o + here/7"),
+        ("Practitioner", "_has:Observation:performer:code:text=there", ""),
+        ("Practitioner", "_has:Observation:performer:code:text=here", "here/7"),
+        (
+            "Practitioner",
+            "_revinclude=Observation:performer&_include:iterate=*",
+            "here/7 + here/o here/absolute",
+        ),
+    ];
+    for (kind, query, expected) in cases {
+        let candidates = records.iter().map(|(id, home, resource)| Candidate {
+            resource,
+            id,
+            last_updated: None,
+            home: *home,
+        });
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let asked = Query::parse(ResourceType::parse(kind), pairs).unwrap();
+        let matches = asked.run(candidates.clone());
+        let included = asked.included(candidates, &[], &matches);
+        let names = |found: &[Candidate<'_>]| {
+            let place = |one: &Candidate<'_>| if one.home == here { "here" } else { "there" };
+            let names = found.iter().map(|one| format!("{}/{}", place(one), one.id));
+            names.collect::<Vec<_>>().join(" ")
+        };
+        let found = format!("{} + {}", names(&matches), names(&included));
+        assert_eq!(found.trim_matches([' ', '+']), expected, "{query}");
+    }
+}
+
+/// A chain of many: each is looked at once.
+#[test]
+fn what_is_brought_along_in_turn_is_looked_at_once() {
+    let one = |number: usize| {
+        let text = format!(
+            r#"{{"resourceType": "Organization", "partOf": {{"reference": "Organization/{}"}}}}"#,
+            number.max(1) - 1
+        );
+        (number.to_string(), resource(&text))
+    };
+    let records: Vec<(String, Resource)> = (0..2_000).map(one).collect();
+    let candidates = records.iter().map(|(id, resource)| Candidate {
+        resource,
+        id,
+        last_updated: None,
+        home: Home::default(),
+    });
+    let pairs = [("_id", "0"), ("_revinclude:iterate", "Organization:partof")];
+    let query = Query::parse(ResourceType::parse("Organization"), pairs).unwrap();
+    let matches = query.run(candidates.clone());
+    let start = std::time::Instant::now();
+    assert_eq!(query.included(candidates, &[], &matches).len(), 1_999);
+    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What a reader asks for: all ways in which an answer could tell of more than it shows.
-const REQUESTS: [&str; 55] = [
+const REQUESTS: [&str; 58] = [
     // Searches, totals, sort order, paging.
     "Observation?patient=p1",
     "Observation?patient=p1&_summary=count",
@@ -40,6 +40,9 @@ const REQUESTS: [&str; 55] = [
     "Condition?_id=secret-condition",
     "Condition?_id=secret-condition&_summary=count&_include=*",
     "Condition?identifier=urn:secret%7Csecret",
+    "Condition?identifier=urn:secret%7Csecret,urn:secret%7Csecret-p2",
+    "Patient?identifier=urn:own%7Cp1,urn:secret%7Csecret-p2",
+    "Patient?_id=p1,secret-patient-p2",
     "Encounter?patient=p1&_summary=count",
     "Provenance?patient=p1",
     // Chains and reverse chains.
@@ -110,6 +113,8 @@ fn what_is_restricted_looks_like_what_was_never_there() {
     ));
     let system = node.token(&["--system", "ehr"]);
     let world = World { node, system };
+    let identifier = json!([{ "system": "urn:own", "value": "p1" }]);
+    world.put(&json!({ "resourceType": "Patient", "id": "p1", "identifier": identifier }));
     // Every record of the laboratory is visible to the readers, what it points to is not.
     world.put(&lab("open-lab", "p1", &[("encounter", "Encounter/secret-encounter")]));
     world.put(&lab("second-lab", "p1", &[]));
@@ -158,6 +163,7 @@ fn what_is_restricted_looks_like_nothing_to_another_hospital() {
     patient.signs(&["restrict", "--categories", &hidden]);
     patient.signs(&["grant", "--to", text(&id), "--categories", &all.join(",")]);
 
+    own_of_the_same_name(reader, &patient.account);
     let elsewhere = || Elsewhere::open(reader, &patient.account).answers();
     let before = elsewhere();
     let own = world.node.token(&["--staff", "dr.test"]);
@@ -171,6 +177,44 @@ fn what_is_restricted_looks_like_nothing_to_another_hospital() {
     let World { mut node, .. } = world;
     node.down();
     compare("the custodian is away", &before, &elsewhere());
+}
+
+/// Another hospital has somebody else under the same ids: each is read, searched and changed as
+/// itself.
+fn own_of_the_same_name(reader: &Node, account: &str) {
+    let system = reader.token(&["--system", "ehr"]);
+    let mut own = lab("open-lab", "p1", &[("encounter", "Encounter/e1")]);
+    own["code"]["text"] = json!("their own");
+    let encounter = json!({ "resourceType": "Encounter", "id": "secret-encounter",
+        "status": "finished", "class": { "code": "AMB" },
+        "subject": { "reference": "Patient/p1" } });
+    for resource in [json!({ "resourceType": "Patient", "id": "p1" }), own, encounter] {
+        let name = format!("{}/{}", text(&resource["resourceType"]), text(&resource["id"]));
+        let (path, body) = (format!("/fhir/{name}"), resource.to_string());
+        let reply = reader.send("PUT", &path, Some(&system), &[], body.as_bytes());
+        assert_eq!(reply.status, 201, "{path}: {}", reply.body);
+    }
+    let foreign = Elsewhere::open(reader, account);
+    let access = [("x-carestone-access", text(&foreign.access["access"]))];
+    let plain = [("x-purpose-of-use", "TREAT")];
+    let code = |headers: &[(&str, &str)]| {
+        let reply = asked(reader, &foreign.token, headers, "Observation/open-lab");
+        let resource: Value = serde_json::from_str(&reply.2).unwrap();
+        text(&resource["code"]["text"]).to_owned()
+    };
+    // The other hospital's patient is open; what has the same id here is read all the same.
+    assert_eq!((code(&access), code(&plain)), ("open-lab".to_owned(), "their own".to_owned()));
+    assert_eq!(code(&plain), "their own");
+    let patch = |headers: &[(&str, &str)]| {
+        let json = ("content-type", "application/merge-patch+json");
+        let (headers, body) = ([headers, &[json]].concat(), b"{\"status\":\"amended\"}");
+        let path = "/fhir/Observation/open-lab";
+        reader.send("PATCH", path, Some(&foreign.token), &headers, body)
+    };
+    assert_eq!(patch(&access).status, 403);
+    let patched = patch(&plain);
+    assert_eq!(patched.status, 200, "{}", patched.body);
+    assert!(patched.body.contains("their own"), "{}", patched.body);
 }
 
 /// A patient with a key of their own.
@@ -324,6 +368,12 @@ impl World {
         ];
         for resource in hidden {
             self.put(&resource);
+        }
+        if patient != "p1" {
+            let identifier = json!([{ "system": "urn:secret", "value": id("secret") }]);
+            let id = id("secret-patient");
+            let other = json!({ "resourceType": "Patient", "id": id, "identifier": identifier });
+            self.put(&other);
         }
         let path = format!("/fhir/Observation/{}", id("secret-gone"));
         let reply = self.node.send("DELETE", &path, Some(&self.system), &[], b"");

@@ -21,6 +21,7 @@ mod configuration;
 mod conformance;
 mod coverage;
 mod crash;
+mod current;
 mod demo;
 mod described;
 mod document;

@@ -46,6 +46,11 @@ pub const DELIVERING: Group = Group {
             .answers(&[CREATED, UPDATED, KEPT_NOTHING, HELD])
             .refusals(&[INVALID, (412, "`If-None-Exist` finds several"), TOO_LONG]),
         put("/fhir/{kind}/{id}", "Create or update a resource under its id", SYSTEM)
+            .text(
+                "A version for another patient, or of another category, also ends the one before \
+                 where it was, by a deletion: the numbers rise by two then, and `ETag` says which \
+                 is the latest.",
+            )
             .takes(&[IF_MATCH, PREFER])
             .sends(&[fhir("Resource", NAMED), json("Resource", NAMED)])
             .answers(&[UPDATED, CREATED, HELD])
@@ -168,7 +173,7 @@ pub const READING: Group = Group {
             .answers(&[FOUND])
             .query("patient=17"),
         get("/fhir/Patient/{id}/$everything", "Everything about a patient", STAFF)
-            .takes(&[PURPOSE, ACCESS])
+            .takes(&[PURPOSE, ACCESS, TYPE, SINCE, COUNT])
             .answers(&[FOUND])
             .refusals(&[NOT_THERE]),
         get("/fhir/Patient/{id}/$summary", "The International Patient Summary", STAFF)
@@ -216,6 +221,11 @@ pub const SEARCHING: Group = Group {
             .refusals(&[NOT_THERE])
             .query("patient=17&code=2093-3&_sort=-date&_count=10"),
         post("/fhir/{kind}/_search", "Search, by parameters that no proxy logs", STAFF)
+            .text(
+                "The links of the answer are addresses with the same parameters, as the standard \
+                 wants them: whoever follows one sends it where a proxy may log it. Ask for all \
+                 at once (`_count`), or send `_carestone-skip` in the body, too.",
+            )
             .takes(&[SEARCH, PURPOSE, ACCESS])
             .sends(&[Content { kind: FORM, schema: "Search", example: "patient=17&code=2093-3" }])
             .answers(&[FOUND])

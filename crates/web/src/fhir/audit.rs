@@ -22,7 +22,7 @@ pub fn is_for(caller: &Caller, kind: &str) -> bool {
 /// `GET /fhir/AuditEvent?patient=...`; a patient who names nobody means themself.
 pub fn search(app: &App, caller: &Caller, query: &str) -> Answered {
     let mut pairs = words::query_pairs(query);
-    let named = take_patient(&base(app), "AuditEvent", &mut pairs);
+    let named = take_patient(&base(app), &mut pairs);
     let patient = match (named, caller) {
         (Some(named), _) => known_patient(app, &named)?,
         (None, Caller::Own(Bearer::Patient(own))) => *own,

@@ -40,10 +40,10 @@ pub async fn bundle(
     let member = app.member.clone();
     let source = caller.source();
     let filed = blocking(move || member.ingest(&source, delivery)).await?;
-    let mut found = Vec::new();
+    let (mut found, mut room) = (Vec::new(), url::Room::default());
     for entry in &filed.entries {
         if let EntryOutcome::Asks(request) = entry {
-            found.push(url::answer(&app, &caller, &headers, request).await);
+            found.push(url::answer(&app, &caller, &headers, request, &mut room).await);
         }
     }
     let mut found = found.into_iter();

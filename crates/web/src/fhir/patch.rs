@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 
-use flows::PatchForm;
+use flows::{FlowError, PatchForm};
 
 use super::{Answered, Asker, blocking, deliver, format, session::session_with};
 use crate::{App, error::Problem};
@@ -26,8 +26,17 @@ pub async fn patch(
     let form = form(&headers)?;
     caller.may_patch(&kind)?;
     let session = session_with(&app, &caller, &headers, &kind, &id).await?;
-    let read = session.find(&kind, &id)?.version;
-    let expected = deliver::if_match(&headers)?.unwrap_or(read);
+    let read = session.find(&kind, &id)?;
+    if read.custodian != app.member.id {
+        return Err(
+            FlowError::Forbidden("another hospital keeps it, and it alone changes it").into()
+        );
+    }
+    // What is filed is made from what was read, and from nothing newer.
+    let expected = read.version;
+    if deliver::if_match(&headers)?.is_some_and(|asked| asked != expected) {
+        return Err(FlowError::Stale { latest: expected, place: kind }.into());
+    }
     let named = (kind.clone(), id.clone());
     let work = move || flows::patched(session.find(&named.0, &named.1)?, form, &body);
     let patched = blocking(work).await?;

@@ -1,14 +1,19 @@
 //! What people read. Every answer comes from a session: opened records of one access.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Path, RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{AppendHeaders, IntoResponse, Response},
 };
-use flows::{FlowError, HistoryOf, HistoryPage, OpenedRecord, Session, words};
+use flows::{
+    FlowError, HistoryOf, HistoryPage, OpenedRecord, Session,
+    words::{self, ResourceType},
+};
 
 use super::{
-    Answered, Asker, audit, base, etag, fhir_json, names_version,
+    Answered, Asker, audit, base, blocking, etag, fhir_json, names_version,
     session::{
         ACCESS, Named, is_about_nobody, patient_named, purpose_of, session_for, session_of_house,
         session_with, take,
@@ -82,21 +87,49 @@ pub async fn meta(
 }
 
 /// `GET /fhir/Patient/id/$everything`: all records of a patient, and what they refer to in this
-/// hospital's directory. A named access shows what it opened itself.
+/// hospital's directory, also with `_type`, `_since` and `_count`. A named access shows what it
+/// opened itself.
 pub async fn everything(
     State(app): State<App>,
     Asker(caller): Asker,
     Path(id): Path<String>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answered {
+    everything_of(&app, &caller, &headers, &id, &query.unwrap_or_default()).await
+}
+
+/// Everything about the patient of this logical id.
+pub async fn everything_of(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    id: &str,
+    query: &str,
+) -> Answered {
     caller.may_search("Patient")?;
-    let patient = known_patient(&app, &id)?;
-    let session = session_for(&app, &caller, &headers, Some(patient)).await?;
-    let house = match text(&headers, ACCESS) {
-        None => session_of_house(&app, &caller, session.receipt.purpose).await?,
+    let mut pairs = words::query_pairs(query);
+    let types = taken_types(&mut pairs)?;
+    let page = taken_page(pairs)?;
+    let patient = known_patient(app, id)?;
+    let session = session_for(app, caller, headers, Some(patient)).await?;
+    let house = match text(headers, ACCESS) {
+        None => session_of_house(app, caller, session.receipt.purpose).await?,
         Some(_) => None,
     };
-    Ok(found(&session, session.everything(&base(&app), house.as_deref())))
+    let page_url = page_url(app, &format!("Patient/{id}/$everything"), query);
+    let answer = session.everything(&base(app), &types, page, page_url, house.as_deref());
+    Ok(found(&session, answer))
+}
+
+/// The types that are asked for; empty: all.
+fn taken_types(pairs: &mut Vec<(String, String)>) -> Result<Vec<ResourceType>, Problem> {
+    let Some(names) = take(pairs, "_type") else { return Ok(Vec::new()) };
+    let types = names.split(',').map(|name| {
+        let known = ResourceType::parse(name);
+        known.ok_or_else(|| Problem::bad_request(format!("`{name}` is no type of resources")))
+    });
+    types.collect()
 }
 
 /// `GET /fhir/Type/id/_history`
@@ -109,8 +142,9 @@ pub async fn history_of_resource(
 ) -> Answered {
     caller.may_read(&kind)?;
     let session = session_with(&app, &caller, &headers, &kind, &id).await?;
-    let of = HistoryOf { kind: Some(&kind), id: Some(&id), since_ms: 0 };
-    versions(&app, &session, &format!("{kind}/{id}/_history"), of, query)
+    let (path, query) = (format!("{kind}/{id}/_history"), query.unwrap_or_default());
+    let pairs = words::query_pairs(&query);
+    versions(&app, &session, HistoryOf::Resource(&kind, &id), pairs, page_url(&app, &path, &query))
 }
 
 /// `GET /fhir/Type/_history`, of what one access opens: of a patient, or of the house if the type
@@ -123,9 +157,10 @@ pub async fn history_of_type(
     RawQuery(query): RawQuery,
 ) -> Answered {
     caller.may_search(&kind)?;
-    let session = session_of_history(&app, &caller, &headers, &kind, query.as_deref()).await?;
-    let of = HistoryOf { kind: Some(&kind), ..HistoryOf::default() };
-    versions(&app, &session, &format!("{kind}/_history"), of, query)
+    let (path, query) = (format!("{kind}/_history"), query.unwrap_or_default());
+    let mut pairs = words::query_pairs(&query);
+    let session = session_of_history(&app, &caller, &headers, &kind, &mut pairs).await?;
+    versions(&app, &session, HistoryOf::Type(&kind), pairs, page_url(&app, &path, &query))
 }
 
 /// `GET /fhir/_history`, of what one access opens.
@@ -135,8 +170,10 @@ pub async fn history(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Answered {
-    let session = session_of_history(&app, &caller, &headers, "", query.as_deref()).await?;
-    versions(&app, &session, "_history", HistoryOf::default(), query)
+    let query = query.unwrap_or_default();
+    let mut pairs = words::query_pairs(&query);
+    let session = session_of_history(&app, &caller, &headers, "", &mut pairs).await?;
+    versions(&app, &session, HistoryOf::All, pairs, page_url(&app, "_history", &query))
 }
 
 /// `GET /fhir/Type?search`
@@ -212,21 +249,61 @@ pub async fn matches(
         true => session_of_house(app, caller, purpose).await?,
         false => None,
     };
-    let (base, house) = (base(app), house.as_deref());
-    let page_url = page_url(app, kind, query);
-    let nothing = || {
-        let nothing = flows::found_nothing(&base, kind, &pairs, skip, &page_url, house);
-        nothing.map_err(Problem::of_request)
+    let search = Search {
+        base: base(app),
+        kind: kind.to_owned(),
+        pairs,
+        skip,
+        session,
+        house,
+        is_by_record,
     };
-    let Some(session) = session else { return Ok(fhir_json(StatusCode::OK, nothing()?)) };
-    let bundle = session.search(&base, Some(kind), &pairs, skip, &page_url, house);
-    let bundle = bundle.map_err(Problem::of_request)?;
-    // A record that is there but not for this caller is like a name that nobody has: not even the
-    // access shows.
-    if is_by_record && bundle == nothing()? {
-        return Ok(fhir_json(StatusCode::OK, bundle));
+    let page_url = page_url(app, kind, query);
+    blocking(move || Ok(search.run(page_url))).await??.answer()
+}
+
+/// A search whose records are open: it looks at all of them, and that takes long.
+struct Search {
+    base: String,
+    kind: String,
+    pairs: Vec<(String, String)>,
+    skip: usize,
+    /// None if there is nobody whose records are looked at.
+    session: Option<Arc<Session>>,
+    house: Option<Arc<Session>>,
+    /// Whether it names a record, and not whose records are looked at.
+    is_by_record: bool,
+}
+
+/// What a search found, and under which access.
+struct Matches(Option<Arc<Session>>, Vec<u8>);
+
+impl Search {
+    fn run(self, page_url: impl Fn(usize) -> String) -> Result<Matches, Problem> {
+        let Self { base, kind, pairs, skip, session, house, is_by_record } = self;
+        let house = house.as_deref();
+        let nothing = || {
+            let nothing = flows::found_nothing(&base, &kind, &pairs, skip, &page_url, house);
+            nothing.map_err(Problem::of_request)
+        };
+        let Some(session) = session else { return Ok(Matches(None, nothing()?)) };
+        let bundle = session.search(&base, Some(&kind), &pairs, skip, &page_url, house);
+        let bundle = bundle.map_err(Problem::of_request)?;
+        // A record that is there but not for this caller is like a name that nobody has: not even
+        // the access shows.
+        let is_nothing = is_by_record && bundle == nothing()?;
+        Ok(Matches(Some(session).filter(|_| !is_nothing), bundle))
     }
-    Ok(found(&session, bundle))
+}
+
+impl Matches {
+    fn answer(self) -> Answered {
+        let Self(session, bundle) = self;
+        Ok(match session {
+            Some(session) => found(&session, bundle),
+            None => fhir_json(StatusCode::OK, bundle),
+        })
+    }
 }
 
 async fn session_of_history(
@@ -234,12 +311,13 @@ async fn session_of_history(
     caller: &Caller,
     headers: &HeaderMap,
     kind: &str,
-    query: Option<&str>,
-) -> Result<std::sync::Arc<Session>, Problem> {
+    pairs: &mut Vec<(String, String)>,
+) -> Result<Arc<Session>, Problem> {
     caller.reader()?;
-    let mut pairs = words::query_pairs(query.unwrap_or_default());
-    let patient = match take(&mut pairs, "patient") {
+    let patient = match take(pairs, "patient") {
         Some(patient) => Some(known_patient(app, &patient)?),
+        // A named access has said whose records it opened.
+        None if text(headers, ACCESS).is_some() => None,
         None => is_about_nobody(kind).then(|| app.member.house()),
     };
     session_for(app, caller, headers, patient).await
@@ -248,12 +326,18 @@ async fn session_of_history(
 fn versions(
     app: &App,
     session: &Session,
-    path: &str,
     of: HistoryOf<'_>,
-    query: Option<String>,
+    pairs: Vec<(String, String)>,
+    page_url: impl Fn(usize) -> String,
 ) -> Answered {
-    let query = query.unwrap_or_default();
-    let mut pairs = words::query_pairs(&query);
+    Ok(found(session, session.history(&base(app), of, taken_page(pairs)?, page_url)?))
+}
+
+/// Which part of a long answer is asked for.
+///
+/// # Errors
+/// Whatever else is asked: what is ignored would return what nobody asked for.
+fn taken_page(mut pairs: Vec<(String, String)>) -> Result<HistoryPage, Problem> {
     let skip = skipped(&mut pairs)?;
     let count = take(&mut pairs, "_count").map(|count| count.parse()).transpose();
     let count = count.map_err(|_| Problem::bad_request("`_count` is a number"))?;
@@ -262,12 +346,20 @@ fn versions(
             .ok_or_else(|| Problem::bad_request("`_since` is a time like 2026-11-21T08:30:00Z"))?,
         None => 0,
     };
-    let (of, page) = (HistoryOf { since_ms, ..of }, HistoryPage { skip, count });
-    Ok(found(session, session.history(&base(app), of, page, page_url(app, path, &query))?))
+    // How the answer is written is the server's to see to.
+    let is_other = |(name, _): &&(String, String)| name != "_format" && name != "_pretty";
+    match pairs.iter().find(is_other) {
+        None => Ok(HistoryPage { skip, count, since_ms }),
+        Some((name, _)) => {
+            let name: String = name.chars().take(64).collect();
+            let detail = format!("`{name}` is not done here: leave it out");
+            Err(Problem::new(StatusCode::BAD_REQUEST, "not-supported", detail))
+        }
+    }
 }
 
 /// The addresses of the pages of a search: of the one that skips so many matches.
-pub fn page_url(app: &App, path: &str, query: &str) -> impl Fn(usize) -> String {
+pub fn page_url(app: &App, path: &str, query: &str) -> impl Fn(usize) -> String + use<> {
     let rest = query.split('&').filter(|pair| !pair.starts_with(SKIP) && !pair.is_empty());
     let rest: Vec<String> = rest.map(str::to_owned).collect();
     let url = format!("{}/{path}", base(app));

@@ -1,11 +1,11 @@
 //! From which access a request reads: the one it names, or one that the node asks for.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::http::HeaderMap;
 use flows::{
-    FlowError, Known, Reading, Session,
-    words::{CategorySet, PatientId, Purpose, ResourceType},
+    FlowError, Reading, Session,
+    words::{CategorySet, PatientId, Purpose, ResourceType, Target},
 };
 
 use super::{base, text};
@@ -47,6 +47,14 @@ async fn whole_session_for(
     caller.reader()?;
     if let Some(access) = text(headers, ACCESS) {
         let session = own_session(app, caller, access)?;
+        if let Some(patient) = patient.filter(|one| *one != session.receipt.patient) {
+            // Whom the caller may not ask about is like nobody.
+            caller.bound_to(app, patient)?;
+            return Err(Problem::bad_request(
+                "the access in `X-Carestone-Access` is to another patient's records: name one to \
+                 this patient's, or none",
+            ));
+        }
         return Ok(app.member.refresh(session).await?);
     }
     let Some(patient) = caller.patient(app, patient)? else {
@@ -77,17 +85,22 @@ async fn session_of(
     purpose: Purpose,
 ) -> Result<Arc<Session>, Problem> {
     let staff = caller.reader()?;
+    let categories = caller.categories(CategorySet::ALL)?;
+    // One that asked for less would look like all there is.
     let fits = |session: &Session| {
+        let receipt = &session.receipt;
         session.staff == staff
-            && session.receipt.patient == patient
-            && session.receipt.purpose == purpose
+            && receipt.patient == patient
+            && receipt.purpose == purpose
+            && receipt.asked == categories
+            && receipt.custodians.is_empty()
     };
     if let Some(session) = app.member.session_by(fits)? {
         return Ok(app.member.refresh(session).await?);
     }
     let reading = Reading {
         patient,
-        categories: caller.categories(CategorySet::ALL)?,
+        categories,
         custodians: Vec::new(),
         purpose,
         staff: staff.into_owned(),
@@ -117,21 +130,36 @@ async fn whole_session_with(
     kind: &str,
     id: &str,
 ) -> Result<Arc<Session>, Problem> {
-    let staff = caller.reader()?;
-    if text(headers, ACCESS).is_none() {
-        let has =
-            |session: &Session| session.staff == staff && !session.versions(kind, id).is_empty();
-        if let Some(session) = app.member.session_by(has)? {
-            return Ok(app.member.refresh(session).await?);
-        }
+    if text(headers, ACCESS).is_some() {
+        return whole_session_for(app, caller, headers, None).await;
     }
-    let patient = app.member.patient_of(kind, id)?;
-    // A record of a patient whom the caller may not ask about is like one that is not there.
-    let patient = patient.filter(|patient| caller.bound_to(app, *patient).is_ok());
-    if patient.is_none() && text(headers, ACCESS).is_none() {
+    let staff = caller.reader()?;
+    // What this hospital wrote goes before what others call by the same name. A record of a patient
+    // whom the caller may not ask about is like one that is not there.
+    let own = own_patient_of(app, caller, kind, id)?;
+    let has = |session: &Session| {
+        session.staff == staff
+            && own.is_none_or(|patient| session.receipt.patient == patient)
+            && session.has(kind, id, own.is_some())
+    };
+    if let Some(session) = app.member.session_by(has)? {
+        return Ok(app.member.refresh(session).await?);
+    }
+    if own.is_none() {
         return Err(FlowError::NotFound("resource").into());
     }
-    whole_session_for(app, caller, headers, patient).await
+    whole_session_for(app, caller, headers, own).await
+}
+
+/// Whose record a resource is that this hospital wrote, if the caller may ask about them.
+fn own_patient_of(
+    app: &App,
+    caller: &Caller,
+    kind: &str,
+    id: &str,
+) -> Result<Option<PatientId>, Problem> {
+    let patient = app.member.patient_of(kind, id)?;
+    Ok(patient.filter(|patient| caller.bound_to(app, *patient).is_ok()))
 }
 
 /// Whom a search is about.
@@ -146,7 +174,10 @@ pub enum Named {
 
 /// The patient that a search is about: said by `patient` or `subject`, or of the record that the
 /// search names by its id or an identifier that this hospital knows. Nobody browses by name. What
-/// is about no patient is the member's own.
+/// is about no patient is the member's own. A named access has said whose records it opened.
+///
+/// # Errors
+/// If the search names records of several patients, each of whom takes an access of their own.
 pub fn patient_named(
     app: &App,
     caller: &Caller,
@@ -154,52 +185,68 @@ pub fn patient_named(
     kind: &str,
     pairs: &mut Vec<(String, String)>,
 ) -> Result<Named, Problem> {
-    if let Some(patient) = take_patient(&base(app), kind, pairs) {
+    if let Some(patient) = take_patient(&base(app), pairs) {
         return known_patient(app, &patient).map(|patient| Named::Whom(Some(patient)));
+    }
+    if text(headers, ACCESS).is_some() {
+        return Ok(Named::Whom(None));
     }
     if is_about_nobody(kind) {
         return Ok(Named::Whom(Some(app.member.house())));
     }
     let named = pairs.iter().find(|(name, _)| name == "_id" || name == "identifier");
-    let Some((name, value)) = named.filter(|_| text(headers, ACCESS).is_none()) else {
-        return Ok(Named::Whom(None));
-    };
-    let patient = match name.as_str() {
-        "_id" => patient_with(app, caller, kind, value)?,
-        _ => {
-            let known = known_by_identifier(app, kind, value)?;
-            known.map(|known| app.member.patient_of(kind, &known.target.id)).transpose()?.flatten()
+    let Some((name, value)) = named else { return Ok(Named::Whom(None)) };
+    let patients: BTreeSet<PatientId> = match name.as_str() {
+        "_id" => {
+            let patients = value.split(',').map(|id| patient_with(app, caller, kind, id));
+            patients.filter_map(Result::transpose).collect::<Result<_, _>>()?
         }
+        _ => known_by_identifier(app, caller, kind, value)?.into_iter().map(|one| one.1).collect(),
     };
-    let patient = patient.filter(|patient| caller.bound_to(app, *patient).is_ok());
-    Ok(patient.map_or(Named::Nobody, Named::ByRecord))
+    match patients.iter().copied().collect::<Vec<_>>()[..] {
+        [] => Ok(Named::Nobody),
+        [patient] => Ok(Named::ByRecord(patient)),
+        _ => Err(of_several()),
+    }
 }
 
-/// The record of this hospital's that has an identifier.
-pub fn known_by_identifier(app: &App, kind: &str, value: &str) -> Result<Option<Known>, Problem> {
-    let criteria = format!("identifier={}", flows::words::query_value(value));
-    Ok(app.member.known(kind, &criteria)?)
+/// What is asked is about several patients, each of whom takes an access of their own.
+pub fn of_several() -> Problem {
+    Problem::bad_request("it names records of several patients: say whose, as in `patient=...`")
 }
 
-/// The patient of a record: of one that an open session has, or that this member wrote.
+/// The records of this hospital's that have an identifier, as far as the caller may ask about whose
+/// they are.
+pub fn known_by_identifier(
+    app: &App,
+    caller: &Caller,
+    kind: &str,
+    value: &str,
+) -> Result<Vec<(Target, PatientId)>, Problem> {
+    let categories = caller.categories(CategorySet::ALL)?;
+    let mut known = app.member.known_by_identifier(kind, value, categories)?;
+    known.retain(|(_, patient)| caller.bound_to(app, *patient).is_ok());
+    Ok(known)
+}
+
+/// The patient of a record: of one that this hospital wrote, or that an open session has.
 fn patient_with(
     app: &App,
     caller: &Caller,
     kind: &str,
-    ids: &str,
+    id: &str,
 ) -> Result<Option<PatientId>, Problem> {
-    let staff = caller.staff()?;
-    for id in ids.split(',') {
-        let has =
-            |session: &Session| session.staff == staff && !session.versions(kind, id).is_empty();
-        if let Some(session) = app.member.session_by(has)? {
-            return Ok(Some(session.receipt.patient));
-        }
-        if let Some(patient) = app.member.patient_of(kind, id)? {
-            return Ok(Some(patient));
-        }
+    if let Some(patient) = own_patient_of(app, caller, kind, id)? {
+        return Ok(Some(patient));
     }
-    Ok(None)
+    // Somebody who was enrolled, and of whom no record has come.
+    let enrolled = known_patient(app, id).ok().filter(|_| kind == "Patient");
+    if let Some(patient) = enrolled.filter(|patient| caller.bound_to(app, *patient).is_ok()) {
+        return Ok(Some(patient));
+    }
+    let staff = caller.reader()?;
+    let has = |session: &Session| session.staff == staff && session.has(kind, id, false);
+    Ok(app.member.session_by(has)?.map(|session| session.receipt.patient))
 }
 
 /// Why this request reads.
@@ -214,12 +261,7 @@ pub fn is_about_nobody(kind: &str) -> bool {
 }
 
 /// Takes the patient out of a search: it has chosen the session then.
-pub fn take_patient(base: &str, kind: &str, pairs: &mut Vec<(String, String)>) -> Option<String> {
-    if kind == "Patient"
-        && let Some(place) = pairs.iter().position(|(name, _)| name == "_id")
-    {
-        return Some(pairs[place].1.clone()); // Stays a condition, too.
-    }
+pub fn take_patient(base: &str, pairs: &mut Vec<(String, String)>) -> Option<String> {
     let place = pairs.iter().position(|(name, value)| names_patient(base, name, value))?;
     let patient = pairs.remove(place).1;
     Some(relative(base, &patient).to_owned())

@@ -12,7 +12,7 @@ use super::{
     Answered, Asker, base,
     parameters::Parameters,
     read::found,
-    session::{ACCESS, known_by_identifier, session_for, session_of_house, take},
+    session::{ACCESS, known_by_identifier, of_several, session_for, session_of_house, take},
     text,
 };
 use crate::{App, auth::Caller, error::Problem, patients::known_patient};
@@ -43,9 +43,12 @@ pub async fn of_identifier(
     let Some(identifier) = take(&mut pairs, "identifier") else {
         return Err(Problem::bad_request("say whose: `identifier=system|value`").into());
     };
-    let known = known_by_identifier(&app, "Patient", &identifier)?;
-    let known = known.ok_or(FlowError::NotFound("patient"))?;
-    of(&app, &caller, &headers, &known.target.id, pairs).await
+    let known = known_by_identifier(&app, &caller, "Patient", &identifier)?;
+    let (target, patient) = known.first().ok_or(FlowError::NotFound("patient"))?;
+    if known.iter().any(|(_, other)| other != patient) {
+        return Err(of_several().into());
+    }
+    of(&app, &caller, &headers, &target.id, pairs).await
 }
 
 /// The summary of a patient of this logical id.

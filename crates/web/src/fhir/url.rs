@@ -2,9 +2,8 @@
 
 use axum::{
     body::to_bytes,
-    extract::{Path, State},
-    http::{HeaderMap, header},
-    response::IntoResponse,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 
 use flows::{
@@ -12,23 +11,57 @@ use flows::{
     words::{EntryRequest, query_pairs},
 };
 
-use super::{Answered, Asker, read, summary, text, version_of};
+use super::{Answered, Fault, read, summary, text, version_of};
 use crate::{App, auth::Caller, error::Problem, limits};
 
-/// What an entry is answered.
+/// How many bytes the answers to the entries of one batch may still have.
+pub struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(limits::ANSWER_BYTES)
+    }
+}
+
+/// What an entry is answered, as far as there is room.
 pub async fn answer(
     app: &App,
     caller: &Caller,
     headers: &HeaderMap,
     request: &EntryRequest,
+    room: &mut Room,
 ) -> EntryAnswer {
-    let response = asked(app, caller, headers, request).await.into_response();
-    let status = response.status().to_string();
-    let tag = text(response.headers(), header::ETAG.as_str());
-    let version = tag.and_then(|tag| version_of(tag).ok());
-    // The answer was made in memory: reading it cannot fail.
-    let body = to_bytes(response.into_body(), limits::ANSWER_BYTES).await.unwrap_or_default();
-    EntryAnswer { status, version, resource: body.to_vec() }
+    match room.0 {
+        // What has no room is not even asked.
+        0 => room.take(too_long()).await,
+        _ => room.take(asked(app, caller, headers, request).await.into_response()).await,
+    }
+}
+
+impl Room {
+    /// The answer of an entry; what is too long for the room that is left is told so, and so are
+    /// all entries after it.
+    async fn take(&mut self, response: Response) -> EntryAnswer {
+        let status = response.status().to_string();
+        let tag = text(response.headers(), header::ETAG.as_str());
+        let version = tag.and_then(|tag| version_of(tag).ok());
+        // The answer was made in memory: what fails is too long.
+        if let Ok(body) = to_bytes(response.into_body(), self.0).await {
+            self.0 -= body.len();
+            return EntryAnswer { status, version, resource: body.to_vec() };
+        }
+        self.0 = 0;
+        let refused = too_long();
+        let status = refused.status().to_string();
+        let words = to_bytes(refused.into_body(), limits::WORDS_BYTES).await.unwrap_or_default();
+        EntryAnswer { status, version: None, resource: words.to_vec() }
+    }
+}
+
+fn too_long() -> Response {
+    let max = limits::ANSWER_BYTES;
+    let detail = format!("the answers of a batch have at most {max} bytes: ask for fewer at once");
+    Fault(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", detail)).into_response()
 }
 
 async fn asked(
@@ -49,8 +82,7 @@ async fn asked(
             read::at_version(app, caller, (kind, id, version), &asked).await
         }
         ["Patient", id, "$everything"] => {
-            let (app, caller) = (State(app.clone()), Asker(caller.clone()));
-            read::everything(app, caller, Path(id.to_owned()), headers.clone()).await
+            read::everything_of(app, caller, headers, id, query).await
         }
         ["Patient", id, "$summary"] => {
             summary::of(app, caller, headers, id, query_pairs(query)).await
@@ -74,4 +106,23 @@ fn unknown(url: &str) -> Problem {
     Problem::bad_request(format!(
         "`{url}` is nothing that a batch can read: use `Type/id`, a version of it, or `Type?search`"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_answers_of_a_batch_have_room_together() {
+        let mut room = Room(10);
+        let mut statuses = Vec::new();
+        for body in ["12345678", "", "123", "1"] {
+            let answer = room.take(body.into_response()).await;
+            let words = String::from_utf8(answer.resource).unwrap();
+            assert!(words == body || words.contains("ask for fewer at once"), "{words}");
+            statuses.push(answer.status);
+        }
+        let refused = "413 Payload Too Large";
+        assert_eq!(statuses, ["200 OK", "200 OK", refused, refused]);
+    }
 }
