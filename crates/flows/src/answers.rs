@@ -134,9 +134,13 @@ impl Session {
         record: &'a OpenedRecord,
         last_updated: Option<&'a str>,
     ) -> Candidate<'a> {
-        // The addresses of other hospitals' nodes are not known.
+        Candidate { home: self.home(base, record), ..record.candidate(last_updated) }
+    }
+
+    /// Where a record is kept. The addresses of other hospitals' nodes are not known.
+    pub(crate) fn home<'a>(&self, base: &'a str, record: &OpenedRecord) -> Home<'a> {
         let base = if record.custodian == self.receipt.reader { base } else { "" };
-        Candidate { home: Home { base, ..record.home() }, ..record.candidate(last_updated) }
+        Home { of: record.custodian.0, base }
     }
 
     /// The addresses of all that was opened, and of the house.
@@ -323,12 +327,9 @@ impl Conditions {
 impl OpenedRecord {
     fn candidate<'a>(&'a self, last_updated: Option<&'a str>) -> Candidate<'a> {
         let (resource, id) = (&self.resolved, &self.metadata.id);
-        Candidate { resource, id, last_updated, home: self.home() }
-    }
-
-    /// Where it is kept; its address is the session's to know.
-    fn home(&self) -> Home<'_> {
-        Home { of: self.custodian.0, base: "" }
+        // Its address is the session's to know.
+        let home = Home { of: self.custodian.0, base: "" };
+        Candidate { resource, id, last_updated, home }
     }
 }
 

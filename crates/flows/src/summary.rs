@@ -1,6 +1,9 @@
 //! The patient summary (IPS) of what an access opens.
 
-use fhir::summary::{Author, Part, Summary};
+use fhir::{
+    search::Home,
+    summary::{Author, Part, Summary},
+};
 
 use crate::{Member, OpenedRecord, Session, time::instant, words};
 
@@ -21,9 +24,11 @@ impl Member {
             (is_other, record.custodian, metadata.kind.clone(), metadata.id.clone())
         };
         records.sort_by_cached_key(order);
-        let beside = house.into_iter().flat_map(Session::latest).map(|record| part(record, true));
-        let parts: Vec<Part<'_>> =
-            records.into_iter().map(|record| part(record, false)).chain(beside).collect();
+        let home = |record: &OpenedRecord| session.home(base_url, record);
+        let beside = house.into_iter().flat_map(Session::latest);
+        let beside = beside.map(|record| part(record, home(record), true));
+        let parts = records.into_iter().map(|record| part(record, home(record), false));
+        let parts: Vec<Part<'_>> = parts.chain(beside).collect();
         let network = self.chain.network();
         let own = network.members.iter().find(|member| member.id == self.id);
         let identifier = self.id.to_string();
@@ -42,6 +47,6 @@ impl Member {
     }
 }
 
-fn part(record: &OpenedRecord, is_beside: bool) -> Part<'_> {
-    Part { resource: &record.resolved, id: &record.metadata.id, is_beside }
+fn part<'a>(record: &'a OpenedRecord, home: Home<'a>, is_beside: bool) -> Part<'a> {
+    Part { resource: &record.resolved, id: &record.metadata.id, home, is_beside }
 }

@@ -23,8 +23,8 @@ pub struct Document<'a> {
     parts: &'a [Part<'a>],
     /// Under which URL each part stands in the Bundle.
     urls: Vec<String>,
-    /// Which part a reference within this server names.
-    places: HashMap<Target, usize>,
+    /// Which part a reference within a server names.
+    places: HashMap<([u8; 32], Target), usize>,
     /// The parts of each section, newest first.
     sections: Vec<Vec<usize>>,
 }
@@ -32,13 +32,13 @@ pub struct Document<'a> {
 impl<'a> Document<'a> {
     /// Sorts the parts into sections.
     pub fn new(summary: &'a Summary<'a>, parts: &'a [Part<'a>]) -> Self {
-        let (mut urls, mut places) = (Vec::new(), HashMap::new());
+        let (mut urls, mut places, mut names) = (Vec::new(), HashMap::new(), HashSet::new());
         for (place, part) in parts.iter().enumerate() {
             let target =
                 Target { resource_type: part.resource.resource_type(), id: part.id.to_owned() };
             let named = format!("{}/{target}", summary.base_url);
-            if let std::collections::hash_map::Entry::Vacant(free) = places.entry(target) {
-                free.insert(place);
+            places.entry((part.home.of, target.clone())).or_insert(place);
+            if names.insert(target) {
                 urls.push(named);
             } else {
                 urls.push(urn(digest(&[
@@ -147,8 +147,11 @@ impl<'a> Document<'a> {
             return Some(json);
         }
         let shown = &places[..places.len().min(SUMMARY_SECTION_ENTRIES_MAX)];
-        let look = |reference: &Value| self.named(reference).map(|place| self.value(place));
-        let line = |place: &usize| (section.line)(self.value(*place), &look).to_vec();
+        let line = |place: &usize| {
+            let look =
+                |reference: &Value| self.named(*place, reference).map(|place| self.value(place));
+            (section.line)(self.value(*place), &look).to_vec()
+        };
         let lines: Vec<Vec<String>> = shown.iter().map(line).collect();
         json["text"] = narrative(table(&section.columns, &lines, places.len() - shown.len()));
         let entries = shown.iter().map(|place| json!({ "reference": self.urls[*place] }));
@@ -156,14 +159,13 @@ impl<'a> Document<'a> {
         Some(json)
     }
 
-    /// The part that a reference names, if the reader may see it.
-    fn named(&self, reference: &Value) -> Option<usize> {
-        let target = match Reference::of(reference)? {
-            Reference::Local(target) => target,
-            Reference::Remote { base, target } if base == self.summary.base_url => target,
-            _ => return None,
-        };
-        self.places.get(&target).copied()
+    /// The part that a reference of another names, if the reader may see it.
+    fn named(&self, from: usize, reference: &Value) -> Option<usize> {
+        let home = self.parts[from].home;
+        match Reference::of(reference)?.at(home.base) {
+            Reference::Local(target) => self.places.get(&(home.of, target)).copied(),
+            _ => None,
+        }
     }
 
     /// What the sections name, and then what these refer to, of the types that explain others.
@@ -177,7 +179,9 @@ impl<'a> Document<'a> {
         let mut next: Vec<usize> = self.patient().into_iter().chain(found.clone()).collect();
         while let Some(place) = next.pop() {
             let mut named = Vec::new();
-            references(self.value(place), &mut |reference| named.extend(self.named(reference)));
+            references(self.value(place), &mut |reference| {
+                named.extend(self.named(place, reference))
+            });
             named.retain(|place| FOLLOWED.contains(&self.parts[*place].resource.type_name()));
             for place in named {
                 if seen.insert(place) {

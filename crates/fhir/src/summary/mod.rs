@@ -17,7 +17,7 @@ mod narrative;
 mod section;
 mod words;
 
-use crate::Resource;
+use crate::{Resource, search::Home};
 
 /// The canonical URL of the composition's profile, for which `$summary` may be asked.
 pub const PROFILE: &str = "http://hl7.org/fhir/uv/ips/StructureDefinition/Composition-uv-ips";
@@ -55,6 +55,8 @@ pub struct Part<'a> {
     pub resource: &'a Resource,
     /// Its logical id.
     pub id: &'a str,
+    /// Where it is kept: what it refers to by type and id is kept there, too.
+    pub home: Home<'a>,
     /// Whether it only explains what others name, as a medication of the hospital's list does.
     pub is_beside: bool,
 }

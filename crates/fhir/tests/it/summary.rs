@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use expect_test::expect;
+use fhir::search::Home;
 use fhir::summary::{Author, PROFILE, Part, Summary};
 use fhir::synthetic::{Population, Scale, sample_hospitals};
 use fhir::{Bundle, Resource, validate};
@@ -47,8 +48,18 @@ fn summary(resources: &[Resource]) -> Value {
 }
 
 fn document(resources: &[Resource]) -> String {
-    let part = |resource| Part { resource, id: resource.id().unwrap(), is_beside: false };
-    let parts = resources.iter().map(part);
+    let here = Home { of: [0; 32], base: BASE };
+    let kept: Vec<(Home<'_>, &Resource)> = resources.iter().map(|one| (here, one)).collect();
+    document_of(&kept)
+}
+
+fn document_of(kept: &[(Home<'_>, &Resource)]) -> String {
+    let parts = kept.iter().map(|(home, resource)| Part {
+        resource,
+        id: resource.id().unwrap(),
+        home: *home,
+        is_beside: false,
+    });
     let author = Author { name: "St. Mary's <&>", system: "urn:x", identifier: "m1" };
     let (made, name) = ("2026-11-21T08:00:00Z", *b"sixteen bytes ok");
     let summary = Summary { base_url: BASE, made, name, author, patient: "p1" };
@@ -314,6 +325,30 @@ fn two_of_one_name_are_both_there() {
     let text = bundle.to_string();
     assert!(text.contains("<td>Nuts</td>") && text.contains("<td>Penicillin</td>"));
     assert_eq!(named(&bundle)["48765-2"].len(), 2);
+}
+
+/// What another hospital refers to is what it keeps itself under that name.
+#[test]
+fn a_reference_leads_to_what_is_kept_beside_it() {
+    let medication = |text: &str| {
+        let json = json!({ "resourceType": "Medication", "id": "m1", "code": { "text": text } });
+        resource(&json.to_string())
+    };
+    let statement = resource(
+        &json!({
+            "resourceType": "MedicationStatement", "id": "s1", "status": "active",
+            "medicationReference": { "reference": "Medication/m1" },
+            "subject": { "reference": "Patient/p1" },
+        })
+        .to_string(),
+    );
+    let (own, theirs) = (medication("Warfarin"), medication("Aspirin"));
+    let here = Home { of: [1; 32], base: BASE };
+    let there = Home { of: [2; 32], base: "" };
+    let text = document_of(&[(here, &own), (there, &theirs), (there, &statement)]);
+    assert!(text.contains("Aspirin") && !text.contains("Warfarin"), "{text}");
+    let text = document_of(&[(here, &own), (there, &statement)]);
+    assert!(!text.contains("Warfarin"), "{text}");
 }
 
 #[test]

@@ -88,12 +88,16 @@ impl Member {
         let mut accounts = self.people()?.one_with(account);
         accounts.insert(account);
         let mut records = BTreeSet::new();
-        for account in accounts {
-            self.records_under(account, &mut records)?;
+        for account in &accounts {
+            self.records_under(*account, &mut records)?;
         }
         let mut chosen = BTreeMap::new();
         for record in records {
-            chosen.extend(self.versions_of(record)?.into_values());
+            let versions = self.versions_of(record)?;
+            let is_theirs = |place: &(u64, [u8; 32])| accounts.contains(&PatientId(place.1));
+            // What was corrected to another patient is theirs no more, but for what it was here.
+            let is_now = versions.values().next_back().is_some_and(is_theirs);
+            chosen.extend(versions.into_values().filter(|place| is_now || is_theirs(place)));
         }
         Ok(chosen)
     }

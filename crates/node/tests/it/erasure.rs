@@ -513,3 +513,21 @@ fn the_other_officer_decides(world: &Erasing) {
     assert_eq!(decided.status, 200, "{}", decided.body);
     assert_eq!(world.read(path).status, 404);
 }
+
+/// A record that was corrected to another patient is theirs now.
+#[test]
+fn what_is_another_patients_now_is_not_erased_with_whom_it_was_filed_under() {
+    let world = Erasing::start(1, 2);
+    world.put(&json!({ "resourceType": "Patient", "id": "p2" }));
+    let mut corrected = observation(1);
+    corrected["subject"]["reference"] = json!("Patient/p2");
+    world.put(&corrected);
+    world.wait_anchored();
+    // The patient, one record, and the other as it was here, with its end.
+    assert_eq!(world.erase("/fhir/Patient/p1", "expungeEverything"), 4);
+    let kept = world.read("/fhir/Observation/o1");
+    assert_eq!(kept.status, 200, "{}", kept.body);
+    assert!(kept.body.contains("Patient/p2"), "{}", kept.body);
+    assert_eq!(world.read("/fhir/Observation/o2").status, 404);
+    assert_eq!(world.erase("/fhir/Patient/p2", "expungeEverything"), 2);
+}

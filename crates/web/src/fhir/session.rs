@@ -142,13 +142,24 @@ async fn whole_session_with(
             && own.is_none_or(|patient| session.receipt.patient == patient)
             && session.has(kind, id, own.is_some())
     };
-    if let Some(session) = app.member.session_by(has)? {
-        return Ok(app.member.refresh(session).await?);
+    let shows = |session: &Session| has(session) && session.find(kind, id).is_ok();
+    let open = match app.member.session_by(shows)? {
+        None => app.member.session_by(has)?,
+        open => open,
+    };
+    let open = match open {
+        Some(open) => Some(app.member.refresh(open).await?),
+        None => None,
+    };
+    match open {
+        Some(open) if own.is_none() || open.find(kind, id).is_ok() => Ok(open),
+        None if own.is_none() => Err(FlowError::NotFound("resource").into()),
+        // It has ended for who sees so much; it may go on in a category that was not asked for.
+        open => {
+            let whole = whole_session_for(app, caller, headers, own).await;
+            whole.or_else(|problem| open.ok_or(problem))
+        }
     }
-    if own.is_none() {
-        return Err(FlowError::NotFound("resource").into());
-    }
-    whole_session_for(app, caller, headers, own).await
 }
 
 /// Whose record a resource is that this hospital wrote, if the caller may ask about them.
