@@ -185,8 +185,8 @@ impl Member {
         Err(FlowError::Conflict)
     }
 
-    /// The answers to a message that is longer than allowed, of which nothing is kept. `head` is how
-    /// it began.
+    /// The answers to a message that is longer than allowed, of which nothing is kept. `head` is
+    /// how it began.
     pub fn refuse_too_long(&self, head: &[u8]) -> Vec<Vec<u8>> {
         let now_ms = self.world.clock.now_ms();
         plan::answer_unreadable(head, ParseError::TooLong, &now_ms.to_string(), now_ms)

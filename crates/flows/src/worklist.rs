@@ -11,11 +11,7 @@ use vault::{Batch, KeptMessage, Token};
 
 use crate::{
     Aim, Delivery, FlowError, Member,
-    feed::{
-        Kept, Waits, Why,
-        plan::{Plan, reasons_of},
-        replay::Replay,
-    },
+    feed::{Kept, Waits, Why, plan::reasons_of, replay::Replay},
     ingest::Taking,
     limits::WAITING_BYTES_MAX,
 };
@@ -138,7 +134,7 @@ impl Member {
         let (message, item) = self.waiting_item(number)?;
         let outcome = match item {
             Item::Message(kept) => {
-                let replay = self.replay_of(number, is_decided)?;
+                let replay = Replay::of(number, is_decided);
                 self.replay_message(message.token, &kept, &replay)
             }
             Item::Delivery(held) => self.replay_delivery(&message, held, is_decided),
@@ -209,7 +205,7 @@ impl Member {
         if let Some(Why::NotFiled { reasons, .. }) = plan.waits.as_ref().map(|waits| &waits.why) {
             return Ok(Replayed::StillWaits(reasons.clone()));
         }
-        let plan = Plan { waits: None, ..plan };
+        // A merge is filed, and goes on waiting until people have decided it.
         self.carry_out(&feed, token, plan, kept, Some(replay)).map(|_| Replayed::Taken)
     }
 

@@ -125,8 +125,8 @@ impl Member {
         Ok(Plan { answers, incoming, links, not_understood, waits, counted })
     }
 
-    /// Files what a message tells, and that it was taken, in one step. Of one that waited it is noted
-    /// which versions came of it.
+    /// Files what a message tells, and that it was taken, in one step. Of one that waited it is
+    /// noted which versions came of it.
     pub(crate) fn carry_out(
         &self,
         feed: &Feed,
@@ -164,11 +164,13 @@ impl Member {
             let target = Target { resource_type: resource.resource_type(), id };
             let record = self.keys.record_id(resource.type_name(), &target.id);
             let latest = self.vault.record(record, Version::Latest)?;
-            let is_known_better = latest.as_ref().is_some_and(|latest| {
-                let is_older = || replay.is_some_and(|replay| replay.is_of_older(&latest.place));
-                let is_younger = latest.sequence >= records && !is_older();
-                is_younger || in_passing.contains(&target.to_string())
-            });
+            let younger = latest.as_ref().filter(|latest| latest.sequence >= records);
+            let is_younger = match (younger, replay) {
+                (Some(latest), Some(replay)) => !self.is_of_older(replay, &latest.place)?,
+                (younger, _) => younger.is_some(),
+            };
+            let is_told_before = latest.is_some() && in_passing.contains(&target.to_string());
+            let is_known_better = is_younger || is_told_before;
             let is_over = assumed.contains(&target.to_string()) && self.is_over(record)?;
             if is_known_better || is_over || self.says_less(record, &resource)? {
                 continue;
@@ -228,15 +230,12 @@ fn unreadable(error: ParseError, token: Token, bytes: &[u8], kept: &Kept) -> Pla
     let answers = answer_unreadable(bytes, error, &own_id(token), kept.received_ms);
     let reasons = vec![(String::new(), error.to_string())];
     let why = Why::NotFiled { bytes: bytes.to_vec(), reasons };
-    let (kind, sender, control_id) = Default::default();
-    let nobody = |why| Waits { kind, sender, control_id, why };
-    waiting(
-        answers,
-        match Message::header_alone(bytes) {
-            Some(message) => waits(&message, why),
-            None => nobody(why),
-        },
-    )
+    let nobody = String::new;
+    let waits = match Message::header_alone(bytes) {
+        Some(message) => waits(&message, why),
+        None => Waits { kind: nobody(), sender: nobody(), control_id: nobody(), why },
+    };
+    waiting(answers, waits)
 }
 
 fn waiting(answers: Vec<Vec<u8>>, waits: Waits) -> Plan {

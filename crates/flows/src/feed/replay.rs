@@ -4,7 +4,7 @@
 //! replay notes which versions it made, and a later one can tell what is older than its own message
 //! whatever the order in which people take them. The notes are forgotten when nothing waits.
 
-use std::collections::BTreeSet;
+use std::{cell::OnceCell, collections::BTreeSet};
 
 use vault::{JobPart, Place, Token};
 
@@ -17,45 +17,48 @@ pub(crate) struct Replay {
     number: u64,
     /// Whether somebody has looked at it: what would make it wait is flagged instead.
     pub(crate) is_decided: bool,
-    /// Versions that were made by replays of messages that came before it.
-    of_older: BTreeSet<Made>,
+    /// Versions that were made by replays of messages that came before it, once they are asked for.
+    of_older: OnceCell<BTreeSet<Made>>,
 }
 
 /// A record and its version, as it is noted.
 type Made = ([u8; 16], u32);
 
 impl Replay {
-    /// Whether a version came of a message that is older, although it was filed later.
-    pub(crate) fn is_of_older(&self, place: &Place) -> bool {
-        self.of_older.contains(&(place.record.0, place.version))
-    }
-
-    /// Whether no version is noted.
-    #[cfg(test)]
-    pub(crate) fn is_forgotten(&self) -> bool {
-        self.of_older.is_empty()
+    pub(crate) fn of(number: u64, is_decided: bool) -> Self {
+        Self { number, is_decided, of_older: OnceCell::new() }
     }
 }
 
 impl Member {
-    /// What is to be known to take a message that waited.
-    pub(crate) fn replay_of(&self, number: u64, is_decided: bool) -> Result<Replay, FlowError> {
-        let mut of_older = BTreeSet::new();
-        let mut from = 0;
-        loop {
+    /// Whether a version came of a message that is older than the one that is taken, although it
+    /// was filed later.
+    pub(crate) fn is_of_older(&self, replay: &Replay, place: &Place) -> Result<bool, FlowError> {
+        let of_older = match replay.of_older.get() {
+            Some(known) => known,
+            None => {
+                let made = self.made_before(replay.number)?;
+                replay.of_older.get_or_init(|| made)
+            }
+        };
+        Ok(of_older.contains(&(place.record.0, place.version)))
+    }
+
+    /// Versions that were made by replays of messages before this number.
+    pub(crate) fn made_before(&self, number: u64) -> Result<BTreeSet<Made>, FlowError> {
+        let mut made_before = BTreeSet::new();
+        let (mut from, end) = (0, part_of(number));
+        while from < end {
             let parts = self.vault.job_parts(self.replays(), from, PAGE)?;
             let Some(last) = parts.last() else { break };
             from = last.part + 1;
-            for part in parts.iter().take_while(|part| part.part < part_of(number)) {
+            for part in parts.iter().take_while(|part| part.part < end) {
                 let made: Vec<Made> =
                     self.unwrap(REPLAY, &part.part.to_le_bytes(), &part.sealed)?;
-                of_older.extend(made);
-            }
-            if from >= part_of(number) {
-                break;
+                made_before.extend(made);
             }
         }
-        Ok(Replay { number, is_decided, of_older })
+        Ok(made_before)
     }
 
     /// The note which versions a replay made.

@@ -186,7 +186,7 @@ fn messages_that_waited_are_true_in_the_order_in_which_they_came() {
         desk.set(|_| {});
         let (_, version) = desk.filed(&results[0], "Observation").unwrap();
         assert_eq!(version, versions, "{order:?}");
-        assert!(desk.member.replay_of(9, false).unwrap().is_forgotten());
+        assert!(desk.member.made_before(9).unwrap().is_empty(), "forgotten when nothing waits");
     }
 }
 
@@ -241,6 +241,21 @@ fn a_change_of_identity_waits_for_people() {
     let waiting = desk.member.waiting(0, 9).unwrap();
     assert!(waiting.iter().all(|one| !one.is_filed && !one.reasons.is_empty()));
     assert_eq!(desk.member.replay(waiting[0].number, true).unwrap(), Replayed::Taken);
+}
+
+/// A merge that waited for another reason is filed, and still for people to decide.
+#[test]
+fn a_merge_that_is_taken_later_is_decided_later_still() {
+    let mut desk = Desk::open();
+    let text = message("1", "ADT^A40", &[A, "MRG|MRN-C^^^H^MR"]).replacen("|P|2.5", "|T|2.5", 1);
+    assert_eq!(desk.send(text.as_bytes()), ("AR".to_owned(), 1));
+    desk.set(|options| options.processing = vec!["T".to_owned()]);
+    let number = desk.member.waiting(0, 1).unwrap()[0].number;
+    assert_eq!(desk.member.replay(number, false).unwrap(), Replayed::Taken);
+    let waiting = desk.member.waiting(0, 9).unwrap();
+    assert!(waiting.len() == 1 && waiting[0].is_filed && waiting[0].number == number);
+    assert_eq!(desk.member.merges_waiting(number).unwrap().len(), 1);
+    assert!(matches!(desk.member.replay(number, false).unwrap(), Replayed::StillWaits(_)));
 }
 
 /// An update that leaves out who somebody is never takes it away.

@@ -157,8 +157,9 @@ impl Member {
         Ok(Some(Portrait { families, givens, born, sex }))
     }
 
-    /// Whether a resource is a Patient that leaves out who they are on file as: a birth date, a sex or
-    /// a name. What is not sent is not deleted (HL7 v2, chapter 2), so it must not be overwritten.
+    /// Whether a resource is a Patient that leaves out who they are on file as: a birth date, a sex
+    /// or a name. What is not sent is not deleted (HL7 v2, chapter 2), so it must not be
+    /// overwritten.
     pub(crate) fn says_less(
         &self,
         record: RecordId,

@@ -82,8 +82,8 @@ pub fn acknowledge(
     answers.collect()
 }
 
-/// The answers to bytes that are no message: as to the message that their header names, as far as it
-/// can be read. If none can, there is one, and it names none.
+/// The answers to bytes that are no message: as to the message that their header names, as far as
+/// it can be read. If none can, there is one, and it names none.
 pub fn acknowledge_unreadable(
     bytes: &[u8],
     error: ParseError,

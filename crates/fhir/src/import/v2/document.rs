@@ -66,8 +66,8 @@ impl Walk<'_> {
 }
 
 impl Walk<'_> {
-    /// The document that this one replaces or adds to (TXA-13), by what the event says. Other events
-    /// name a parent without saying what of: that is left to the original.
+    /// The document that this one replaces or adds to (TXA-13), by what the event says. Other
+    /// events name a parent without saying what of: that is left to the original.
     fn parent(&self, txa: Segment<'_>) -> Json {
         let kind = match &*self.context.header.event {
             "T09" | "T10" => "replaces",

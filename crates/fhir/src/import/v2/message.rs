@@ -266,7 +266,7 @@ impl<'m> Segment<'m> {
         // A line that goes on may stand before the first separator.
         let head = whole.nth(Some(self.message.separators.field), 0);
         let head = head.slice(3..head.text.len());
-        if !head.is_empty() {
+        if !head.is_empty() && !self.message.is_read(head.start) {
             unread.add(&name, 0, 1, head);
         }
         for (number, field) in whole.split(Some(self.message.separators.field)).enumerate().skip(1)

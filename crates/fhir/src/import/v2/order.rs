@@ -302,8 +302,8 @@ impl Walk<'_> {
 }
 
 impl Walk<'_> {
-    /// A document that is withdrawn is named without what it said (MDM^T11). FHIR wants content, and
-    /// without it the withdrawal would be lost.
+    /// A document that is withdrawn is named without what it said (MDM^T11). FHIR wants content,
+    /// and without it the withdrawal would be lost.
     fn document_without_content(&mut self, order: &Order) {
         let Some(document) = order.document.map(|at| &mut self.drafts[at]) else { return };
         if document.element("content").is_null() && document.element("status") != "current" {
@@ -385,8 +385,8 @@ impl Ordered {
     }
 }
 
-/// Whether a number tells one order from another. Immunization registries ask for `9999` where there
-/// is no order, and senders fill fields with zeros.
+/// Whether a number tells one order from another. Immunization registries ask for `9999` where
+/// there is no order, and senders fill fields with zeros.
 fn is_number(number: &str) -> bool {
     number != "9999" && !number.trim_matches('0').is_empty()
 }

@@ -99,8 +99,8 @@ pub(super) fn encounter_class(code: &str) -> Option<&'static str> {
     find(code, &table)
 }
 
-/// The status of an encounter after an event (table 0003), and whether the event tells it: an update
-/// of a stay is no word about whether it goes on.
+/// The status of an encounter after an event (table 0003), and whether the event tells it: an
+/// update of a stay is no word about whether it goes on.
 pub(super) fn encounter_status(event: &str, is_ended: bool) -> (&'static str, bool) {
     let told = match event {
         "A03" => "finished",
