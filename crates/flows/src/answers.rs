@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use fhir::{
-    Issue, IssueCode,
+    Issue, IssueCode, Severity,
     bundle::{
         BundleKind,
         answer::{Answer, Match, Mode, Response},
@@ -76,7 +76,7 @@ impl Session {
         let beside: Vec<Candidate<'_>> =
             beside.map(|record| self.candidate(base, record, None)).collect();
         let held = house.into_iter().flat_map(Session::latest).map(|record| &record.resolved);
-        let around = Around { beside, terms: Terms::of(held) };
+        let around = Around { beside, terms: Terms::of(held), missing: self.missing.len() };
         searchset(base, kind, pairs, skip, page_url, candidates, &around)
     }
 
@@ -120,6 +120,7 @@ impl Session {
                 push(&mut answer, &addresses, &one, Mode::Include);
             }
         }
+        push_missing(&mut answer, self.missing.len());
         answer.finish()
     }
 
@@ -215,7 +216,7 @@ pub fn found_nothing(
     house: Option<&Session>,
 ) -> Result<Vec<u8>, FlowError> {
     let held = house.into_iter().flat_map(Session::latest).map(|record| &record.resolved);
-    let around = Around { beside: Vec::new(), terms: Terms::of(held) };
+    let around = Around { terms: Terms::of(held), ..Around::default() };
     searchset(base, Some(kind), pairs, skip, page_url, std::iter::empty(), &around)
 }
 
@@ -224,6 +225,8 @@ pub fn found_nothing(
 pub(crate) struct Around<'a> {
     beside: Vec<Candidate<'a>>,
     terms: Terms<'a>,
+    /// How many custodians could not be reached.
+    missing: usize,
 }
 
 /// A page of what a search finds among candidates.
@@ -270,7 +273,20 @@ pub(crate) fn searchset<'a>(
             push(&mut answer, &addresses, &candidate, Mode::Include);
         }
     }
+    push_missing(&mut answer, around.missing);
     Ok(answer.finish())
+}
+
+/// What is not whole must be seen not to be whole.
+fn push_missing(answer: &mut Answer, missing: usize) {
+    if missing > 0 {
+        let text = format!(
+            "{missing} of the hospitals that keep records of this patient could not be reached: \
+             what they keep is not here"
+        );
+        let issue = Issue::error(IssueCode::Transient, "", text);
+        answer.push_outcome(&fhir::outcome(&[Issue { severity: Severity::Warning, ..issue }]));
+    }
 }
 
 /// Which part of a single resource is asked for, by `_summary` or `_elements` of a query; none if

@@ -163,13 +163,10 @@ impl Member {
 
     /// Whether a later version of the same document is here already.
     fn is_older(&self, told: &Told) -> Result<bool, FlowError> {
-        let Some(part) = self.version_part(told) else { return Ok(false) };
-        let known = self.vault.job_parts(self.versions(), part, 1)?;
-        let Some(known) = known.first().filter(|known| known.part == part) else {
-            return Ok(false);
-        };
-        let known: (Option<u64>, Option<u64>) =
-            self.unwrap(VERSION, &part.to_le_bytes(), &known.sealed)?;
+        let Some(document) = self.document(told) else { return Ok(false) };
+        let known = self.vault.job_parts(document, NOTE, 1)?;
+        let Some(known) = known.first() else { return Ok(false) };
+        let known: (Option<u64>, Option<u64>) = self.unwrap(VERSION, &document.0, &known.sealed)?;
         Ok(match (known, (told.number, told.written_ms)) {
             ((Some(known), _), (Some(number), _)) if known != number => number < known,
             ((_, Some(known)), (_, Some(written))) => written < known,
@@ -180,23 +177,17 @@ impl Member {
     /// The note which version of a document is here. A record says it too, but nobody opens one to
     /// file another.
     fn noted_version(&self, told: &Told) -> Vec<JobPart> {
-        let note = self.version_part(told).map(|part| {
-            let version = (told.number, told.written_ms);
-            let sealed = self.wrap(VERSION, &part.to_le_bytes(), &version);
-            JobPart { job: self.versions(), part, sealed }
+        let note = self.document(told).map(|job| {
+            let sealed = self.wrap(VERSION, &job.0, &(told.number, told.written_ms));
+            JobPart { job, part: NOTE, sealed }
         });
         note.into_iter().collect()
     }
 
-    /// Where the version of a document is noted; not part 0, by which jobs that go on are found.
-    fn version_part(&self, told: &Told) -> Option<u64> {
-        let record = self.keys.record_id("Composition", told.composition.as_deref()?).0;
-        let number = record.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))?;
-        Some((number >> 1).max(1))
-    }
-
-    fn versions(&self) -> Token {
-        self.keys.token("document-versions", &[])
+    /// What the note of a document's version is found by.
+    fn document(&self, told: &Told) -> Option<Token> {
+        let composition = told.composition.as_deref()?;
+        Some(self.keys.token("document-version", &[composition.as_bytes()]))
     }
 
     fn latest_of(&self, target: &Target) -> Result<Option<SealedRecord>, FlowError> {
@@ -250,3 +241,6 @@ fn target(resource: &Resource) -> Target {
 }
 
 const VERSION: &str = "document version";
+
+/// Not part 0, by which jobs that go on are found.
+const NOTE: u64 = 1;

@@ -523,4 +523,28 @@ mod tests {
         assert!(of(3).starts_with("urn:uuid:") && of(3) != of(1), "{} {}", of(3), of(1));
         assert_eq!((of(3).len(), &of(3)[23..24]), (45, "8"));
     }
+    #[test]
+    fn an_answer_that_lacks_a_hospital_says_so() {
+        let mut session = session(OWN, "final");
+        let answers = |session: &Session| {
+            let page = |_| String::new();
+            let kind = Some("Observation");
+            let found = session.search("http://here/fhir", kind, &[], 0, page, None).unwrap();
+            let whole = crate::HistoryPage { skip: 0, count: None, since_ms: 0 };
+            [found, session.everything("http://here/fhir", &[], whole, page, None)]
+                .map(|answer| serde_json::from_slice::<Value>(&answer).unwrap())
+        };
+        let modes = |answer: &Value| -> Vec<String> {
+            let entries = answer["entry"].as_array().unwrap().iter();
+            entries.map(|entry| entry["search"]["mode"].as_str().unwrap().to_owned()).collect()
+        };
+        for answer in answers(&session) {
+            assert_eq!(modes(&answer), ["match"]);
+        }
+        session.missing = vec![MemberId([9; 32])];
+        for answer in answers(&session) {
+            assert_eq!(modes(&answer), ["match", "outcome"]);
+            assert_eq!(answer["total"], 1);
+        }
+    }
 }

@@ -42,6 +42,7 @@ impl Member {
                 identifier: &identifier,
             },
             patient,
+            missing: session.missing.len(),
         };
         summary.document(&parts)
     }

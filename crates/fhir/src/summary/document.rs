@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::narrative::{sentence, table};
+use super::narrative::{noted, sentence, table};
 use super::section::{SECTIONS, Section, TIMES};
 use super::{PROFILE, Part, Summary};
 use crate::bundle::{BundleKind, answer::Answer};
@@ -135,7 +135,7 @@ impl<'a> Document<'a> {
         let mut json =
             json!({ "title": section.title, "code": coded(section.code, section.display) });
         if places.is_empty() {
-            json["text"] = narrative(sentence(section.unknown?));
+            json["text"] = self.narrative(sentence(section.unknown?));
             json["emptyReason"] = json!({
                 "coding": [{
                     "system": "http://terminology.hl7.org/CodeSystem/list-empty-reason",
@@ -153,10 +153,25 @@ impl<'a> Document<'a> {
             (section.line)(self.value(*place), &look).to_vec()
         };
         let lines: Vec<Vec<String>> = shown.iter().map(line).collect();
-        json["text"] = narrative(table(&section.columns, &lines, places.len() - shown.len()));
+        json["text"] = self.narrative(table(&section.columns, &lines, places.len() - shown.len()));
         let entries = shown.iter().map(|place| json!({ "reference": self.urls[*place] }));
         json["entry"] = entries.collect();
         Some(json)
+    }
+
+    /// A narrative; where something may be missing it says so.
+    fn narrative(&self, div: String) -> Value {
+        let div = match self.summary.missing {
+            0 => div,
+            count => noted(
+                div,
+                &format!(
+                    "Incomplete: {count} of the hospitals that keep records of the patient could \
+                     not be reached."
+                ),
+            ),
+        };
+        json!({ "status": "generated", "div": div })
     }
 
     /// The part that a reference of another names, if the reader may see it.
@@ -252,10 +267,6 @@ fn references(value: &Value, found: &mut impl FnMut(&Value)) {
         Value::Array(items) => items.iter().for_each(|item| references(item, found)),
         _ => {}
     }
-}
-
-fn narrative(div: String) -> Value {
-    json!({ "status": "generated", "div": div })
 }
 
 fn coded(code: &str, display: &str) -> Value {

@@ -35,6 +35,9 @@ pub struct Summary<'a> {
     pub author: Author<'a>,
     /// The logical id under which the patient was asked for.
     pub patient: &'a str,
+    /// How many hospitals that keep records of the patient could not be reached: each section says
+    /// so.
+    pub missing: usize,
 }
 
 /// The organisation whose node puts a summary together.

@@ -21,6 +21,12 @@ pub fn sentence(text: &str) -> String {
     format!("{DIV}<p>{}</p></div>", escaped(text))
 }
 
+/// A narrative with a sentence before it.
+pub fn noted(div: String, text: &str) -> String {
+    let inside = div.strip_prefix(DIV).unwrap_or_default();
+    format!("{DIV}<p>{}</p>{inside}", escaped(text))
+}
+
 /// Text as it stands in XHTML. What XML has no place for becomes the replacement character.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

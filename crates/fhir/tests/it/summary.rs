@@ -50,10 +50,10 @@ fn summary(resources: &[Resource]) -> Value {
 fn document(resources: &[Resource]) -> String {
     let here = Home { of: [0; 32], base: BASE };
     let kept: Vec<(Home<'_>, &Resource)> = resources.iter().map(|one| (here, one)).collect();
-    document_of(&kept)
+    document_of(&kept, 0)
 }
 
-fn document_of(kept: &[(Home<'_>, &Resource)]) -> String {
+fn document_of(kept: &[(Home<'_>, &Resource)], missing: usize) -> String {
     let parts = kept.iter().map(|(home, resource)| Part {
         resource,
         id: resource.id().unwrap(),
@@ -62,7 +62,7 @@ fn document_of(kept: &[(Home<'_>, &Resource)]) -> String {
     });
     let author = Author { name: "St. Mary's <&>", system: "urn:x", identifier: "m1" };
     let (made, name) = ("2026-11-21T08:00:00Z", *b"sixteen bytes ok");
-    let summary = Summary { base_url: BASE, made, name, author, patient: "p1" };
+    let summary = Summary { base_url: BASE, made, name, author, patient: "p1", missing };
     String::from_utf8(summary.document(&parts.collect::<Vec<_>>())).unwrap()
 }
 
@@ -241,6 +241,18 @@ fn the_newest_comes_first_and_of_readings_alone() {
 }
 
 #[test]
+fn a_summary_that_lacks_hospitals_says_so_in_each_section() {
+    let text = document_of(&[], 2);
+    let bundle: Value = serde_json::from_str(&text).unwrap();
+    check(&bundle);
+    for section in bundle["entry"][0]["resource"]["section"].as_array().unwrap() {
+        let div = section["text"]["div"].as_str().unwrap();
+        assert!(div.contains("2 of the hospitals") && div.contains("no information"), "{div}");
+    }
+    assert!(!document(&[]).contains("could not be reached"));
+}
+
+#[test]
 fn what_must_not_be_given_or_is_only_thought_of_is_no_medication() {
     let request = |id: &str, more: Value| {
         let mut request = json!({ "resourceType": "MedicationRequest", "id": id,
@@ -345,9 +357,9 @@ fn a_reference_leads_to_what_is_kept_beside_it() {
     let (own, theirs) = (medication("Warfarin"), medication("Aspirin"));
     let here = Home { of: [1; 32], base: BASE };
     let there = Home { of: [2; 32], base: "" };
-    let text = document_of(&[(here, &own), (there, &theirs), (there, &statement)]);
+    let text = document_of(&[(here, &own), (there, &theirs), (there, &statement)], 0);
     assert!(text.contains("Aspirin") && !text.contains("Warfarin"), "{text}");
-    let text = document_of(&[(here, &own), (there, &statement)]);
+    let text = document_of(&[(here, &own), (there, &statement)], 0);
     assert!(!text.contains("Warfarin"), "{text}");
 }
 

@@ -444,12 +444,17 @@ pub fn found(session: &Session, body: Vec<u8>) -> Response {
         let joined: Vec<String> = session.joined.iter().map(ToString::to_string).collect();
         accesses.push((JOINED, joined.join(", ")));
     }
+    if !session.missing.is_empty() {
+        accesses.push((MISSING, session.missing.len().to_string()));
+    }
     (AppendHeaders(accesses), fhir_json(StatusCode::OK, body)).into_response()
 }
 
 /// Names the other accesses whose records are in an answer: those of accounts that are decided to
 /// be of the same person.
 const JOINED: &str = "x-carestone-joined-access";
+/// How many custodians could not be reached: the answer is incomplete.
+const MISSING: &str = "x-carestone-missing";
 /// `as-received` asks for the very bytes that came in, without resolved references.
 const BYTES: &str = "x-carestone-bytes";
 /// How many matches a page link skips.
