@@ -50,9 +50,9 @@ impl Place<'_> {
         Self { depth: self.depth + 1, ..self }
     }
 
-    /// Takes room for so many values; without enough there is none for any other.
+    /// Takes room for so many values. Whoever uses the last of it has looked for too many.
     pub(super) fn takes(self, values: usize) -> Result<(), String> {
-        self.room.set(self.room.get().checked_sub(values).unwrap_or_default());
+        self.room.set(self.room.get().saturating_sub(values));
         match self.is_full() {
             true => Err(format!("it looks for more than {SEARCH_TESTS_MAX} values: {NARROWER}")),
             false => Ok(()),
@@ -146,7 +146,7 @@ impl Query {
             pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
         check_size(&pairs)?;
         let mut query = Self { types: resource_type.into_iter().collect(), ..Self::default() };
-        let place = Place { depth: 0, terms, room: &Cell::new(SEARCH_TESTS_MAX) };
+        let place = Place { depth: 0, terms, room: &Cell::new(SEARCH_TESTS_MAX + 1) };
         let mut issues = Vec::new();
         // The types come first, since the other parameters are theirs.
         let (of_types, others): (Vec<_>, Vec<_>) =
