@@ -64,8 +64,8 @@ impl Place<'_> {
     }
 }
 
-/// Where resources are kept. The same id elsewhere names another resource; and what refers to one by
-/// type and id means one of its own place.
+/// Where resources are kept. The same id elsewhere names another resource; and what refers to one
+/// by type and id means one of its own place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Home<'a> {
     /// What tells it from others.

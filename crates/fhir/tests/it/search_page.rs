@@ -280,9 +280,9 @@ const TERMS: &str = "## What codes mean together\n\n\
     ## Names and pages\n\n\
     A chain without a type leads to the types that the definition names. A search looks for at \
     most 100,000 values, those at the ends of chains\nonce a type. A reference by this node's own \
-    address is the same as one by type and id. What another hospital wrote refers to what it wrote:\n\
-    the same type and id here is another resource, and where both are in one answer, the other's \
-    `fullUrl` is a `urn:uuid:`.\n\n\
+    address is the same as one by type and id. What another hospital wrote refers to what it \
+    wrote:\nthe same type and id here is another resource, and where both are in one answer, the \
+    other's `fullUrl` is a `urn:uuid:`.\n\n\
     A page is a part of what is found when it is asked for: what is filed or deleted between two \
     pages may show a record twice, or not at all.\nWhoever needs each exactly once asks for one \
     page, or sorts by what does not change and reads again.\n\n\

@@ -1,4 +1,4 @@
-//! What a reader is shown is current, and of whom they asked: corrections, keyholes, named accesses.
+//! What a reader is shown is current, and of whom they asked: corrections, keyholes, accesses.
 
 use serde_json::{Value, json};
 
@@ -205,7 +205,6 @@ fn a_keyhole_shows_nothing_that_is_superseded() {
 #[test]
 fn a_search_is_about_whom_it_names() {
     let desk = Desk::open();
-    let staff = &desk.staff;
     let patient = |id: &str, values: &[&str]| {
         let identifier = |value: &&str| json!({ "system": "urn:ssn", "value": value });
         let identifiers: Vec<Value> = values.iter().map(identifier).collect();
@@ -214,6 +213,13 @@ fn a_search_is_about_whom_it_names() {
     assert_eq!(desk.put(&patient("p1", &["own", "twice"]), &[]).status, 200);
     assert_eq!(desk.put(&patient("p2", &["theirs", "twice"]), &[]).status, 200);
 
+    accesses_stand_for_themselves(&desk);
+    ids_and_identifiers_name_patients(&desk);
+    what_is_asked_beside_it_is_done_or_refused(&desk);
+}
+
+fn accesses_stand_for_themselves(desk: &Desk) {
+    let staff = &desk.staff;
     // A narrower access does not stand in for what a plain search opens.
     let results =
         desk.access(&json!({ "patient": "p1", "purpose": "TREAT", "categories": ["results"] }));
@@ -242,8 +248,10 @@ fn a_search_is_about_whom_it_names() {
             ("Organization/_history", 200),
         ],
     );
+}
 
-    // By ids and identifiers.
+fn ids_and_identifiers_name_patients(desk: &Desk) {
+    let staff = &desk.staff;
     let found: [(&str, &[&str]); 8] = [
         ("Patient?_id=nobody", &[]),
         ("Patient?_id=p1", &["Patient/p1"]),
@@ -282,8 +290,10 @@ fn a_search_is_about_whom_it_names() {
         assert_eq!(desk.found(&app, search), ["Patient/p1"], "{search}");
     }
     assert!(desk.found(&app, "Patient?_id=p2").is_empty());
+}
 
-    // What is asked beside it is done, or refused.
+fn what_is_asked_beside_it_is_done_or_refused(desk: &Desk) {
+    let staff = &desk.staff;
     let parts: [(&str, &[&str]); 3] = [
         ("Patient/p1/$everything?_type=Observation", &["Observation/lab1", "Observation/vital1"]),
         (
