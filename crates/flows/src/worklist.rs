@@ -205,7 +205,6 @@ impl Member {
         if let Some(Why::NotFiled { reasons, .. }) = plan.waits.as_ref().map(|waits| &waits.why) {
             return Ok(Replayed::StillWaits(reasons.clone()));
         }
-        // A merge is filed, and goes on waiting until people have decided it.
         self.carry_out(&feed, token, plan, kept, Some(replay)).map(|_| Replayed::Taken)
     }
 

@@ -136,10 +136,18 @@ impl Member {
         replay: Option<&Replay>,
     ) -> Result<Vec<Vec<u8>>, FlowError> {
         let Plan { answers, incoming, links, not_understood, waits, counted } = plan;
+        let (waits, decision) = if replay.is_some() { (None, waits) } else { (waits, None) };
         let kept = Kept { answers, waits, feed: kept.feed.clone(), ..*kept };
-        let message = self.sealed(token, feed.token, &kept);
+        let mut messages = vec![self.sealed(token, feed.token, &kept)];
+        // What waited is settled; a decision that it leads to waits by itself.
+        if let Some(waits) = decision {
+            let token = self.keys.token("message-decision", &[&token.0]);
+            let (answers, waits) = (Vec::new(), Some(waits));
+            let decision = Kept { answers, waits, feed: kept.feed.clone(), ..kept };
+            messages.push(self.sealed(token, feed.token, &decision));
+        }
         let source = source_of(feed);
-        let batch = Batch { messages: vec![message], ..Batch::default() };
+        let batch = Batch { messages, ..Batch::default() };
         let noted = |filed: &[Filed]| self.noted_replay(replay, filed);
         let job = replay.is_some().then_some(&noted as Job<'_>);
         let aside = Aside { source: Some(&source), batch, patients: links, counted, job };
