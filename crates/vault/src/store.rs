@@ -33,10 +33,10 @@ pub trait Vault: Send + Sync {
     /// Stores a batch: all of it, durably, or nothing.
     ///
     /// Scopes come first, then links, changed links, records, marks, messages, cases, portraits,
-    /// tallies, orders to erase, parts of jobs and readers, in the order given. A record's version must
-    /// follow its latest one; its scope
-    /// epoch must be known or in the batch, for the same patient. A scope's epoch must rise; its
-    /// first has no way back to an earlier one, and every later one has.
+    /// tallies, orders to erase, parts of jobs and readers, in the order given. A record's version
+    /// must follow its latest one; its scope epoch must be known or in the batch, for the same
+    /// patient. A scope's epoch must rise; its first has no way back to an earlier one, and every
+    /// later one has.
     ///
     /// # Errors
     /// [`VaultError::Conflict`] if somebody stored the version, epoch, link, message or case first,

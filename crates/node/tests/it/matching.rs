@@ -462,6 +462,14 @@ fn a_patient_is_linked_by_their_own_signature_or_by_two_people() {
     );
     assert_eq!(refused["decided"]["approved"], false, "whoever proposed may take it back");
 
+    goes_to_the_account_and_back(&desk, account);
+}
+
+/// The patient `here` is linked to an account: what comes then goes there, and back with them.
+fn goes_to_the_account_and_back(desk: &Desk, account: &str) {
+    let link = json!({ "link": { "patient": "here", "account": account } });
+    let unlink = json!({ "unlink": { "patient": "here" } });
+    let command = |token: &str, words: &[&str]| desk.command(token, words);
     // New records go to the account; what was there before is seen with it.
     desk.put(&observation("here", "2"));
     assert_eq!(desk.total("/fhir/Observation?patient=here"), 2);
@@ -487,7 +495,7 @@ fn a_patient_is_linked_by_their_own_signature_or_by_two_people() {
     assert_eq!(desk.total("/fhir/Observation?patient=here"), 4);
     assert_eq!(desk.total(&format!("/fhir/Observation?patient={account}")), 0);
     // And two people link it again.
-    desk.decided(&link(account));
+    desk.decided(&link);
     assert_eq!(desk.total("/fhir/Observation?patient=here"), 4);
     let listed = stdout(&command(&desk.operator, &["patient", "cases"]));
     assert_eq!(listed.lines().count(), 4, "{listed}");

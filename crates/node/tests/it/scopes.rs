@@ -48,8 +48,14 @@ fn a_bundle_is_asked_for_what_it_really_writes() {
     };
     let (create, delete, write) = (token("c"), token("d"), token("cu"));
     let system = node.token(&["--system", "ehr"]);
-    let bundle = |kind: &str, entry: Value| json!({ "resourceType": "Bundle", "type": kind, "entry": [entry] });
-    let entry = |method: &str, url: &str, resource: Value| json!({ "request": { "method": method, "url": url }, "resource": resource });
+    let bundle = |kind: &str, entry: Value| {
+        let entries = [entry];
+        json!({ "resourceType": "Bundle", "type": kind, "entry": entries })
+    };
+    let entry = |method: &str, url: &str, resource: Value| {
+        let request = json!({ "method": method, "url": url });
+        json!({ "request": request, "resource": resource })
+    };
     let patient = json!({ "resourceType": "Patient", "id": "p2", "active": false });
     let observation = json!({ "resourceType": "Observation", "status": "final",
         "code": { "text": "x" }, "subject": { "reference": "Patient/p1" } });
