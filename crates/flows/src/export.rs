@@ -24,6 +24,7 @@ use std::{
 use fhir::{Issue, IssueCode, Severity, reference::Target};
 use ledger::{CategorySet, PatientId, Purpose};
 use serde_json::Value;
+use vault::Version;
 use zeroize::Zeroizing;
 
 pub use crate::sealed::Reader;
@@ -133,7 +134,6 @@ pub enum Stage {
 struct Lacking {
     denied: u64,
     unread: u64,
-    incomplete: u64,
     strangers: u64,
 }
 
@@ -303,8 +303,11 @@ impl Exports {
             sessions.extend(read.map(Arc::new));
         }
         let joined = session.beside(&sessions);
-        lacking.incomplete += u64::from(!joined.missing.is_empty());
-        let written = export.write_session(&joined, output);
+        let is_elsewhere = |record: &OpenedRecord| {
+            // Whoever cannot be asked is told what the patient's own records say.
+            self.member.is_exported_elsewhere(record, &export.order).unwrap_or(false)
+        };
+        let written = export.write_session(&joined, is_elsewhere, output);
         for session in sessions.iter().map(|session| &**session).chain([&session]) {
             if let Err(error) = self.member.close(session).await {
                 tracing::warn!(%error, "an access of an export was not closed: it ends by itself");
@@ -324,7 +327,8 @@ impl Exports {
         let reading = Reading {
             patient,
             categories: order.categories,
-            custodians: Vec::new(),
+            // What another hospital keeps has that one's ids, which may be other people's here.
+            custodians: vec![self.member.id],
             purpose: order.purpose,
             staff: order.reader.clone(),
             duration_ms: limits::EXPORT_ACCESS_MS,
@@ -375,8 +379,14 @@ impl Export {
         Reader::open(&path, &self.key, file.number, file.bytes)
     }
 
-    /// Writes what belongs into the export: the latest versions as they were when it began.
-    fn write_session(&self, session: &Session, output: &mut Output) -> io::Result<()> {
+    /// Writes what belongs into the export: the latest versions as they were when it began. What is
+    /// deleted where `is_elsewhere` finds it filed now is not told as gone, but as what it is there.
+    fn write_session(
+        &self,
+        session: &Session,
+        is_elsewhere: impl Fn(&OpenedRecord) -> bool,
+        output: &mut Output,
+    ) -> io::Result<()> {
         let since_ms = self.order.since_ms.unwrap_or(0);
         let mut deleted = Vec::new();
         let newest = session.newest(self.begun_ms);
@@ -385,7 +395,9 @@ impl Export {
                 if (self.order.fits)(record) {
                     output.push(record)?;
                 }
-            } else if session.before(record).is_some_and(|before| (self.order.fits)(before)) {
+            } else if session.before(record).is_some_and(|before| (self.order.fits)(before))
+                && !is_elsewhere(record)
+            {
                 // A deletion has no content: it is told to whoever would have got the one before.
                 deleted.push(format!("{}/{}", record.metadata.kind, record.metadata.id));
             }
@@ -437,12 +449,6 @@ impl Lacking {
                 "patients are left out: their consent does not allow this",
             ),
             (
-                self.incomplete,
-                Severity::Warning,
-                IssueCode::Transient,
-                "patients' records are incomplete: another hospital could not be reached",
-            ),
-            (
                 self.unread,
                 Severity::Error,
                 IssueCode::Transient,
@@ -487,6 +493,27 @@ impl Member {
             }
         }
         Ok(Whose::These(patients, strangers))
+    }
+
+    /// Whether a record that ended where it lay is filed for another patient now, or in another
+    /// category, and exported there: an export names nothing both as there and as gone.
+    fn is_exported_elsewhere(
+        &self,
+        record: &OpenedRecord,
+        order: &ExportOrder,
+    ) -> Result<bool, FlowError> {
+        let id = self.keys.record_id(&record.metadata.kind, &record.metadata.id);
+        let Some(latest) = self.vault.record(id, Version::Latest)? else { return Ok(false) };
+        let patient = PatientId(latest.place.patient);
+        let is_asked = match &order.whose {
+            Whose::These(patients, _) => patients.contains(&patient),
+            Whose::Patients => patient != self.house(),
+            Whose::Everybody => true,
+        };
+        let categories = order.categories;
+        let is_covered =
+            self.category_of(&latest.place).is_some_and(|one| categories.contains(one));
+        Ok(is_asked && is_covered && !self.is_deleted(id)?)
     }
 
     /// Whose records an export reads, and how many were named who are not here.

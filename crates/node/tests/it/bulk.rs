@@ -203,13 +203,17 @@ fn what_changed_since_is_exported_and_what_was_deleted_is_told() {
     let changed = json!({ "resourceType": "Condition", "id": "c1", "code": { "text": "y" },
         "subject": { "reference": "Patient/p1" } });
     hospital.put(&changed);
+    // A result of the other patient's after all: it is there, and so it is not gone.
+    let moved = json!({ "resourceType": "Observation", "id": "vital1", "status": "final",
+        "code": { "text": "x" }, "subject": { "reference": "Patient/p2" } });
+    hospital.put(&moved);
     let system = hospital.node.token(&["--system", "ehr"]);
     let gone = hospital.node.send("DELETE", "/fhir/Observation/lab1", Some(&system), &[], b"");
     assert_eq!(gone.status, 204);
     let path = format!("/fhir/Patient/$export?_since={since_second}");
     let third = hospital.export(&path, &token);
     let lines = hospital.lines(&third, "output", &token);
-    assert!(lines.contains(&changed), "{third}");
+    assert!(lines.contains(&changed) && lines.contains(&moved), "{third}");
     let deleted = hospital.lines(&third, "deleted", &token);
     assert_eq!(deleted.len(), 1);
     let request = json!({ "method": "DELETE", "url": "Observation/lab1" });
