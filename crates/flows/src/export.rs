@@ -379,8 +379,8 @@ impl Export {
         Reader::open(&path, &self.key, file.number, file.bytes)
     }
 
-    /// Writes what belongs into the export: the latest versions as they were when it began. What is
-    /// deleted where `is_elsewhere` finds it filed now is not told as gone, but as what it is there.
+    /// Writes what belongs into the export: the latest versions as they were when it began. What
+    /// ended where it lay, and is filed elsewhere in this export, is told there alone.
     fn write_session(
         &self,
         session: &Session,
