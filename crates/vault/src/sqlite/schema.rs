@@ -4,7 +4,7 @@
 //! records of a scope or a patient are erased. Tokens hang on commitments for the same reason:
 //! erasing a record checks no other table.
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::failure::Failure;
 
@@ -65,6 +65,8 @@ pub(super) fn reader(connection: &Connection) -> Result<(), Failure> {
 }
 
 fn common(connection: &Connection) -> Result<(), Failure> {
+    // Plans do not look at what is bound: else a statement is prepared anew each time it is run.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_timeout(std::time::Duration::from_millis(LOCK_WAIT_MS))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     connection.execute_batch(
