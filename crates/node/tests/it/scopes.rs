@@ -1,7 +1,7 @@
 //! What no scope says cannot be had another way: not by the form of a Bundle, by what is about no
 //! patient, by roles that a page did not speak of, or by asking without proof.
 
-use std::{fs, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,8 @@ use crate::{
     browser::{Browser, Request, Seen, post_form, redeem},
     keys::{Key, toml_keys},
     node::{Node, Reply},
-    provider::{Provider, SECRET},
+    provider::Provider,
+    sign_on::with_provider,
     smart::{CLIENTS, allow, authorized, json_of, node_with, signed_in},
 };
 
@@ -150,18 +151,6 @@ purposes = ["TREAT"]
 may_erase = true
 "#;
 
-/// A node whose staff sign on at a provider, and the provider.
-fn desk() -> (Node, Provider) {
-    let provider = Provider::start();
-    let mut node = node_with(STAFF);
-    let path = node.data().join("carestone.toml");
-    let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, format!("{text}\n{}", provider.toml())).unwrap();
-    fs::write(node.data().join("provider.secret"), format!("{SECRET}\n")).unwrap();
-    node.restart();
-    (node, provider)
-}
-
 /// What somebody of a group gets at the provider for an app that asks for a scope.
 fn granted(node: &Node, provider: &Provider, name: &str, group: &str, scope: &str) -> Value {
     provider.sign_in(json!({
@@ -179,7 +168,7 @@ fn token(answer: &Value) -> &str {
 
 #[test]
 fn who_a_patient_is_is_decided_with_a_scope_that_says_so() {
-    let (node, provider) = desk();
+    let (node, provider) = with_provider(STAFF);
     let registrar = |name: &str, scope: &str| granted(&node, &provider, name, "g-desk", scope);
     let merge = json!({ "merge": { "gone": "p2", "survivor": "p1" } });
     let ask = |method: &str, path: &str, token: &str, body: &Value| {
@@ -214,7 +203,7 @@ fn who_a_patient_is_is_decided_with_a_scope_that_says_so() {
 
 #[test]
 fn records_officers_erase_by_an_app_and_do_nothing_else_with_it() {
-    let (node, provider) = desk();
+    let (node, provider) = with_provider(STAFF);
     let officer = |name: &str, scope: &str| granted(&node, &provider, name, "g-records", scope);
     let wish = json!({ "resourceType": "Parameters", "parameter": [
         { "name": "expungeEverything", "valueBoolean": true },

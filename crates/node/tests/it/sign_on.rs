@@ -33,16 +33,22 @@ categories = ["results"]
 may_deliver = true
 "#;
 
-/// A node whose staff sign on at a provider, and the provider.
+/// A node whose doctors sign on at a provider, and the provider.
 fn hospital() -> (Node, Provider) {
+    let (node, provider) = with_provider(CONFIGURATION);
+    provider.sign_in(doctor());
+    (node, provider)
+}
+
+/// A node whose staff sign on at a provider, and the provider.
+pub fn with_provider(configuration: &str) -> (Node, Provider) {
     let provider = Provider::start();
-    let mut node = node_with(CONFIGURATION);
+    let mut node = node_with(configuration);
     let path = node.data().join("carestone.toml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{text}\n{}", provider.toml())).unwrap();
     fs::write(node.data().join("provider.secret"), format!("{SECRET}\n")).unwrap();
     node.restart();
-    provider.sign_in(doctor());
     (node, provider)
 }
 
